@@ -10,14 +10,15 @@
 use crate::keys::sha256;
 use mayag_protocol::answer::LogPosition;
 use mayag_protocol::envelope::{Base64, Sign, Verify};
-use mayag_protocol::names::{Digest, PublicKey, QuestionId};
+use mayag_protocol::names::{Digest, Nonce, PublicKey, QuestionId};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 
 /// Something that entries are appended to and that can be made durable.
 pub trait Sink: Write + Send {
@@ -25,9 +26,23 @@ pub trait Sink: Write + Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-impl Sink for std::fs::File {
+/// A [`Sink`] that can also be read from its beginning and cut.
+pub trait Store: Sink + Read {
+    /// Cuts everything after the first `length` bytes, durably, and stands at the end.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Sink for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+impl Store for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)?;
+        self.seek(SeekFrom::End(0))?;
+        self.sync_all()
     }
 }
 
@@ -43,6 +58,9 @@ pub struct Entry {
     /// SHA-256 of the question's payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question_digest: Option<Digest>,
+    /// The question's nonce, so that a restart remembers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
     /// SHA-256 of the identity of the person asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Digest>,
@@ -93,6 +111,7 @@ impl Entry {
             operation,
             question: None,
             question_digest: None,
+            nonce: None,
             person: None,
             purpose: None,
             policy: None,
@@ -150,6 +169,9 @@ pub enum JournalError {
     /// Writing failed before; a log that failed once is not written again, because what is on the disk is unknown.
     #[error("the log failed before and is closed until the program is started again")]
     Closed,
+    /// Reading failed.
+    #[error("the log cannot be read: {0}")]
+    Read(#[source] io::Error),
     /// Writing or syncing failed.
     #[error("the log cannot be written: {0}")]
     Write(#[source] io::Error),
@@ -219,6 +241,28 @@ impl<S: Sink> Journal<S> {
     /// Continues a log after `head`, which [`verify`] found; `sink` stands at its end.
     pub fn open(sink: S, head: Head) -> Self {
         Self { state: Mutex::new(State { sink, head, closed: false }) }
+    }
+
+    /// Verifies a log from its beginning, cuts a torn last line, and continues it. O(bytes).
+    ///
+    /// Everything before the last line must verify: a log that was changed is not continued.
+    pub fn resume(
+        mut store: S,
+        key: &PublicKey,
+        verifier: &dyn Verify,
+        each: impl FnMut(u64, Timestamp, &Entry),
+    ) -> Result<Self, JournalError>
+    where
+        S: Store,
+    {
+        let mut bytes = Vec::new();
+        store.read_to_end(&mut bytes).map_err(JournalError::Read)?;
+        let (head, complete) = verify(&bytes, key, verifier, each)?;
+        if complete < bytes.len() {
+            // The program died while writing the last line: nobody was answered on it.
+            store.cut(complete as u64).map_err(JournalError::Write)?;
+        }
+        Ok(Self::open(store, head))
     }
 
     /// Appends, signs and syncs one entry. Blocks for as long as the disk needs.

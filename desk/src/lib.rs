@@ -1,1 +1,15 @@
-//! placeholder
+//! The analyst's side: signs questions, sends them to the gateway, and believes nothing it is told.
+//!
+//! Every country's answer is verified with the key that the roster lists for it, the gateway's summary is compared with
+//! what arrived, and the merge is computed again from the signed parts. A person is shown an answer only after all of it
+//! held; otherwise there is a [`fault::VerificationFailed`] and nothing else.
+
+pub mod ask;
+mod connection;
+pub mod desk;
+pub mod fault;
+pub mod profile;
+mod recompute;
+pub mod stream;
+pub mod table;
+mod verify;

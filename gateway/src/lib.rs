@@ -1,1 +1,24 @@
-//! placeholder
+//! The gateway: it carries a signed question to the nodes, folds the protected cells that come back, and signs what it
+//! hands out.
+//!
+//! It never decides for a country, never sees a row, and cannot forge, alter, replay, widen or re-target a question:
+//! what it sends on is the envelope that the analyst signed, byte for byte. The straight line of a question is one
+//! function in [`line`]; its steps are types that prove the step before.
+
+pub mod config;
+pub mod roster;
+
+mod admission;
+mod answers;
+mod carry;
+mod crowd;
+mod events;
+mod fanout;
+mod gateway;
+mod line;
+mod merge;
+mod server;
+mod work;
+
+pub use gateway::{GatewayError, JOURNAL};
+pub use server::{ROUTES, Running};

@@ -1,1 +1,13 @@
-//! placeholder
+//! One country's node: it keeps its data at home and answers signed questions under its own policy.
+//!
+//! The straight line of a question is one function, [`line`]; its steps are types that prove the step before. The node
+//! trusts its own policy, its own keys and the roster. It does not trust the gateway.
+
+pub mod config;
+pub mod engine;
+mod admission;
+mod line;
+pub mod node;
+mod server;
+
+pub use server::ROUTES;

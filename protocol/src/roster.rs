@@ -3,8 +3,9 @@
 //! Signed by at least two roster keys, its version only grows, and it expires (design §3). A certificate says who
 //! somebody is; only the roster says what they may do.
 
+use crate::envelope::{Envelope, EnvelopeError, PayloadType, Verify};
 use crate::identity::{Identity, Kind};
-use crate::names::{Country, Digest, Federation, PublicKey, Role};
+use crate::names::{Country, Digest, Federation, NameError, PublicKey, Role};
 use crate::purpose::Purpose;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,43 @@ pub struct Person {
     pub question_keys: Vec<PublicKey>,
 }
 
+/// Why a roster is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RosterError {
+    /// It is not signed by enough trusted keys, or unreadable.
+    #[error("roster: {0}")]
+    Envelope(#[from] EnvelopeError),
+    /// A line of the file of trusted keys is no key.
+    #[error("trusted roster keys, line {line}: {fault}")]
+    Key {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: NameError,
+    },
+    /// Outside its validity, for another federation, or of another format.
+    #[error("the roster is not in force for this federation at this time: fetch the current one")]
+    NotInForce,
+    /// Older than one that was seen before.
+    #[error("the roster has version {found}, version {seen} was in force before: a roster never goes back")]
+    Older {
+        /// The version found.
+        found: u64,
+        /// The highest version seen.
+        seen: u64,
+    },
+}
+
+/// Reads the file of trusted roster keys: one key in hexadecimal a line, empty lines and `#` comments ignored.
+pub fn parse_trusted_keys(text: &str) -> Result<Vec<PublicKey>, RosterError> {
+    text.lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(line, key)| key.parse().map_err(|fault| RosterError::Key { line, fault }))
+        .collect()
+}
+
 impl From<Kind> for IssuedKind {
     fn from(kind: Kind) -> Self {
         match kind {
@@ -110,6 +148,25 @@ impl Issuer {
 }
 
 impl Roster {
+    /// Opens a signed roster: two of the trusted keys, in force at `now`, and not older than version `seen`.
+    pub fn open(
+        bytes: &[u8],
+        trusted: &[PublicKey],
+        verifier: &dyn Verify,
+        now: Timestamp,
+        seen: u64,
+    ) -> Result<Self, RosterError> {
+        let envelope = Envelope::parse(bytes, LONGEST)?;
+        let roster: Self = envelope.open(PayloadType::Roster, trusted, SIGNATURES_NEEDED, verifier)?.parse()?;
+        if !roster.in_force(now) {
+            return Err(RosterError::NotInForce);
+        }
+        if roster.version < seen {
+            return Err(RosterError::Older { found: roster.version, seen });
+        }
+        Ok(roster)
+    }
+
     /// The person with this identity.
     pub fn person(&self, identity: &Identity) -> Option<&Person> {
         self.people.iter().find(|person| person.identity == *identity)

@@ -109,3 +109,23 @@ fn a_log_that_failed_once_stays_closed() {
     *disk.fails.lock() = false;
     assert!(matches!(append(), Err(JournalError::Closed)));
 }
+
+#[test]
+fn a_file_is_continued_after_its_last_complete_line() {
+    let key = key();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let open = || std::fs::OpenOptions::new().read(true).append(true).create(true).open(&path).unwrap();
+    let bytes = three_entries(&key);
+    open().write_all(&bytes[..bytes.len() - 9]).unwrap();
+    let mut seen = 0;
+    let journal = Journal::resume(open(), key.public(), &Ed25519, |_, _, _| seen += 1).unwrap();
+    journal.append(Timestamp::from_millis(1), Entry::new(Operation::Opened), &key).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    assert_eq!(seen, 2);
+    assert_eq!(verify(&after, key.public(), &Ed25519, |_, _, _| ()).unwrap().0.entries, 3);
+    let mut changed = after;
+    changed[40] ^= 1;
+    std::fs::OpenOptions::new().write(true).truncate(true).open(&path).unwrap().write_all(&changed).unwrap();
+    assert!(Journal::resume(open(), key.public(), &Ed25519, |_, _, _| ()).is_err());
+}

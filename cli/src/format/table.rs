@@ -1,0 +1,127 @@
+//! Aligned columns for people: numbers to the right, `:c` for withheld cells, `:p` behind partial ones, `±sd` behind
+//! noisy ones.
+
+use crate::cells::{Cell, Cells, Value};
+use crate::format::{FormatError, Style};
+use crate::safe::safe;
+use mayag_desk::table::{AnswerTable, Column};
+use mayag_protocol::columns::CellStatus;
+
+/// What stands for a withheld cell.
+pub const WITHHELD: &str = ":c";
+
+/// What stands behind a cell that some countries' parts are missing from.
+pub const PARTIAL: &str = ":p";
+
+/// A cell as text: the value, and the marks behind it. They are aligned apart, so that digits stay below digits.
+struct Text {
+    value: String,
+    marks: String,
+}
+
+/// The answer as an aligned table; empty where no country answered.
+pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError> {
+    let Some(table) = &answer.table else { return Ok(String::new()) };
+    let cells = Cells::new(table)?;
+    let headers: Vec<String> = cells.columns().map(header).collect();
+    let mut rows = Vec::with_capacity(cells.rows());
+    for row in 0..cells.rows() {
+        rows.push(cells.row(row)?.iter().map(|cell| text(cell, style)).collect::<Vec<Text>>());
+    }
+    let layout: Vec<Layout> = headers
+        .iter()
+        .enumerate()
+        .map(|(i, header)| Layout::of(header, cells.numeric(i), rows.iter().filter_map(|row| row.get(i))))
+        .collect();
+    let mut out = String::new();
+    push(&mut out, headers.iter().zip(&layout).map(|(header, layout)| layout.header(header)));
+    push(&mut out, layout.iter().map(|layout| "-".repeat(layout.width())));
+    for row in &rows {
+        push(&mut out, row.iter().zip(&layout).map(|(text, layout)| layout.cell(text)));
+    }
+    Ok(out)
+}
+
+fn header(column: &Column) -> String {
+    match &column.unit {
+        Some(unit) => format!("{} [{}]", safe(&column.name), safe(unit)),
+        None => safe(&column.name).into_owned(),
+    }
+}
+
+fn push(out: &mut String, columns: impl Iterator<Item = String>) {
+    let line = columns.collect::<Vec<_>>().join("  ");
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+fn text(cell: &Cell, style: &Style) -> Text {
+    let value = match &cell.value {
+        Value::Bool(value) => value.to_string(),
+        Value::Decimal(digits) => trimmed(digits).to_owned(),
+        Value::Float(value) => value.to_string(),
+        Value::Integer(digits) => digits.clone(),
+        Value::Null => safe(&style.null).into_owned(),
+        Value::Suppressed => WITHHELD.to_owned(),
+        Value::Text(text) => safe(text).into_owned(),
+    };
+    let mut marks = Vec::new();
+    if let Some(deviation) = cell.deviation
+        && cell.value != Value::Suppressed
+    {
+        marks.push(format!("±{deviation}"));
+    }
+    if cell.status == Some(CellStatus::Partial) {
+        marks.push(PARTIAL.to_owned());
+    }
+    Text { value, marks: marks.join(" ") }
+}
+
+/// A decimal without the zeros that only its scale put there.
+fn trimmed(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
+/// How wide a column is, and on which side its values stand.
+struct Layout {
+    value: usize,
+    marks: usize,
+    numeric: bool,
+}
+
+impl Layout {
+    fn of<'a>(header: &str, numeric: bool, cells: impl Iterator<Item = &'a Text>) -> Self {
+        let (mut value, mut marks) = (0, 0);
+        for cell in cells {
+            value = value.max(width(&cell.value));
+            marks = marks.max(width(&cell.marks));
+        }
+        let mut layout = Self { value, marks, numeric };
+        layout.value += width(header).saturating_sub(layout.width());
+        layout
+    }
+
+    fn width(&self) -> usize {
+        self.value + if self.marks == 0 { 0 } else { self.marks + 1 }
+    }
+
+    fn header(&self, header: &str) -> String {
+        pad(header, self.width(), self.numeric)
+    }
+
+    fn cell(&self, text: &Text) -> String {
+        let value = pad(&text.value, self.value, self.numeric);
+        if self.marks == 0 { value } else { format!("{value} {}", pad(&text.marks, self.marks, false)) }
+    }
+}
+
+fn pad(text: &str, to: usize, right: bool) -> String {
+    let blanks = " ".repeat(to.saturating_sub(width(text)));
+    if right { format!("{blanks}{text}") } else { format!("{text}{blanks}") }
+}
+
+/// Columns a text takes. Wide characters of East Asian scripts are counted as one: tables of them may be ragged, never
+/// wrong.
+fn width(text: &str) -> usize {
+    text.chars().count()
+}

@@ -1,0 +1,176 @@
+//! Asking: sign, send, check every event as it arrives, compute the merge again, and only then hand the answer out.
+
+use crate::connection::ConnectionError;
+use crate::desk::{Desk, DeskError, Request, SignedQuestion};
+use crate::fault::{Fault, VerificationFailed};
+use crate::recompute::{self, RecomputeError};
+use crate::stream::{Events, StreamError};
+use crate::table::{AnswerTable, CountryReport};
+use crate::verify::{Asked, Checked, CountryAnswer, Step, Verifier};
+use mayag_protocol::answer::{Decision, SharedDataset};
+use mayag_protocol::names::{Country, QuestionId};
+use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::refusal::Refusal;
+use mayag_protocol::timestamp::Timestamp;
+use std::time::Duration;
+
+/// The longest time from sending to the end of the stream: longer than any question lives.
+const LONGEST_WAIT: Duration = Duration::from_secs(150);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The connection broke.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The question could not be made or sent.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// What the question asks above the releases failed, here and at the gateway alike.
+    #[error("the part of the SQL above the aggregates failed on the answers: {0}")]
+    Tail(&'static str),
+    /// The gateway kept the stream open for too long.
+    #[error("the gateway did not finish within {} s", LONGEST_WAIT.as_secs())]
+    TimedOut,
+    /// The stream is not what a gateway sends.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// Something did not verify. Nothing of the answer may be used.
+    #[error("verification failed: {0}")]
+    Verification(#[from] VerificationFailed),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Reply<T> {
+    /// The countries were asked.
+    Answer(T),
+    /// The gateway refused; nobody was asked.
+    Refused(Refusal),
+}
+
+/// What happened while waiting. Every country's report was verified before it is told.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// The gateway sent the question on.
+    Accepted {
+        /// The question.
+        question: &'a QuestionId,
+        /// When waiting ends.
+        deadline: Timestamp,
+        /// The countries asked.
+        countries: &'a [Country],
+    },
+    /// A country is done.
+    Country(&'a CountryReport),
+}
+
+/// Whoever watches while a question is out.
+pub type Watch<'a> = &'a mut (dyn FnMut(Progress<'_>) + Send);
+
+/// What every country shares with the person who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedByCountry {
+    /// The question.
+    pub question: QuestionId,
+    /// What every country asked did.
+    pub outcomes: Vec<CountryReport>,
+    /// The datasets of every country that answered.
+    pub shared: Vec<(Country, Vec<SharedDataset>)>,
+}
+
+impl Desk {
+    /// Asks for protected aggregates. `request.ask` must be SQL.
+    pub async fn ask(&self, request: &Request, watch: Watch<'_>) -> Result<Reply<AnswerTable>, AskError> {
+        let Ask::Sql { sql } = &request.ask else {
+            return Err(DeskError::Question("this is no SQL question".to_owned()).into());
+        };
+        let signed = self.sign(request)?;
+        match self.exchange(&signed, watch).await? {
+            Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
+            Checked::Complete { countries, result } => {
+                let outcomes = countries.iter().map(report).collect();
+                let table = recompute::compare(sql, self.catalogue(), countries, result).await?;
+                Ok(Reply::Answer(AnswerTable { question: signed.question.id, table, outcomes }))
+            }
+        }
+    }
+
+    /// Asks what every country shares. `request.ask` must be for datasets.
+    pub async fn datasets(&self, request: &Request, watch: Watch<'_>) -> Result<Reply<SharedByCountry>, AskError> {
+        if request.ask != (Ask::Datasets {}) {
+            return Err(DeskError::Question("this is no question for datasets".to_owned()).into());
+        }
+        let signed = self.sign(request)?;
+        match self.exchange(&signed, watch).await? {
+            Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
+            Checked::Complete { result: Some(_), .. } => Err(VerificationFailed::gateway(Fault::Result).into()),
+            Checked::Complete { countries, result: None } => {
+                let outcomes = countries.iter().map(report).collect();
+                let shared = countries.into_iter().filter_map(shared).collect();
+                Ok(Reply::Answer(SharedByCountry { question: signed.question.id, outcomes, shared }))
+            }
+        }
+    }
+
+    async fn exchange(&self, signed: &SignedQuestion, watch: Watch<'_>) -> Result<Checked, AskError> {
+        tokio::time::timeout(LONGEST_WAIT, self.wait_for(signed, watch)).await.map_err(|_| AskError::TimedOut)?
+    }
+
+    async fn wait_for(&self, signed: &SignedQuestion, watch: Watch<'_>) -> Result<Checked, AskError> {
+        let mut stream = self.connection().ask(&signed.envelope).await?;
+        let mut verifier =
+            Verifier::new(Asked { question: &signed.question, digest: &signed.digest, roster: self.roster() });
+        let mut events = Events::new();
+        while let Some(chunk) = stream.next().await? {
+            for event in events.push(&chunk)? {
+                tell(&signed.question, &verifier.accept(event)?, watch);
+            }
+        }
+        if !events.ended_whole() {
+            return Err(VerificationFailed::gateway(Fault::EndedEarly).into());
+        }
+        Ok(verifier.finish()?)
+    }
+}
+
+fn tell(question: &Question, step: &Step<'_>, watch: Watch<'_>) {
+    match step {
+        Step::Accepted { deadline } => {
+            watch(Progress::Accepted { question: &question.id, deadline: *deadline, countries: &question.countries });
+        }
+        Step::Country(answer) => watch(Progress::Country(&report(answer))),
+        Step::Complete | Step::Refused => {}
+    }
+}
+
+fn report(country: &CountryAnswer) -> CountryReport {
+    let refusal = country.answer.as_ref().and_then(|answer| match &answer.decision {
+        Decision::Refused { refusal } => Some(refusal.clone()),
+        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => None,
+    });
+    CountryReport {
+        country: country.country.clone(),
+        outcome: country.outcome,
+        refusal,
+        ms: country.ms,
+        policy: country.answer.as_ref().and_then(|answer| answer.policy.clone()),
+        suppressed: country.outcome == mayag_protocol::outcome::Outcome::AnsweredSuppressed,
+    }
+}
+
+fn shared(country: CountryAnswer) -> Option<(Country, Vec<SharedDataset>)> {
+    match country.answer?.decision {
+        Decision::Shared { datasets } => Some((country.country, datasets)),
+        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Refused { .. } => None,
+    }
+}
+
+impl From<RecomputeError> for AskError {
+    fn from(error: RecomputeError) -> Self {
+        match error {
+            RecomputeError::Tail(reason) => Self::Tail(reason),
+            RecomputeError::Verification(failed) => Self::Verification(failed),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Believes the gateway nothing: every event is checked against what the countries and the gateway signed.
+//!
+//! The checks take events one by one, as they arrive, and no connection: a recorded stream is checked like a live one.
+
+use crate::fault::{Fault, VerificationFailed};
+use mayag_audit::keys::{Ed25519, sha256};
+use mayag_protocol::answer::{self, Answer, Bundle, CountryOutcome, Decision, Release};
+use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
+use mayag_protocol::event::Event;
+use mayag_protocol::names::{Country, Digest};
+use mayag_protocol::outcome::Outcome;
+use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::refusal::Refusal;
+use mayag_protocol::roster::Roster;
+use mayag_protocol::timestamp::Timestamp;
+use std::collections::BTreeMap;
+
+/// A question as it was signed, and the roster that says whose keys count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) question: &'a Question,
+    /// SHA-256 of the payload that was signed.
+    pub(crate) digest: &'a Digest,
+    pub(crate) roster: &'a Roster,
+}
+
+/// One country's part of an answer, after every check of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CountryAnswer {
+    pub(crate) country: Country,
+    pub(crate) outcome: Outcome,
+    pub(crate) ms: u64,
+    /// What the node signed; absent where nothing came back.
+    pub(crate) answer: Option<Answer>,
+    /// The Arrow streams whose digests it signed.
+    pub(crate) parts: Vec<Vec<u8>>,
+    digest: Option<Digest>,
+}
+
+/// What one event told.
+#[derive(Debug)]
+pub(crate) enum Step<'a> {
+    Accepted { deadline: Timestamp },
+    Complete,
+    Country(&'a CountryAnswer),
+    Refused,
+}
+
+/// A whole stream, after every check that needs no arithmetic on cells.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Each country that was asked, sorted, and the gateway's table.
+    Complete { countries: Vec<CountryAnswer>, result: Option<Vec<u8>> },
+    /// The gateway refused; nobody was asked.
+    Refused(Refusal),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Begin,
+    Waiting,
+    Complete { result: Option<Vec<u8>> },
+    Refused(Refusal),
+}
+
+/// Checks the events of one question.
+#[derive(Debug)]
+pub(crate) struct Verifier<'a> {
+    asked: Asked<'a>,
+    stage: Stage,
+    next: u64,
+    countries: BTreeMap<Country, CountryAnswer>,
+}
+
+impl<'a> Verifier<'a> {
+    pub(crate) fn new(asked: Asked<'a>) -> Self {
+        Self { asked, stage: Stage::Begin, next: 0, countries: BTreeMap::new() }
+    }
+
+    /// Checks the next event.
+    pub(crate) fn accept(&mut self, event: Event) -> Result<Step<'_>, VerificationFailed> {
+        let seq = match &event {
+            Event::Accepted { seq, .. }
+            | Event::Complete { seq, .. }
+            | Event::Country { seq, .. }
+            | Event::Refused { seq, .. } => *seq,
+        };
+        if seq != self.next {
+            return Err(VerificationFailed::gateway(Fault::Events));
+        }
+        self.next += 1;
+        match (&self.stage, event) {
+            (Stage::Begin, Event::Accepted { question, deadline, countries, .. }) => {
+                if question != self.asked.question.id {
+                    return Err(VerificationFailed::gateway(Fault::Question));
+                }
+                if countries != self.asked.question.countries {
+                    return Err(VerificationFailed::gateway(Fault::Unasked));
+                }
+                self.stage = Stage::Waiting;
+                Ok(Step::Accepted { deadline })
+            }
+            (Stage::Begin, Event::Refused { refusal, .. }) => {
+                self.stage = Stage::Refused(refusal);
+                Ok(Step::Refused)
+            }
+            (Stage::Waiting, Event::Country { country, outcome, ms, refusal, bundle, .. }) => {
+                let told = Told { country, outcome, ms, refusal, bundle: bundle.map(|bytes| bytes.0) };
+                self.country(told).map(Step::Country)
+            }
+            (Stage::Waiting, Event::Complete { complete, answered, asked, result, release, .. }) => {
+                let result = result.map(|bytes| bytes.0);
+                self.counts(complete, answered, asked)?;
+                self.summary(&release.0, result.as_deref())?;
+                self.stage = Stage::Complete { result };
+                Ok(Step::Complete)
+            }
+            (Stage::Begin | Stage::Waiting | Stage::Complete { .. } | Stage::Refused(_), _) => {
+                Err(VerificationFailed::gateway(Fault::Events))
+            }
+        }
+    }
+
+    /// The stream has ended.
+    pub(crate) fn finish(self) -> Result<Checked, VerificationFailed> {
+        match self.stage {
+            Stage::Begin | Stage::Waiting => Err(VerificationFailed::gateway(Fault::EndedEarly)),
+            Stage::Refused(refusal) => Ok(Checked::Refused(refusal)),
+            Stage::Complete { result } => {
+                Ok(Checked::Complete { countries: self.countries.into_values().collect(), result })
+            }
+        }
+    }
+
+    fn country(&mut self, told: Told) -> Result<&CountryAnswer, VerificationFailed> {
+        if !self.asked.question.countries.contains(&told.country) {
+            return Err(VerificationFailed::of(&told.country, Fault::Unasked));
+        }
+        if self.countries.contains_key(&told.country) {
+            return Err(VerificationFailed::of(&told.country, Fault::Events));
+        }
+        let answer = self.asked.country(told)?;
+        Ok(self.countries.entry(answer.country.clone()).or_insert(answer))
+    }
+
+    fn counts(&self, complete: bool, answered: u64, asked: u64) -> Result<(), VerificationFailed> {
+        let all = &self.asked.question.countries;
+        if self.countries.len() != all.len() {
+            return Err(VerificationFailed::gateway(Fault::EndedEarly));
+        }
+        let count = self.countries.values().filter(|country| country.outcome.answered()).count();
+        let same = u64::try_from(count) == Ok(answered) && u64::try_from(all.len()) == Ok(asked);
+        if same && complete == (count == all.len()) {
+            Ok(())
+        } else {
+            Err(VerificationFailed::gateway(Fault::Summary))
+        }
+    }
+
+    /// The gateway signed exactly what arrived.
+    fn summary(&self, envelope: &[u8], result: Option<&[u8]>) -> Result<(), VerificationFailed> {
+        let failed = VerificationFailed::gateway;
+        let Asked { question, digest, roster } = self.asked;
+        let member = roster.gateway(&question.gateway).ok_or_else(|| failed(Fault::Signature))?;
+        let signed = open(envelope, PayloadType::Release, &member.answer_key).ok_or_else(|| failed(Fault::Signature))?;
+        let release: Release = signed.parse().map_err(|_| failed(Fault::Summary))?;
+        if release.v != 1 {
+            return Err(failed(Fault::Version));
+        }
+        if release.question != question.id || release.question_digest != *digest || release.gateway != question.gateway {
+            return Err(failed(Fault::Question));
+        }
+        if release.countries.len() != self.countries.len() {
+            return Err(failed(Fault::Summary));
+        }
+        for (told, country) in release.countries.iter().zip(self.countries.values()) {
+            let CountryOutcome { country: name, outcome, answer_digest } = told;
+            if *name != country.country {
+                return Err(failed(Fault::Summary));
+            }
+            if *outcome != country.outcome {
+                return Err(VerificationFailed::of(name, Fault::Outcome));
+            }
+            if *answer_digest != country.digest {
+                return Err(VerificationFailed::of(name, Fault::AnswerDigest));
+            }
+        }
+        if release.result == result.map(sha256) { Ok(()) } else { Err(failed(Fault::ResultDigest)) }
+    }
+}
+
+/// What the gateway tells of one country.
+struct Told {
+    country: Country,
+    outcome: Outcome,
+    ms: u64,
+    refusal: Option<Refusal>,
+    bundle: Option<Vec<u8>>,
+}
+
+impl Asked<'_> {
+    fn country(&self, told: Told) -> Result<CountryAnswer, VerificationFailed> {
+        let Told { country, outcome, ms, refusal, bundle } = told;
+        let failed = |what| VerificationFailed::of(&country, what);
+        let Some(bundle) = bundle else {
+            // Only what nobody can sign for may come without a signature: that a country could not be heard.
+            return match outcome {
+                Outcome::Failed
+                | Outcome::Incompatible
+                | Outcome::NotAsked
+                | Outcome::TimedOut
+                | Outcome::Unreachable
+                    if refusal.is_none() =>
+                {
+                    Ok(CountryAnswer { country, outcome, ms, answer: None, parts: Vec::new(), digest: None })
+                }
+                Outcome::Answered
+                | Outcome::AnsweredSuppressed
+                | Outcome::BudgetExhausted
+                | Outcome::Failed
+                | Outcome::Incompatible
+                | Outcome::NotAsked
+                | Outcome::Refused
+                | Outcome::TimedOut
+                | Outcome::Unreachable
+                | Outcome::Withdrawn => Err(failed(Fault::Unsigned)),
+            };
+        };
+        let bundle = Bundle::parse(&bundle).map_err(|_| failed(Fault::Bundle))?;
+        let member = self.roster.node(&country).ok_or_else(|| failed(Fault::Signature))?;
+        let signed =
+            open(&bundle.envelope, PayloadType::Answer, &member.answer_key).ok_or_else(|| failed(Fault::Signature))?;
+        let answer: Answer = signed.parse().map_err(|_| failed(Fault::Bundle))?;
+        self.answer(&answer, &country, &bundle.parts)?;
+        if answer.outcome() != outcome {
+            return Err(failed(Fault::Outcome));
+        }
+        let signed_refusal = match &answer.decision {
+            Decision::Refused { refusal } => Some(refusal),
+            Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => None,
+        };
+        if signed_refusal != refusal.as_ref() {
+            return Err(failed(Fault::Refusal));
+        }
+        let digest = Some(sha256(signed.payload()));
+        Ok(CountryAnswer { country, outcome, ms, answer: Some(answer), parts: bundle.parts, digest })
+    }
+
+    /// A signed answer is this country's, to this question, of the kind asked, and the parts are those it names.
+    fn answer(&self, answer: &Answer, country: &Country, parts: &[Vec<u8>]) -> Result<(), VerificationFailed> {
+        let failed = |what| VerificationFailed::of(country, what);
+        if answer.v != 1 {
+            return Err(failed(Fault::Version));
+        }
+        if answer.country != *country {
+            return Err(failed(Fault::Country));
+        }
+        // A node that could not verify the question has no id to name; it refuses by the digest alone.
+        let nameless = answer.question.is_none() && matches!(answer.decision, Decision::Refused { .. });
+        let named = answer.question.as_ref() == Some(&self.question.id);
+        if !(named || nameless) || answer.question_digest != *self.digest {
+            return Err(failed(Fault::Question));
+        }
+        let releases = match (&answer.decision, &self.question.ask) {
+            (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => releases.as_slice(),
+            (Decision::Shared { .. }, Ask::Datasets {}) if answer.policy.is_some() => &[],
+            (Decision::Failed { .. } | Decision::Refused { .. }, Ask::Sql { .. } | Ask::Datasets {}) => &[],
+            (Decision::Answered { .. } | Decision::Shared { .. }, Ask::Sql { .. } | Ask::Datasets {}) => {
+                return Err(failed(Fault::Decision));
+            }
+        };
+        if releases.len() != parts.len() {
+            return Err(failed(Fault::PartDigest));
+        }
+        let same = releases.iter().zip(parts).all(|(release, part)| release.digest == sha256(part));
+        if same { Ok(()) } else { Err(failed(Fault::PartDigest)) }
+    }
+}
+
+fn open(envelope: &[u8], kind: PayloadType, key: &mayag_protocol::names::PublicKey) -> Option<Verified> {
+    let envelope = Envelope::parse(envelope, answer::LONGEST_ENVELOPE).ok()?;
+    envelope.open(kind, std::slice::from_ref(key), 1, &Ed25519).ok()
+}
+
+/// Checks a recorded stream.
+#[cfg(test)]
+pub(crate) fn check(asked: Asked<'_>, events: Vec<Event>) -> Result<Checked, VerificationFailed> {
+    let mut verifier = Verifier::new(asked);
+    for event in events {
+        verifier.accept(event)?;
+    }
+    verifier.finish()
+}

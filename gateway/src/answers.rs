@@ -1,0 +1,161 @@
+//! Whether what a node sent is its answer to this question: signature, country, question, digests, cells.
+//!
+//! Everything is checked for one country alone: what is wrong with one answer is that country's outcome and touches no
+//! other. Everything here may be hostile; limits of bytes are the caller's.
+
+use crate::merge::{Cut, Part};
+use mayag_audit::keys::{Ed25519, sha256};
+use mayag_protocol::answer::{self, Answer, Bundle, Decision, ReleasePart};
+use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
+use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId};
+use mayag_protocol::outcome::Outcome;
+use mayag_protocol::refusal::Refusal;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The version of the answer format that is read.
+const VERSION: u64 = 1;
+
+/// What an answer must be an answer to.
+#[derive(Debug, Clone)]
+pub(crate) struct Expected {
+    /// The country asked.
+    pub(crate) country: Country,
+    /// The key that the roster lists for its answers.
+    pub(crate) answer_key: PublicKey,
+    /// The question.
+    pub(crate) question: QuestionId,
+    /// SHA-256 of its payload.
+    pub(crate) digest: Digest,
+    /// What cells were asked for; `None` where the shared datasets were.
+    pub(crate) cut: Option<Arc<Cut>>,
+}
+
+/// An answer that is what it should be. Only [`check`] makes one.
+#[derive(Debug)]
+pub(crate) struct CheckedAnswer {
+    outcome: Outcome,
+    refusal: Option<Refusal>,
+    digest: Digest,
+    parts: Vec<Part>,
+}
+
+/// What is wrong with an answer. For the operator: no value of the answer is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AnswerFault {
+    /// Not a bundle, an envelope or an answer.
+    #[error("the bytes are not an answer")]
+    Garbage,
+    /// The cells cannot be read as the cells of the release.
+    #[error("the cells are not those of the release")]
+    Cells,
+    /// The cells are not those that were signed.
+    #[error("the cells do not have the digest that was signed")]
+    Digest,
+    /// Something else was asked.
+    #[error("the decision is of another kind than the question, or has another number of parts")]
+    Kind,
+    /// Signed by another country, for another country or for another question.
+    #[error("the answer belongs to another question or country")]
+    Other,
+    /// Not signed by the key the roster lists.
+    #[error("the answer is not signed by the key that the roster lists for the country")]
+    Signature,
+    /// Another version of the format.
+    #[error("the answer is written in another version of the format")]
+    Version,
+}
+
+impl AnswerFault {
+    /// What the country has done.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::Version => Outcome::Incompatible,
+            Self::Cells | Self::Digest | Self::Garbage | Self::Kind | Self::Other | Self::Signature => Outcome::Failed,
+        }
+    }
+}
+
+impl CheckedAnswer {
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// SHA-256 of the payload the node signed.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The cells, one part per release; empty unless the country answered with cells.
+    pub(crate) fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+}
+
+/// Checks the bytes that a node sent. O(bytes).
+pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, AnswerFault> {
+    let bundle = Bundle::parse(bytes).map_err(|_| AnswerFault::Garbage)?;
+    let envelope = Envelope::parse(&bundle.envelope, answer::LONGEST_ENVELOPE).map_err(|_| AnswerFault::Garbage)?;
+    let verified = envelope
+        .open(PayloadType::Answer, std::slice::from_ref(&expected.answer_key), 1, &Ed25519)
+        .map_err(|_| AnswerFault::Signature)?;
+    let answer = read(&verified)?;
+    if answer.country != expected.country || !answers(&answer, expected) {
+        return Err(AnswerFault::Other);
+    }
+    let outcome = answer.outcome();
+    let (parts, refusal) = match (answer.decision, &expected.cut) {
+        (Decision::Answered { releases }, Some(cut)) => (cells(&bundle, &releases, cut, &expected.country)?, None),
+        (Decision::Shared { .. }, None) | (Decision::Failed { .. }, _) if bundle.parts.is_empty() => (Vec::new(), None),
+        (Decision::Refused { refusal }, _) if bundle.parts.is_empty() => (Vec::new(), Some(refusal)),
+        (
+            Decision::Answered { .. } | Decision::Failed { .. } | Decision::Refused { .. } | Decision::Shared { .. },
+            _,
+        ) => return Err(AnswerFault::Kind),
+    };
+    Ok(CheckedAnswer { outcome, refusal, digest: sha256(verified.payload()), parts })
+}
+
+/// A version that is not known has fields that are not known: its number is read first, and nothing else.
+fn read(verified: &Verified) -> Result<Answer, AnswerFault> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u64,
+    }
+    match verified.parse::<Answer>() {
+        Ok(answer) if u64::from(answer.v) == VERSION => Ok(answer),
+        Ok(_) => Err(AnswerFault::Version),
+        Err(_) => match verified.parse::<Version>() {
+            Ok(Version { v }) if v != VERSION => Err(AnswerFault::Version),
+            Ok(_) | Err(_) => Err(AnswerFault::Garbage),
+        },
+    }
+}
+
+/// A node that could not verify the question has no id to name, and refuses by the digest alone.
+fn answers(answer: &Answer, expected: &Expected) -> bool {
+    let same = match (&answer.question, &answer.decision) {
+        (Some(question), _) => *question == expected.question,
+        (None, Decision::Refused { .. }) => true,
+        (None, Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. }) => false,
+    };
+    same && answer.question_digest == expected.digest
+}
+
+fn cells(bundle: &Bundle, signed: &[ReleasePart], cut: &Cut, country: &Country) -> Result<Vec<Part>, AnswerFault> {
+    if signed.len() != cut.releases() || bundle.parts.len() != cut.releases() {
+        return Err(AnswerFault::Kind);
+    }
+    let mut parts = Vec::with_capacity(signed.len());
+    for (i, (bytes, part)) in bundle.parts.iter().zip(signed).enumerate() {
+        if sha256(bytes) != part.digest {
+            return Err(AnswerFault::Digest);
+        }
+        parts.push(cut.read(i, country, bytes, part.cells).ok_or(AnswerFault::Cells)?);
+    }
+    Ok(parts)
+}

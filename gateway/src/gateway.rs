@@ -1,0 +1,247 @@
+//! A running gateway's state: its keys, its log, what is in force, and who waits.
+
+use crate::config::{ConfigError, GatewayConfig};
+use crate::crowd::Crowd;
+use crate::roster::{self, RosterFault, RosterFiles};
+use crate::work;
+use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
+use mayag_audit::keys::{Ed25519, KeyError, SigningKey};
+use mayag_audit::nonces::Nonces;
+use mayag_policies::catalogue::{self, Catalogue, CatalogueError};
+use mayag_protocol::identity::Identity;
+use mayag_protocol::roster::Roster;
+use mayag_protocol::timestamp::Clock;
+use mayag_transport::client::Client;
+use mayag_transport::files::{self, FilesError};
+use mayag_transport::trust::{Trust, TrustError, TrustFiles};
+use parking_lot::{Mutex, RwLock};
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The name of the log inside the state folder.
+pub const JOURNAL: &str = "journal.jsonl";
+
+/// Tails that run at once. Each takes a thread and up to the memory that a tail may use.
+const TAILS: usize = 8;
+
+/// Why a gateway does not start, or keeps what was in force.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The catalogue is unreadable.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The configuration is unreadable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file is missing, unreadable, or readable by others.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The log does not verify or cannot be written.
+    #[error("{path}: {source}")]
+    Journal {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: JournalError,
+    },
+    /// A private key is unreadable.
+    #[error("{path}: {source}")]
+    Key {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        source: KeyError,
+    },
+    /// A key of this gateway is not the one the roster lists.
+    #[error("the {key} key is not the one that the roster lists for this gateway: sign a new roster or restore the key")]
+    KeyNotListed {
+        /// Which key.
+        key: &'static str,
+    },
+    /// Another process has the state folder.
+    #[error("{0}: another process writes this log; two gateways must not share a state folder")]
+    Locked(PathBuf),
+    /// The roster is not in force.
+    #[error(transparent)]
+    Roster(#[from] RosterFault),
+    /// The log file cannot be opened.
+    #[error("{path}: {source}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Certificates or revocation lists cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// What a gateway is, for as long as it runs. Has no data of any country and no say over any.
+pub(crate) struct Gateway {
+    config: GatewayConfig,
+    identity: Identity,
+    clock: Arc<dyn Clock>,
+    catalogue: Arc<Catalogue>,
+    answer_key: SigningKey,
+    log_key: SigningKey,
+    journal: Journal<File>,
+    nonces: Nonces,
+    crowd: Arc<Crowd>,
+    tails: Arc<Semaphore>,
+    trust: Arc<Trust>,
+    client: Client,
+    roster: RwLock<Arc<Roster>>,
+    reloading: Mutex<()>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gateway({})", self.identity)
+    }
+}
+
+impl Gateway {
+    /// Reads everything a gateway needs, and opens its log.
+    pub(crate) fn open(config: GatewayConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, GatewayError> {
+        let catalogue = Arc::new(read_catalogue(&config)?);
+        files::create_folder(&config.state)?;
+        let roster = open_roster(&config, clock.as_ref())?;
+        let identity = config.identity();
+        let answer_key = read_key(&config.pki.answer_key)?;
+        let log_key = read_key(&config.pki.log_key)?;
+        let member = roster.gateway(&identity);
+        if member.map(|member| &member.answer_key) != Some(answer_key.public()) {
+            return Err(GatewayError::KeyNotListed { key: "answer" });
+        }
+        if member.map(|member| &member.log_key) != Some(log_key.public()) {
+            return Err(GatewayError::KeyNotListed { key: "log" });
+        }
+        let trust_files =
+            TrustFiles { authorities: config.pki.authorities.clone(), revocations: config.pki.revocations.clone() };
+        let trust = Trust::load(trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
+        let client = crate::carry::client(&config, &trust)?;
+        let nonces = Nonces::default();
+        let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
+        let opened = Entry::new(Operation::Opened);
+        journal.append(clock.now(), opened, &log_key).map_err(|source| journal_error(&config.state, source))?;
+        Ok(Arc::new(Self {
+            crowd: Crowd::new(config.limits.questions, config.limits.questions_per_person),
+            config,
+            identity,
+            clock,
+            catalogue,
+            answer_key,
+            log_key,
+            journal,
+            nonces,
+            tails: Arc::new(Semaphore::new(TAILS)),
+            trust,
+            client,
+            roster: RwLock::new(Arc::new(roster)),
+            reloading: Mutex::new(()),
+        }))
+    }
+
+    /// Reads certificates, revocation lists and the roster again. What cannot be used leaves the old in force.
+    pub(crate) fn reload(&self) -> Result<(), GatewayError> {
+        let _one_at_a_time = self.reloading.lock();
+        self.trust.reload()?;
+        let roster = open_roster(&self.config, self.clock.as_ref())?;
+        self.trust.set_issuers(roster.issuers.clone());
+        *self.roster.write() = Arc::new(roster);
+        Ok(())
+    }
+
+    pub(crate) fn config(&self) -> &GatewayConfig {
+        &self.config
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    pub(crate) fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    pub(crate) fn answer_key(&self) -> &SigningKey {
+        &self.answer_key
+    }
+
+    pub(crate) fn nonces(&self) -> &Nonces {
+        &self.nonces
+    }
+
+    pub(crate) fn crowd(&self) -> &Arc<Crowd> {
+        &self.crowd
+    }
+
+    pub(crate) fn tails(&self) -> &Arc<Semaphore> {
+        &self.tails
+    }
+
+    pub(crate) fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The roster in force; one question is worked on under one roster for its whole length.
+    pub(crate) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.read())
+    }
+
+    /// Appends to the log, durably. `None` if that failed: then nothing may leave.
+    pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
+        let gateway = Arc::clone(self);
+        let appended =
+            work::blocking(move || gateway.journal.append(gateway.clock.now(), entry, &gateway.log_key)).await.ok()?;
+        appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is carried")).ok()
+    }
+}
+
+fn read_catalogue(config: &GatewayConfig) -> Result<Catalogue, GatewayError> {
+    match &config.catalogue {
+        None => Ok(Catalogue::builtin()),
+        Some(path) => Ok(Catalogue::parse(&files::read(path, catalogue::LONGEST)?)?),
+    }
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, GatewayError> {
+    SigningKey::from_pem(&files::read_secret(path)?)
+        .map_err(|source| GatewayError::Key { path: path.to_owned(), source })
+}
+
+fn open_roster(config: &GatewayConfig, clock: &dyn Clock) -> Result<Roster, RosterFault> {
+    let files = RosterFiles { roster: &config.pki.roster, keys: &config.pki.roster_keys, state: &config.state };
+    roster::open(files, &config.federation, clock.now())
+}
+
+fn open_journal(
+    state: &Path,
+    key: &SigningKey,
+    nonces: &Nonces,
+    clock: &dyn Clock,
+) -> Result<Journal<File>, GatewayError> {
+    let path = state.join(JOURNAL);
+    let failed = |source| GatewayError::State { path: path.clone(), source };
+    let file = File::options().read(true).append(true).create(true).open(&path).map_err(failed)?;
+    file.try_lock().map_err(|_| GatewayError::Locked(path.clone()))?;
+    let now = clock.now();
+    Journal::resume(file, key.public(), &Ed25519, |_, at, entry| nonces.recall(at, entry, now))
+        .map_err(|source| journal_error(state, source))
+}
+
+fn journal_error(state: &Path, source: JournalError) -> GatewayError {
+    GatewayError::Journal { path: state.join(JOURNAL), source }
+}

@@ -1,0 +1,188 @@
+//! From the cells of the countries that answered to one table: read, fold by role, tail.
+//!
+//! The arithmetic is `mayag_queries`': the desk does the same with the same signed parts and must get the same bytes.
+//! What this module adds is that one country cannot spoil the table of the others, and that the tail has an end.
+
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, Schema};
+use arrow::ipc::writer::StreamWriter;
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset};
+use mayag_protocol::columns::{key_column, value_column};
+use mayag_protocol::names::{Country, QuestionId};
+use mayag_queries::merge::{self, MergeError};
+use mayag_queries::release::Release;
+use mayag_queries::tail::Tail;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+
+/// More countries than this are not folded; there are 196 in the world.
+pub(crate) const MOST_COUNTRIES: usize = 256;
+
+/// The largest whole number one country may send: [`MOST_COUNTRIES`] of them still add up inside 64 bits, so that no
+/// country can make the sum of the others overflow.
+const LARGEST_INTEGER: i64 = i64::MAX / MOST_COUNTRIES as i64;
+
+/// As [`LARGEST_INTEGER`], for the 38 digits of a decimal.
+const LARGEST_DECIMAL: i128 = (10_i128.pow(38) - 1) / MOST_COUNTRIES as i128;
+
+/// What every country was asked for, planned from the signed SQL.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    releases: Vec<Release>,
+    catalogue: Arc<Catalogue>,
+}
+
+/// The cells of one country for one release. Only [`Cut::read`] makes one.
+#[derive(Debug, Clone)]
+pub(crate) struct Part(RecordBatch);
+
+/// The parts of one country, in the order of the releases.
+pub(crate) type Parts = (Country, Vec<Part>);
+
+/// What the schema metadata of a result says.
+#[derive(Debug, Clone)]
+pub(crate) struct Label {
+    /// The question.
+    pub(crate) question: QuestionId,
+    /// How many countries answered.
+    pub(crate) answered: usize,
+    /// How many countries were asked.
+    pub(crate) asked: usize,
+}
+
+/// A result: an Arrow IPC stream, the same bytes for the same cells.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// The stream.
+    pub(crate) bytes: Vec<u8>,
+    /// Rows in it.
+    pub(crate) rows: usize,
+}
+
+/// Why there is no result although countries answered. Names no value and quotes no engine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TableFault {
+    /// The folding broke.
+    #[error("folding failed: {0}")]
+    Fold(#[from] MergeError),
+    /// The tail broke, or panicked.
+    #[error("the tail failed")]
+    Tail,
+    /// The tail took too long.
+    #[error("the tail was not done in time")]
+    TooLong,
+    /// As many tails as are allowed are running.
+    #[error("too many tails are running")]
+    TooMany,
+}
+
+impl Cut {
+    pub(crate) fn new(releases: Vec<Release>, catalogue: Arc<Catalogue>) -> Self {
+        Self { releases, catalogue }
+    }
+
+    /// How many releases there are.
+    pub(crate) fn releases(&self) -> usize {
+        self.releases.len()
+    }
+
+    /// Reads the cells that `country` sent for the release of this number. `None` if they are not what they should be:
+    /// other columns, other statuses, the name of another country in a key, or numbers that could spoil a sum.
+    pub(crate) fn read(&self, release: usize, country: &Country, bytes: &[u8], cells: u64) -> Option<Part> {
+        let release = self.releases.get(release)?;
+        let batch = merge::read_part(release, self.dataset(release).ok()?, bytes).ok()?;
+        let sound = batch.num_rows() as u64 == cells && own_keys(release, country, &batch) && addable(release, &batch);
+        sound.then_some(Part(batch))
+    }
+
+    /// Folds the parts of the countries that answered into the tables that the tail reads, one per release.
+    fn fold(&self, answered: &[Parts]) -> Result<Vec<RecordBatch>, MergeError> {
+        let folded = self.releases.iter().enumerate().map(|(i, release)| {
+            let dataset = self.dataset(release)?;
+            let of_country = |(country, parts): &Parts| parts.get(i).map(|part| (country.clone(), part.0.clone()));
+            let parts: Vec<(Country, RecordBatch)> = answered.iter().filter_map(of_country).collect();
+            merge::outputs(release, &merge::fold(release, dataset, &parts)?)
+        });
+        folded.collect()
+    }
+
+    fn dataset(&self, release: &Release) -> Result<&Dataset, MergeError> {
+        self.catalogue.dataset(release.dataset.as_str()).ok_or(MergeError::Release)
+    }
+}
+
+/// Whether every key that names a country names the country the part came from.
+fn own_keys(release: &Release, country: &Country, batch: &RecordBatch) -> bool {
+    let implied = release.keys.iter().enumerate().filter(|(_, key)| key.column.as_str() == COUNTRY_COLUMN);
+    implied.into_iter().all(|(i, _)| {
+        let names = batch.column_by_name(&key_column(i)).and_then(|names| names.as_string_opt::<i32>());
+        names.is_some_and(|names| names.iter().all(|name| name == Some(country.as_str())))
+    })
+}
+
+/// Whether every number can be added to those of all other countries.
+fn addable(release: &Release, batch: &RecordBatch) -> bool {
+    (0..release.wire.len()).filter_map(|i| batch.column_by_name(&value_column(i))).all(|values| {
+        if let Some(integers) = values.as_primitive_opt::<Int64Type>() {
+            integers.iter().flatten().all(|value| (-LARGEST_INTEGER..=LARGEST_INTEGER).contains(&value))
+        } else if let Some(decimals) = values.as_primitive_opt::<Decimal128Type>() {
+            decimals.iter().flatten().all(|value| (-LARGEST_DECIMAL..=LARGEST_DECIMAL).contains(&value))
+        } else {
+            // Floats that leave their range become infinite and stay visible; texts and dates are not added.
+            !matches!(values.data_type(), DataType::Null)
+        }
+    })
+}
+
+/// Folds and runs the tail, at most for `time`.
+///
+/// The tail runs on a thread and a runtime of its own: some operators of the engine never yield, and then the thread
+/// keeps its place in `places` until it ends, so that such questions cannot pile up.
+pub(crate) async fn table(
+    cut: Arc<Cut>,
+    tail: Tail,
+    answered: Vec<Parts>,
+    label: Label,
+    places: &Arc<Semaphore>,
+    time: Duration,
+) -> Result<Table, TableFault> {
+    let place = Arc::clone(places).try_acquire_owned().map_err(|_| TableFault::TooMany)?;
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("tail".to_owned()).spawn(move || {
+        let _place = place;
+        // Nobody waits any more if this fails; then nobody needs the table either.
+        let _gone = done.send(run(&cut, &tail, &answered, &label));
+    });
+    thread.map_err(|_| TableFault::Tail)?;
+    match tokio::time::timeout(time, result).await {
+        Ok(Ok(table)) => table,
+        Ok(Err(_panicked)) => Err(TableFault::Tail),
+        Err(_elapsed) => Err(TableFault::TooLong),
+    }
+}
+
+fn run(cut: &Cut, tail: &Tail, answered: &[Parts], label: &Label) -> Result<Table, TableFault> {
+    let folded = cut.fold(answered)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|_| TableFault::Tail)?;
+    let batch = runtime.block_on(tail.run(folded)).map_err(|_| TableFault::Tail)?;
+    write(&batch, label).ok_or(TableFault::Tail)
+}
+
+fn write(batch: &RecordBatch, label: &Label) -> Option<Table> {
+    let words = [
+        ("mayag.question", label.question.to_string()),
+        ("mayag.answered", label.answered.to_string()),
+        ("mayag.asked", label.asked.to_string()),
+    ];
+    let metadata: HashMap<String, String> = words.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let schema = Arc::new(Schema::new_with_metadata(batch.schema().fields().clone(), metadata));
+    let labelled = batch.clone().with_schema(Arc::clone(&schema)).ok()?;
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &schema).ok()?;
+    writer.write(&labelled).ok()?;
+    writer.finish().ok()?;
+    drop(writer);
+    Some(Table { bytes, rows: labelled.num_rows() })
+}

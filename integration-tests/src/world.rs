@@ -1,0 +1,284 @@
+//! A federation on this machine: one folder, one process per node, one for the gateway, certificates made on the spot.
+//!
+//! The processes are those of the binary `mayag` that Cargo built beside the test. Nothing is mocked: what a test sees
+//! is what an operator would.
+
+use mayag_certs_dev::plan::{PersonPlan, Plan};
+use mayag_certs_dev::{Summary, generate};
+use mayag_protocol::identity::{Identity, Party};
+use mayag_protocol::names::Country;
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::timestamp::{Clock as _, Timestamp};
+use mayag_transport::clock::SystemClock;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The federation's name in every test.
+pub const FEDERATION: &str = "test";
+
+/// What stands in every hidden column of every node; it must never be seen anywhere else.
+pub const CANARY: &str = "CANARY-5d1e-HIDDEN";
+
+/// How long a process may take to listen: debug builds on a busy machine are slow.
+const START: Duration = Duration::from_secs(60);
+
+/// One country to be.
+#[derive(Debug, Clone)]
+pub struct CountrySpec {
+    /// Its code.
+    pub country: &'static str,
+    /// Its incidents.
+    pub incidents: Vec<Incident>,
+    /// Its policy, as JSON.
+    pub policy: String,
+}
+
+/// One row of the dataset `seizures`.
+#[derive(Debug, Clone)]
+pub struct Incident {
+    /// `YYYY-MM-DD`.
+    pub seized_on: String,
+    /// One of the catalogue's drugs.
+    pub drug: &'static str,
+    /// Any text.
+    pub region: String,
+    /// In thousandths of a pound; `None` is NULL.
+    pub quantity_milli: Option<i64>,
+}
+
+/// A policy that shares `seizures` with every analyst for trends.
+pub fn open_policy(country: &str, min_units: u64) -> String {
+    include_str!("world/open_policy.json")
+        .replace("\"xx\"", &format!("\"{country}\""))
+        .replace("\"min_units\": 10", &format!("\"min_units\": {min_units}"))
+}
+
+/// `count` incidents of each drug, spread over months and regions, quantities of 1.5 lb and up.
+pub fn plain_incidents(drugs: &[&'static str], count: usize) -> Vec<Incident> {
+    let one = |drug: &&'static str, i: usize| Incident {
+        seized_on: format!("2022-{:02}-{:02}", i % 12 + 1, i % 28 + 1),
+        drug,
+        region: ["North", "South"][i % 2].to_owned(),
+        quantity_milli: Some(1_500 + i64::try_from(i).unwrap_or(0) * 10),
+    };
+    drugs.iter().flat_map(|drug| (0..count).map(move |i| one(drug, i))).collect()
+}
+
+/// A running federation. Its processes are killed when it is dropped.
+#[derive(Debug)]
+pub struct World {
+    folder: TempDir,
+    /// What the development PKI made.
+    pub pki: Summary,
+    nodes: BTreeMap<String, Child>,
+    gateway: Option<Child>,
+}
+
+impl World {
+    /// Makes the files of a federation without starting anything.
+    pub fn prepare(specs: &[CountrySpec]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let codes: Vec<&str> = specs.iter().map(|spec| spec.country).collect();
+        let mut plan = Plan::new(FEDERATION, &codes, now()).expect("a plan");
+        plan.people = codes.iter().map(|code| analyst(code)).collect();
+        let pki = generate(&plan, folder.path()).expect("a development PKI");
+        let world = Self { folder, pki, nodes: BTreeMap::new(), gateway: None };
+        for spec in specs {
+            world.write_country(spec);
+        }
+        world.write_gateway(&codes);
+        codes.iter().for_each(|code| world.write_profile(code));
+        world
+    }
+
+    /// Makes and starts a federation: every node, then the gateway.
+    pub fn start(specs: &[CountrySpec]) -> Self {
+        let mut world = Self::prepare(specs);
+        for spec in specs {
+            world.start_node(spec.country);
+        }
+        world.start_gateway();
+        world
+    }
+
+    /// Starts a country's node and waits until it listens.
+    pub fn start_node(&mut self, country: &str) {
+        let child = self.spawn("node", &self.dir().join(country).join("node.toml"), country);
+        self.nodes.insert(country.to_owned(), child);
+        self.wait_for_address(country);
+    }
+
+    /// Starts the gateway and waits until it listens.
+    pub fn start_gateway(&mut self) {
+        self.gateway = Some(self.spawn("gateway", &self.dir().join("gateway/gateway.toml"), "gateway"));
+        self.wait_for_address("gateway");
+    }
+
+    /// Kills a country's node with SIGKILL.
+    pub fn kill_node(&mut self, country: &str) {
+        if let Some(mut child) = self.nodes.remove(country) {
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+        }
+    }
+
+    /// Stops a country's node where it stands (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn signal_node(&self, country: &str, signal: &str) {
+        let pid = self.nodes[country].id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+
+    /// The folder of the federation.
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The address that a party (a country code, or `gateway`) listens on.
+    pub fn address(&self, party: &str) -> String {
+        std::fs::read_to_string(self.dir().join(party).join("address")).expect("an address file").trim().to_owned()
+    }
+
+    /// What a party's process wrote to stderr so far.
+    pub fn stderr(&self, party: &str) -> String {
+        std::fs::read_to_string(self.stderr_path(party)).unwrap_or_default()
+    }
+
+    /// The profile of a country's analyst.
+    pub fn profile(&self, country: &str) -> PathBuf {
+        self.dir().join("desk").join(format!("{country}-analyst-ana.toml"))
+    }
+
+    /// Runs `mayag` with these arguments.
+    pub fn mayag(&self, arguments: &[&str]) -> Output {
+        Command::new(binary()).args(arguments).current_dir(self.dir()).output().expect("mayag runs")
+    }
+
+    /// Asks as a country's analyst, for trends, as CSV.
+    pub fn ask(&self, country: &str, sql: &str, more: &[&str]) -> Output {
+        let profile = self.profile(country);
+        let profile = profile.to_str().expect("a path in UTF-8");
+        let arguments = ["ask", "--profile", profile, "--purpose", "TREND", "--format", "csv", "--progress", "plain"];
+        self.mayag(&[&arguments, more, &["-c", sql]].concat())
+    }
+
+    fn stderr_path(&self, party: &str) -> PathBuf {
+        self.dir().join(party).join("stderr.log")
+    }
+
+    fn spawn(&self, command: &str, config: &Path, party: &str) -> Child {
+        let _ = std::fs::remove_file(self.dir().join(party).join("address"));
+        let stderr = File::options().append(true).create(true).open(self.stderr_path(party)).expect("a log file");
+        Command::new(binary())
+            .arg(command)
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .expect("mayag starts")
+    }
+
+    fn wait_for_address(&self, party: &str) {
+        let path = self.dir().join(party).join("address");
+        let step = Duration::from_millis(20);
+        for _ in 0..START.as_millis() / step.as_millis() {
+            if path.exists() {
+                return;
+            }
+            std::thread::sleep(step);
+        }
+        panic!("{party} did not listen within {START:?}; it said:\n{}", self.stderr(party));
+    }
+
+    fn write_country(&self, spec: &CountrySpec) {
+        let folder = self.dir().join(spec.country);
+        write(&folder.join("data/incidents.csv"), &csv(spec));
+        write(&folder.join("policy.json"), &spec.policy);
+        write(&folder.join("node.toml"), &include_str!("world/node.toml").replace("{country}", spec.country));
+    }
+
+    fn write_gateway(&self, codes: &[&str]) {
+        let mut text = include_str!("world/gateway.toml").to_owned();
+        for code in codes {
+            write!(text, "\n[[nodes]]\ncountry = \"{code}\"\naddress_file = \"../{code}/address\"\n").expect("a String");
+        }
+        write(&self.dir().join("gateway/gateway.toml"), &text);
+    }
+
+    fn write_profile(&self, country: &str) {
+        write(&self.profile(country), &include_str!("world/profile.toml").replace("{country}", country));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for child in self.nodes.values_mut().chain(&mut self.gateway) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The identity of a country's analyst.
+pub fn analyst_identity(country: &str) -> Identity {
+    format!("spiffe://{FEDERATION}/country/{country}/analyst/ana").parse().expect("an identity")
+}
+
+/// The identity of a country's node.
+pub fn node_identity(country: &str) -> Identity {
+    format!("spiffe://{FEDERATION}/country/{country}/node").parse().expect("an identity")
+}
+
+/// The present instant.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// The binary `mayag` beside the running test.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let folder = test.ancestors().find(|folder| folder.join("mayag").is_file());
+    folder.expect("the binary `mayag` beside the tests: build it first with `cargo build -p mayag-cli`").join("mayag")
+}
+
+fn analyst(code: &str) -> PersonPlan {
+    let country: Country = code.parse().expect("a country");
+    PersonPlan {
+        party: Party::Analyst(country, "ana".parse().expect("an id")),
+        roles: vec!["analyst".parse().expect("a role")],
+        purposes: vec![Purpose::Trend, Purpose::Investigate],
+    }
+}
+
+fn csv(spec: &CountrySpec) -> String {
+    let mut text = String::from("id,seized_on,drug,region,quantity,note\n");
+    for (i, incident) in spec.incidents.iter().enumerate() {
+        let quantity = incident.quantity_milli.map(|milli| {
+            format!("{}{}.{:03}", if milli < 0 { "-" } else { "" }, milli.abs() / 1000, milli.abs() % 1000)
+        });
+        writeln!(
+            text,
+            "{}-{i:06},{},{},{},{},{CANARY}-{}-{i}",
+            spec.country,
+            incident.seized_on,
+            incident.drug,
+            incident.region,
+            quantity.unwrap_or_default(),
+            spec.country
+        )
+        .expect("a String");
+    }
+    text
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    let mut file = File::create(path).expect("a file");
+    std::io::Write::write_all(&mut file, text.as_bytes()).expect("a file");
+}

@@ -1,0 +1,86 @@
+//! Questions through a whole federation, as an analyst asks them.
+
+use mayag_integration_tests::world::{CountrySpec, World, open_policy, plain_incidents};
+use std::process::Output;
+
+fn spec(country: &'static str, count: usize) -> CountrySpec {
+    CountrySpec {
+        country,
+        incidents: plain_incidents(&["Cocaine", "Heroin"], count),
+        policy: open_policy(country, 10),
+    }
+}
+
+fn out(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn two_countries_add_up() {
+    let world = World::start(&[spec("kr", 20), spec("us", 30)]);
+    let sql = "SELECT drug, count(*) AS n, sum(quantity) AS lb FROM seizures GROUP BY drug ORDER BY drug";
+    let (code, stdout, stderr) = out(&world.ask("kr", sql, &[]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    // 20 x 1.5 + 0.01 x (0 + .. + 19) = 31.9; 30 x 1.5 + 0.01 x (0 + .. + 29) = 49.35
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines[0], "drug,n,n_status,lb,lb_status");
+    for (line, drug) in lines[1..].iter().zip(["Cocaine", "Heroin"]) {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert_eq!((fields[0], fields[1], fields[2], fields[4]), (drug, "50", "known", "known"));
+        assert_eq!(fields[3].parse::<f64>().expect("a number"), 81.25, "{line}");
+    }
+    assert_eq!(lines.len(), 3);
+
+    // One country only, one that refuses, one that has too few.
+    let (code, stdout, _) = out(&world.ask("kr", sql, &["--countries", "us"]));
+    assert_eq!((code, stdout.lines().count()), (0, 3));
+    let hidden = "SELECT informant_ref, count(*) FROM seizures GROUP BY informant_ref";
+    let unknown = "SELECT informant_rex, count(*) FROM seizures GROUP BY informant_rex";
+    let (code, _, first) = out(&world.ask("kr", hidden, &[]));
+    let (_, _, second) = out(&world.ask("kr", unknown, &[]));
+    assert_eq!(code, 4, "{first}");
+    assert!(first.contains("MAYAG-2104"), "{first}");
+    let neutral = |text: &str, name| -> Vec<String> {
+        text.lines().filter(|line| line.contains("MAYAG")).map(|line| line.replace(name, "?")).collect()
+    };
+    assert_eq!(neutral(&first, "informant_ref"), neutral(&second, "informant_rex"));
+}
+
+#[test]
+fn a_small_group_is_withheld_and_labelled() {
+    let mut incidents = plain_incidents(&["Cocaine", "Heroin", "Opium"], 15);
+    incidents.extend(plain_incidents(&["Fentanyl"], 3));
+    let small = CountrySpec { country: "th", incidents, policy: open_policy("th", 10) };
+    let world = World::start(&[small, spec("us", 30)]);
+    let sql = "SELECT drug, count(*) AS n, coalesce(sum(quantity), 0) AS lb FROM seizures GROUP BY drug ORDER BY drug";
+    let (code, stdout, stderr) = out(&world.ask("us", sql, &["--countries", "th"]));
+    assert_eq!(code, 0, "{stderr}");
+    let fentanyl = stdout.lines().find(|line| line.starts_with("Fentanyl")).expect("the withheld group is shown");
+    assert_eq!(fentanyl, "Fentanyl,,suppressed,,suppressed");
+    assert!(stderr.contains("th"), "{stderr}");
+    // One cell alone could be had by subtraction: a second one is withheld with it.
+    assert_eq!(stdout.matches(",suppressed,").count(), 2, "{stdout}");
+
+    // Merged with a country that has the group of neither: what is withheld stays withheld.
+    let (code, stdout, _) = out(&world.ask("us", sql, &[]));
+    assert_eq!(code, 0);
+    let fentanyl = stdout.lines().find(|line| line.starts_with("Fentanyl")).expect("the withheld group is shown");
+    assert!(fentanyl.contains("suppressed"), "{stdout}");
+    let cocaine = stdout.lines().find(|line| line.starts_with("Cocaine")).expect("a group");
+    assert!(cocaine.contains("known") || cocaine.contains("partial"), "{cocaine}");
+}
+
+#[test]
+fn a_missing_country_is_labelled_and_the_exit_code_says_so() {
+    let mut world = World::start(&[spec("kr", 20), spec("us", 30)]);
+    world.kill_node("us");
+    let (code, stdout, stderr) = out(&world.ask("kr", "SELECT count(*) AS n FROM seizures", &[]));
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stdout.contains("40"), "{stdout}");
+    assert!(stderr.contains("unreachable"), "{stderr}");
+    world.kill_node("kr");
+    let (code, stdout, _) = out(&world.ask("kr", "SELECT count(*) AS n FROM seizures", &[]));
+    assert_ne!(code, 0);
+    assert!(!stdout.contains('0'), "nobody answered, and nothing looks like a zero: {stdout}");
+}

@@ -1,0 +1,137 @@
+//! From bytes to a question that is allowed to be looked at: signature, person, audience, time, nonce.
+//!
+//! The node does this itself for every question; nothing the gateway says is taken for granted.
+
+use crate::node::Node;
+use mayag_audit::keys::{Ed25519, sha256};
+use mayag_audit::nonces::NonceError;
+use mayag_protocol::envelope::{Envelope, EnvelopeError, PayloadType};
+use mayag_protocol::identity::{Identity, Kind};
+use mayag_protocol::names::{Digest, QuestionId};
+use mayag_protocol::question::{self, Question, QuestionFault};
+use mayag_protocol::refusal::{Code, Refusal};
+use mayag_protocol::roster::{Person, Roster};
+use mayag_protocol::strict;
+
+/// A question whose signature, person, audience, time and nonce were verified by this node. Only [`admit`] makes one.
+#[derive(Debug)]
+pub(crate) struct VerifiedQuestion {
+    question: Question,
+    person: Person,
+    digest: Digest,
+}
+
+impl VerifiedQuestion {
+    pub(crate) fn question(&self) -> &Question {
+        &self.question
+    }
+
+    pub(crate) fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// SHA-256 of the payload that was signed.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+/// A question that was turned away, with what could be learnt of it for the log and the signed refusal.
+#[derive(Debug)]
+pub(crate) struct TurnedAway {
+    pub(crate) refusal: Refusal,
+    pub(crate) digest: Digest,
+    /// Absent unless the signature was verified: an unsigned id is anybody's claim.
+    pub(crate) question: Option<QuestionId>,
+    pub(crate) person: Option<Identity>,
+}
+
+/// Verifies one envelope that arrived from `gateway`.
+pub(crate) fn admit(
+    node: &Node,
+    roster: &Roster,
+    gateway: &Identity,
+    body: &[u8],
+) -> Result<VerifiedQuestion, Box<TurnedAway>> {
+    let unread = |refusal| {
+        Box::new(TurnedAway { refusal, digest: sha256(body), question: None, person: None })
+    };
+    let envelope = Envelope::parse(body, question::LONGEST_ENVELOPE).map_err(|_| unread(malformed()))?;
+    let digest = sha256(envelope.unverified_payload());
+    let unsigned = |refusal| {
+        Box::new(TurnedAway { refusal, digest: digest.clone(), question: None, person: None })
+    };
+
+    // Whose keys to try is read from the payload; nothing else of it is used before the signature holds.
+    let claimed: Question = strict::parse(envelope.unverified_payload(), question::LONGEST_ENVELOPE)
+        .map_err(|_| unsigned(malformed()))?;
+    let person = roster
+        .person(&claimed.analyst)
+        .filter(|person| person.identity.kind() == Kind::Analyst)
+        .ok_or_else(|| unsigned(bad_person()))?;
+    let verified = envelope
+        .open(PayloadType::Question, &person.question_keys, 1, &Ed25519)
+        .map_err(|error| unsigned(not_opened(&error)))?;
+    let question: Question = verified.parse().map_err(|_| unsigned(malformed()))?;
+
+    let signed = |refusal| {
+        Box::new(TurnedAway {
+            refusal,
+            digest: digest.clone(),
+            question: Some(question.id.clone()),
+            person: Some(question.analyst.clone()),
+        })
+    };
+    if question.gateway != *gateway || !question.countries.contains(node.country()) {
+        return Err(signed(Refusal::new(
+            Code::WrongAudience,
+            "audience",
+            "sign the question for this gateway and name this country in it",
+        )));
+    }
+    let now = node.clock().now();
+    if let Some(fault) = question.fault(now) {
+        return Err(signed(faulty(fault)));
+    }
+    if !person.purposes.contains(&question.purpose) {
+        let hint = "state a purpose that the roster gives you; `mayag datasets` lists what is shared for it";
+        return Err(signed(Refusal::new(Code::PurposeNotHeld, "roster", hint).about(question.purpose.as_str())));
+    }
+    // Last, so that only questions that are valid in everything else take a place in the memory.
+    node.nonces().remember(&question.nonce, now).map_err(|error| signed(seen(error)))?;
+    Ok(VerifiedQuestion { person: person.clone(), digest: digest.clone(), question })
+}
+
+fn malformed() -> Refusal {
+    let hint = "sign the question again with a current `mayag`; at most 64 KiB are read";
+    Refusal::new(Code::MalformedQuestion, "format", hint)
+}
+
+fn bad_person() -> Refusal {
+    Refusal::new(Code::NotInRoster, "roster", "ask your administrator to enrol you in the federation's roster")
+}
+
+fn not_opened(error: &EnvelopeError) -> Refusal {
+    match error {
+        EnvelopeError::Signatures { .. } => {
+            Refusal::new(Code::BadSignature, "roster", "sign with the question key that the roster lists for you")
+        }
+        EnvelopeError::Envelope(_) | EnvelopeError::Payload(_) | EnvelopeError::Type { .. } => malformed(),
+    }
+}
+
+fn faulty(fault: QuestionFault) -> Refusal {
+    match fault {
+        QuestionFault::Expired | QuestionFault::NotYet | QuestionFault::Life => {
+            Refusal::new(Code::Expired, "validity", "ask again; check the clock of your computer if this repeats")
+        }
+        QuestionFault::Countries | QuestionFault::TooLong | QuestionFault::Version => malformed(),
+    }
+}
+
+fn seen(error: NonceError) -> Refusal {
+    match error {
+        NonceError::Replayed => Refusal::new(Code::Replayed, "nonce", "ask again with a new nonce"),
+        NonceError::Full => Refusal::new(Code::Busy, "nonce", "ask again in two minutes"),
+    }
+}

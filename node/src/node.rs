@@ -1,0 +1,358 @@
+//! A running node: its keys, its log, its workers, and what is in force.
+
+use crate::config::{ConfigError, NodeConfig};
+use crate::engine::pool::{PoolError, WorkerPool};
+use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
+use mayag_audit::keys::{Ed25519, KeyError, SigningKey, random_nonce, sha256};
+use mayag_audit::nonces::Nonces;
+use mayag_policies::catalogue::Catalogue;
+use mayag_policies::document::{Policy, Problem};
+use mayag_protocol::answer::PolicyVersion;
+use mayag_protocol::names::Country;
+use mayag_protocol::refusal::{Code, Refusal};
+use mayag_protocol::roster::{self, Roster, RosterError};
+use mayag_protocol::strict::StrictError;
+use mayag_protocol::timestamp::Clock;
+use mayag_queries::plan::Plan;
+use mayag_transport::files::{self, FilesError};
+use mayag_transport::trust::{Trust, TrustError, TrustFiles};
+use parking_lot::{Mutex, RwLock};
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// The name of the log inside the state folder.
+pub const JOURNAL: &str = "journal.jsonl";
+
+/// The name of the file that remembers the highest roster version seen.
+const ROSTER_VERSION: &str = "roster-version";
+
+/// Why a node does not start, or keeps what was in force.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The catalogue is unreadable.
+    #[error("catalogue: {0}")]
+    Catalogue(StrictError),
+    /// The configuration is unreadable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file is missing, unreadable, or readable by others.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The log does not verify or cannot be written.
+    #[error("{path}: {source}")]
+    Journal {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: JournalError,
+    },
+    /// A private key is unreadable.
+    #[error("{path}: {source}")]
+    Key {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        source: KeyError,
+    },
+    /// A key of this node is not the one the roster lists.
+    #[error("the {key} key is not the one that the roster lists for this node: sign a new roster or restore the key")]
+    KeyNotListed {
+        /// Which key.
+        key: &'static str,
+    },
+    /// Another process has the state folder.
+    #[error("{0}: another process writes this log; two nodes must not share a state folder")]
+    Locked(PathBuf),
+    /// The policy has problems.
+    #[error("policy: {}", problems(.0))]
+    Policy(Vec<Problem>),
+    /// The workers do not start, or the data are not what the catalogue says.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The roster is not in force.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The state folder cannot be used.
+    #[error("{path}: {source}")]
+    State {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Certificates or revocation lists cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+fn problems(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What a question is decided under: one version of the roster and the policy, for its whole length.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    roster: Roster,
+    policy: Option<Policy>,
+    version: Option<PolicyVersion>,
+}
+
+impl InForce {
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    pub(crate) fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
+    pub(crate) fn policy_version(&self) -> Option<&PolicyVersion> {
+        self.version.as_ref()
+    }
+}
+
+/// One country's node.
+pub struct Node {
+    config: NodeConfig,
+    clock: Arc<dyn Clock>,
+    catalogue: Catalogue,
+    answer_key: SigningKey,
+    log_key: SigningKey,
+    journal: Journal<File>,
+    nonces: Nonces,
+    pool: WorkerPool,
+    trust: Arc<Trust>,
+    in_force: RwLock<Arc<InForce>>,
+    reloading: Mutex<()>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.config.country)
+    }
+}
+
+impl Node {
+    /// Reads everything a node needs and starts its workers, which are processes of `program worker`.
+    ///
+    /// A policy that has problems keeps the node from starting; one that is outside its validity does not: the node
+    /// then refuses everything and says why.
+    pub async fn start(config: NodeConfig, clock: Arc<dyn Clock>, program: &Path) -> Result<Arc<Self>, NodeError> {
+        let catalogue = read_catalogue(&config)?;
+        let roster = open_roster(&config, clock.as_ref())?;
+        let answer_key = read_key(&config.pki.answer_key)?;
+        let log_key = read_key(&config.pki.log_key)?;
+        let member = roster.node(&config.country);
+        if member.map(|member| &member.answer_key) != Some(answer_key.public()) {
+            return Err(NodeError::KeyNotListed { key: "answer" });
+        }
+        if member.map(|member| &member.log_key) != Some(log_key.public()) {
+            return Err(NodeError::KeyNotListed { key: "log" });
+        }
+        let trust_files =
+            TrustFiles { authorities: config.pki.authorities.clone(), revocations: config.pki.revocations.clone() };
+        let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
+        let policy = read_policy(&config, &catalogue)?;
+        let nonces = Nonces::default();
+        let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
+        let pool = WorkerPool::start(config.pool_settings(program), config.setup(&catalogue)).await?;
+        pool.check().await?;
+        let version = policy.version().clone();
+        let opened = Entry { policy: Some(version.digest.clone()), ..Entry::new(Operation::Opened) };
+        journal.append(clock.now(), opened, &log_key).map_err(|source| journal_error(&config.state, source))?;
+        let in_force = InForce { roster, version: Some(version), policy: Some(policy) };
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            catalogue,
+            answer_key,
+            log_key,
+            journal,
+            nonces,
+            pool,
+            trust,
+            in_force: RwLock::new(Arc::new(in_force)),
+            reloading: Mutex::new(()),
+        }))
+    }
+
+    /// Reads certificates, revocation lists, roster and policy again. What cannot be used leaves the old in force; the
+    /// error says so to the operator, and the log records both outcomes for the policy.
+    pub fn reload(&self) -> Result<(), NodeError> {
+        let _one_at_a_time = self.reloading.lock();
+        self.trust.reload()?;
+        let roster = open_roster(&self.config, self.clock.as_ref())?;
+        self.trust.set_issuers(roster.issuers.clone());
+        let old = self.in_force();
+        let (policy, version, result) = match read_policy(&self.config, &self.catalogue) {
+            Ok(policy) if old.version.as_ref().is_none_or(|old| old.serial <= policy.version().serial) => {
+                let version = policy.version().clone();
+                (Some(policy), Some(version), Ok(()))
+            }
+            Ok(policy) => {
+                let older = Problem::new("/serial", format!("serial {} is older than the one in force", policy.version().serial));
+                (old.policy.clone(), old.version.clone(), Err(NodeError::Policy(vec![older])))
+            }
+            Err(error) => (old.policy.clone(), old.version.clone(), Err(error)),
+        };
+        let decision = if result.is_ok() { "in_force" } else { "kept_old" };
+        let entry = Entry {
+            policy: version.as_ref().map(|version| version.digest.clone()),
+            decision: Some(decision.to_owned()),
+            ..Entry::new(Operation::Policy)
+        };
+        // A policy comes into force only after the log knows it.
+        self.journal
+            .append(self.clock.now(), entry, &self.log_key)
+            .map_err(|source| journal_error(&self.config.state, source))?;
+        *self.in_force.write() = Arc::new(InForce { roster, policy, version });
+        result
+    }
+
+    /// The node's country.
+    pub fn country(&self) -> &Country {
+        &self.config.country
+    }
+
+    /// The configuration it was started with.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// The trust in force.
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read())
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    pub(crate) fn nonces(&self) -> &Nonces {
+        &self.nonces
+    }
+
+    pub(crate) fn pool(&self) -> &WorkerPool {
+        &self.pool
+    }
+
+    pub(crate) fn answer_key(&self) -> &SigningKey {
+        &self.answer_key
+    }
+
+    pub(crate) fn longest_work(&self) -> Duration {
+        self.config.limits.deadline
+    }
+
+    /// Plans on a thread of its own: planning is bounded work, but not for the thread that serves connections.
+    pub(crate) async fn plan(self: &Arc<Self>, sql: String) -> Result<Plan, Refusal> {
+        let node = Arc::clone(self);
+        blocking(move || mayag_queries::plan::plan(&sql, &node.catalogue))
+            .await
+            .unwrap_or_else(|| Err(Refusal::new(Code::SqlNotReadable, "planner", "write the question in another way")))
+    }
+
+    /// Appends to the log, durably. `None` if that failed: then nothing may leave.
+    pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
+        let node = Arc::clone(self);
+        let appended = blocking(move || node.journal.append(node.clock.now(), entry, &node.log_key)).await?;
+        appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is answered")).ok()
+    }
+
+    /// A random id under which a failure is found in the operator's log.
+    pub(crate) fn failure_id(&self) -> String {
+        let random = random_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
+        random.chars().take(12).collect()
+    }
+}
+
+/// Runs blocking work that ends with the caller: if the caller goes away, the result is dropped.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let mut one = JoinSet::new();
+    one.spawn_blocking(work);
+    one.join_next().await?.ok()
+}
+
+fn read_catalogue(config: &NodeConfig) -> Result<Catalogue, NodeError> {
+    match &config.catalogue {
+        None => Ok(Catalogue::builtin()),
+        Some(path) => {
+            Catalogue::parse(&files::read(path, mayag_policies::catalogue::LONGEST)?).map_err(NodeError::Catalogue)
+        }
+    }
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, NodeError> {
+    SigningKey::from_pem(&files::read_secret(path)?)
+        .map_err(|source| NodeError::Key { path: path.to_owned(), source })
+}
+
+fn read_policy(config: &NodeConfig, catalogue: &Catalogue) -> Result<Policy, NodeError> {
+    let bytes = files::read(&config.policy, mayag_policies::document::LONGEST)?;
+    let version = |serial| PolicyVersion { serial, digest: sha256(&bytes) };
+    let policy = Policy::parse(&bytes, catalogue, version).map_err(NodeError::Policy)?;
+    if policy.country() != &config.country {
+        let other = Problem::new("/policy", format!("this is the policy of `{}`, not of this node", policy.country()));
+        return Err(NodeError::Policy(vec![other]));
+    }
+    Ok(policy)
+}
+
+fn open_roster(config: &NodeConfig, clock: &dyn Clock) -> Result<Roster, NodeError> {
+    let keys = files::read(&config.pki.roster_keys, 64 * 1024)?;
+    let keys = roster::parse_trusted_keys(&String::from_utf8_lossy(&keys))?;
+    create_state(&config.state)?;
+    let remembered = config.state.join(ROSTER_VERSION);
+    let seen = match files::read(&remembered, 64) {
+        Ok(text) => String::from_utf8_lossy(&text).trim().parse().unwrap_or(u64::MAX),
+        Err(_) if !remembered.exists() => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let bytes = files::read(&config.pki.roster, roster::LONGEST)?;
+    let roster = Roster::open(&bytes, &keys, &Ed25519, clock.now(), seen)?;
+    if roster.federation != config.federation {
+        return Err(RosterError::NotInForce.into());
+    }
+    files::replace(&remembered, format!("{}\n", roster.version).as_bytes(), files::Mode::Public)?;
+    Ok(roster)
+}
+
+fn create_state(folder: &Path) -> Result<(), NodeError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| NodeError::State { path: folder.to_owned(), source })
+}
+
+fn open_journal(
+    state: &Path,
+    key: &SigningKey,
+    nonces: &Nonces,
+    clock: &dyn Clock,
+) -> Result<Journal<File>, NodeError> {
+    let path = state.join(JOURNAL);
+    let failed = |source| NodeError::State { path: path.clone(), source };
+    let file = File::options().read(true).append(true).create(true).open(&path).map_err(failed)?;
+    file.try_lock().map_err(|_| NodeError::Locked(path.clone()))?;
+    let now = clock.now();
+    Journal::resume(file, key.public(), &Ed25519, |_, at, entry| nonces.recall(at, entry, now))
+        .map_err(|source| journal_error(state, source))
+}
+
+fn journal_error(state: &Path, source: JournalError) -> NodeError {
+    NodeError::Journal { path: state.join(JOURNAL), source }
+}

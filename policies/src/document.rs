@@ -1,0 +1,158 @@
+//! Policy documents: read from JSON, checked wholly, and turned into what a decision needs.
+//!
+//! Every check reports everything it finds: an administrator sees all problems in one run. The schema comes first; the
+//! names in a document are looked up only once its shape is right.
+
+mod check;
+mod position;
+mod problem;
+mod schema;
+pub mod written;
+
+pub use position::Position;
+pub use problem::Problem;
+pub use schema::schema_text;
+
+use crate::catalogue::Catalogue;
+use crate::shape::{Aggregate, Grain, Predicate};
+use mayag_protocol::answer::PolicyVersion;
+use mayag_protocol::names::{ColumnName, Country, DatasetName, Digest, GrantId, Role};
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::strict::{self, StrictError};
+use mayag_protocol::timestamp::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The longest policy document that is read.
+pub const LONGEST: usize = 1024 * 1024;
+
+/// A policy that was read, checked against the catalogue, and can be decided under.
+#[derive(Clone)]
+pub struct Policy {
+    version: PolicyVersion,
+    country: Country,
+    valid_from: Timestamp,
+    valid_until: Timestamp,
+    why: String,
+    /// INVARIANT (sorted grants): by id, each id once.
+    grants: Vec<Grant>,
+}
+
+/// One grant of a policy.
+#[derive(Clone)]
+pub struct Grant {
+    pub(crate) id: GrantId,
+    /// `None` for every country.
+    pub(crate) countries: Option<BTreeSet<Country>>,
+    pub(crate) roles: BTreeSet<Role>,
+    pub(crate) purposes: BTreeSet<Purpose>,
+    pub(crate) dataset: DatasetName,
+    /// The shared columns only: hidden ones, and a unit that may not be counted, are left out.
+    pub(crate) columns: BTreeMap<ColumnName, Share>,
+    pub(crate) rows: Predicate,
+    pub(crate) protections: Protections,
+    pub(crate) valid_until: Option<Timestamp>,
+}
+
+/// In which role a column is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// A level, of a date at this grain or a coarser one.
+    Dimension { finest: Option<Grain> },
+    /// A number with these aggregates.
+    Measure { aggregates: BTreeSet<Aggregate> },
+    /// The unit, to be counted.
+    Unit,
+}
+
+/// The protections that the cells of a release need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protections {
+    /// Distinct units that a cell needs.
+    pub min_units: u64,
+    /// The percentage of the p%-rule.
+    pub p_percent: u32,
+}
+
+impl Policy {
+    /// Reads a policy document: at most [`LONGEST`] bytes of strict JSON that fits the schema, names only what the
+    /// catalogue has, and stays within the federation's floors. `digest_of` is SHA-256; it is given the exact bytes.
+    ///
+    /// All problems are reported, in the order of the text. O(bytes), and O(grants²) comparisons of grants.
+    pub fn parse(
+        bytes: &[u8],
+        catalogue: &Catalogue,
+        digest_of: impl FnOnce(&[u8]) -> Digest,
+    ) -> Result<Self, Vec<Problem>> {
+        let value = strict::parse(bytes, LONGEST).map_err(unreadable)?;
+        let problems = schema::check(&value);
+        if !problems.is_empty() {
+            return Err(problem::locate(bytes, problems));
+        }
+        // What the schema cannot say, such as months of 31 days, the types still refuse.
+        let document: written::Document = strict::parse(bytes, LONGEST).map_err(unreadable)?;
+        let grants = check::grants(&document, catalogue).map_err(|problems| problem::locate(bytes, problems))?;
+        Ok(Self {
+            version: PolicyVersion { serial: document.serial, digest: digest_of(bytes) },
+            country: document.policy,
+            valid_from: document.valid_from,
+            valid_until: document.valid_until,
+            why: document.why,
+            grants,
+        })
+    }
+
+    /// Its serial and the digest of its text.
+    pub fn version(&self) -> &PolicyVersion {
+        &self.version
+    }
+
+    /// The country whose policy it is.
+    pub fn country(&self) -> &Country {
+        &self.country
+    }
+
+    /// The reason for this version.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Whether it is in force at this time.
+    pub fn in_force(&self, now: Timestamp) -> bool {
+        self.valid_from <= now && now < self.valid_until
+    }
+
+    /// Until when it is in force.
+    pub fn valid_until(&self) -> Timestamp {
+        self.valid_until
+    }
+
+    pub(crate) fn grants(&self) -> &[Grant] {
+        &self.grants
+    }
+}
+
+fn unreadable(error: StrictError) -> Vec<Problem> {
+    vec![match error {
+        StrictError::Json { line, column, reason } => {
+            Problem { position: Some(Position { line, column }), ..Problem::new("", reason) }
+        }
+        StrictError::TooLong { .. } => Problem::new("", error.to_string()),
+    }]
+}
+
+impl fmt::Debug for Policy {
+    /// The constants of row filters are not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Policy({}, serial {}, {} grants)", self.country, self.version.serial, self.grants.len())
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Grant({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Finds the line and column of a place in JSON text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::iter::Peekable;
+
+/// A place in a text, counted from 1; columns count bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The byte in the line.
+    pub column: usize,
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Where the key before it begins, if it is in an object.
+    pub(crate) key: Option<Position>,
+    /// Where the value begins.
+    pub(crate) value: Position,
+}
+
+/// The places of the values with these JSON pointers (RFC 6901). O(bytes). The text must have been read as JSON before,
+/// which also bounds the nesting; of any other text only fewer places are found.
+pub(crate) fn places(text: &[u8], wanted: &BTreeSet<String>) -> BTreeMap<String, Place> {
+    let bytes = text.iter().copied().peekable();
+    let start = Position { line: 1, column: 1 };
+    let mut scanner = Scanner { bytes, at: start, pointer: String::new(), wanted, found: BTreeMap::new() };
+    scanner.value(None);
+    scanner.found
+}
+
+/// A JSON pointer's token for this key.
+pub(crate) fn token(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+struct Scanner<'a, I: Iterator<Item = u8>> {
+    bytes: Peekable<I>,
+    at: Position,
+    pointer: String,
+    wanted: &'a BTreeSet<String>,
+    found: BTreeMap<String, Place>,
+}
+
+impl<I: Iterator<Item = u8>> Scanner<'_, I> {
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.bytes.next()?;
+        if byte == b'\n' {
+            self.at = Position { line: self.at.line + 1, column: 1 };
+        } else {
+            self.at.column += 1;
+        }
+        Some(byte)
+    }
+
+    /// Skips what stands between values and keys.
+    fn skip(&mut self) {
+        while self.bytes.peek().is_some_and(|byte| b" \t\r\n,:".contains(byte)) {
+            self.next();
+        }
+    }
+
+    fn value(&mut self, key: Option<Position>) {
+        self.skip();
+        if self.wanted.contains(&self.pointer) {
+            self.found.insert(self.pointer.clone(), Place { key, value: self.at });
+        }
+        match self.bytes.peek() {
+            Some(b'{') => self.object(),
+            Some(b'[') => self.array(),
+            Some(b'"') => {
+                self.string();
+            }
+            _ => {
+                // At least one byte, so that every call gets further in text that is not JSON.
+                self.next();
+                while self.bytes.peek().is_some_and(|byte| !b" \t\r\n,]}".contains(byte)) {
+                    self.next();
+                }
+            }
+        }
+    }
+
+    fn object(&mut self) {
+        self.next();
+        loop {
+            self.skip();
+            let key = self.at;
+            if self.bytes.peek() != Some(&b'"') {
+                self.next();
+                return;
+            }
+            let name = self.string();
+            self.inside(&token(&name), Some(key));
+        }
+    }
+
+    fn array(&mut self) {
+        self.next();
+        for i in 0_usize.. {
+            self.skip();
+            if self.bytes.peek().is_none_or(|byte| *byte == b']') {
+                self.next();
+                return;
+            }
+            self.inside(&i.to_string(), None);
+        }
+    }
+
+    fn inside(&mut self, token: &str, key: Option<Position>) {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(token);
+        self.value(key);
+        self.pointer.truncate(length);
+    }
+
+    fn string(&mut self) -> String {
+        let mut quoted: Vec<u8> = self.next().into_iter().collect();
+        while let Some(byte) = self.next() {
+            quoted.push(byte);
+            if byte == b'\\' {
+                quoted.extend(self.next());
+            } else if byte == b'"' {
+                break;
+            }
+        }
+        serde_json::from_slice(&quoted).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Position, places, token};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn keys_and_values_are_found_by_pointer() {
+        let text = "{ \"a\": [1, {\"b/c\\\"\" : \"x,\\\"]\"}],\n  \"d\":\n{}, \"e\": -1.5e3 }";
+        let key = token("b/c\"");
+        let pointers = ["", "/a", "/a/0", &format!("/a/1/{key}"), "/d", "/e", "/f"];
+        let wanted: BTreeSet<String> = pointers.into_iter().map(str::to_owned).collect();
+        let found = places(text.as_bytes(), &wanted);
+        let at = |line, column| Position { line, column };
+        let place = |pointer: &str| found.get(pointer).map(|Place { key, value }| (*key, *value));
+        assert_eq!(place(""), Some((None, at(1, 1))));
+        assert_eq!(place("/a"), Some((Some(at(1, 3)), at(1, 8))));
+        assert_eq!(place("/a/0"), Some((None, at(1, 9))));
+        assert_eq!(place(&format!("/a/1/{key}")), Some((Some(at(1, 13)), at(1, 23))));
+        assert_eq!(place("/d"), Some((Some(at(2, 3)), at(3, 1))));
+        assert_eq!(place("/e"), Some((Some(at(3, 5)), at(3, 10))));
+        assert_eq!(place("/f"), None);
+    }
+
+    #[test]
+    fn text_that_is_not_json_is_scanned_to_its_end() {
+        let wanted = BTreeSet::from(["/a".to_owned()]);
+        for text in ["", "{", "[", "{\"", "{\"a\\", "]", "{\"a\":}", "[[[{", "{]", "[}"] {
+            places(text.as_bytes(), &wanted);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The JSON Schema of policy documents, and what its errors mean in plain words.
+
+use crate::document::position::token;
+use crate::document::problem::{Problem, quoted};
+use crate::document::written::{self, Document};
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{ValidationError, Validator};
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// The schema's own name.
+const ID: &str = "https://mayag.invalid/policy.schema.json";
+
+/// The schema as the file `policies/schema/policy.schema.json` holds it: JSON Schema 2020-12, keys sorted.
+pub fn schema_text() -> String {
+    let mut text = serde_json::to_string_pretty(&schema()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn schema() -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
+    schema.insert("$id".to_owned(), ID.into());
+    sorted(schema.to_value())
+}
+
+/// The same value with the keys of every object sorted, whichever map type `serde_json` was built with.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Object(entries) => {
+            let mut entries: Vec<(String, Value)> = entries.into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => value,
+    }
+}
+
+/// Compiled once: a node reads a policy at every reload, an editor at every keystroke.
+static COMPILED: LazyLock<Option<(Validator, BTreeSet<String>)>> = LazyLock::new(|| {
+    let schema = schema();
+    let mut names = BTreeSet::new();
+    collect_names(&schema, &mut names);
+    jsonschema::draft202012::new(&schema).ok().map(|validator| (validator, names))
+});
+
+/// The names of all properties in the schema, for suggestions.
+fn collect_names(schema: &Value, names: &mut BTreeSet<String>) {
+    if let Some(Value::Object(properties)) = schema.get("properties") {
+        names.extend(properties.keys().cloned());
+    }
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        Value::Object(entries) => entries.values().for_each(|entry| collect_names(entry, names)),
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Everything that the schema says against this document.
+pub(crate) fn check(document: &Value) -> Vec<Problem> {
+    let Some((validator, names)) = &*COMPILED else {
+        // Unreachable while the tests pass; a document that cannot be checked is not used.
+        return vec![Problem::new("", "the schema of policies could not be compiled")];
+    };
+    let mut problems = Vec::new();
+    for error in validator.iter_errors(document) {
+        explain(&error, names, &mut problems);
+    }
+    problems
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other keywords do not occur in our schema and get a plain message")]
+fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut Vec<Problem>) {
+    let pointer = error.instance_path().as_str();
+    let known = || names.iter().map(String::as_str);
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            problems.extend(unexpected.iter().map(|key| {
+                let place = format!("{pointer}/{}", token(key));
+                Problem::at_key(place, format!("{} is not known here", quoted(key))).suggest(key, known())
+            }));
+        }
+        ValidationErrorKind::Required { property } => {
+            let key = property.as_str().unwrap_or_default();
+            problems.push(Problem::at_key(pointer, format!("{} is missing", quoted(key))));
+        }
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+            alternatives(pointer, context, names, problems);
+        }
+        ValidationErrorKind::PropertyNames { error } => {
+            let key = error.instance().as_str().unwrap_or_default();
+            let place = format!("{pointer}/{}", token(key));
+            problems.push(Problem::at_key(place, format!("{} is not {}", quoted(key), format_name(error.kind()))));
+        }
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let found = shown(error.instance());
+            let message = format!("{} is none of {}", quoted(&found), options.join(", "));
+            problems.push(Problem::new(pointer, message).suggest(&found, options));
+        }
+        kind => problems.push(Problem::new(pointer, wording(pointer, error.instance(), kind))),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other keywords do not occur in our schema and get a plain message")]
+fn wording(pointer: &str, instance: &Value, kind: &ValidationErrorKind) -> String {
+    let name = quoted(last(pointer));
+    let found = quoted(&shown(instance));
+    match kind {
+        ValidationErrorKind::Constant { expected_value } => format!("{found} is not {expected_value}"),
+        ValidationErrorKind::MaxLength { limit } => format!("{name} is longer than {limit} characters"),
+        ValidationErrorKind::Maximum { limit } => format!("{name} is {}, the most is {limit}", shown(instance)),
+        ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => {
+            format!("{name} is empty: nobody or nothing would be meant")
+        }
+        ValidationErrorKind::MinLength { .. } => format!("{name} is empty"),
+        ValidationErrorKind::Minimum { limit } if matches!(last(pointer), "min_units" | "p_percent") => {
+            format!("{name} is {}, the federation's floor is {limit}", shown(instance))
+        }
+        ValidationErrorKind::Minimum { limit } => format!("{name} is {}, the least is {limit}", shown(instance)),
+        ValidationErrorKind::Pattern { .. } => format!("{found} is not {}", format_name(kind)),
+        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => format!("{found} is not of type {kind}"),
+        ValidationErrorKind::Type { kind: TypeKind::Multiple(_) } => {
+            format!("{found} is neither a whole number nor a text")
+        }
+        ValidationErrorKind::UniqueItems => format!("{name} names something twice"),
+        other => format!("does not fit the schema (`{}`)", other.keyword()),
+    }
+}
+
+/// Where one of several forms is expected: the errors of the form that was meant, or the list of forms.
+fn alternatives(
+    pointer: &str,
+    forms: &[Vec<ValidationError<'static>>],
+    names: &BTreeSet<String>,
+    problems: &mut Vec<Problem>,
+) {
+    let deeper = |error: &ValidationError<'_>| {
+        // A fault of the whole list, such as naming something twice, shows that a list was meant.
+        let list = matches!(
+            error.kind(),
+            ValidationErrorKind::MinItems { .. } | ValidationErrorKind::UniqueItems
+        );
+        list || error.instance_path().as_str().len() > pointer.len()
+    };
+    if let Some(meant) = forms.iter().find(|errors| errors.iter().all(deeper)) {
+        for error in meant {
+            explain(error, names, problems);
+        }
+        return;
+    }
+    let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let message = if last(pointer) == "countries" {
+        "expected \"any\" or a list of country codes"
+    } else if last(parent) == "columns" {
+        "expected \"hidden\", {\"dimension\": {..}}, {\"measure\": {..}} or {\"unit\": {..}}"
+    } else {
+        "expected one of the words of the schema"
+    };
+    let mut problem = Problem::new(pointer, message);
+    let words: Vec<&str> = forms.iter().flatten().flat_map(words_of).collect();
+    if let Some(found) = forms.iter().flatten().next().and_then(|error| error.instance().as_str()) {
+        problem = problem.suggest(found, words);
+    }
+    problems.push(problem);
+}
+
+/// The words that an error would have accepted.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these two keywords name words")]
+fn words_of<'a>(error: &'a ValidationError<'_>) -> Vec<&'a str> {
+    match error.kind() {
+        ValidationErrorKind::Constant { expected_value } => expected_value.as_str().into_iter().collect(),
+        ValidationErrorKind::Enum { options } => options.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a pattern of the schema stands for.
+fn format_name(kind: &ValidationErrorKind) -> &'static str {
+    let ValidationErrorKind::Pattern { pattern } = kind else { return "a name" };
+    match pattern.as_str() {
+        written::COUNTRY_PATTERN => "a country code of two lower-case letters",
+        written::INSTANT_PATTERN => "an instant in UTC such as 2026-01-01T00:00:00Z",
+        written::SQL_NAME_PATTERN => "a name of lower-case letters, digits and `_` that begins with a letter",
+        written::WORD_PATTERN => "a name of lower-case letters, digits, `-`, `_` and `.`",
+        _ => "of the expected form",
+    }
+}
+
+fn last(pointer: &str) -> &str {
+    pointer.rsplit_once('/').map_or("the document", |(_, last)| last)
+}
+
+fn shown(instance: &Value) -> String {
+    match instance {
+        Value::String(text) => text.clone(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::Bool(_) | Value::Null | Value::Number(_) => instance.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMPILED, schema_text};
+
+    #[test]
+    fn the_committed_schema_is_the_generated_one() {
+        let committed = include_str!("../../schema/policy.schema.json");
+        assert!(
+            committed == schema_text(),
+            "policies/schema/policy.schema.json is not what the types say; write it with \
+             `cargo run -p mayag-policies --example schema > policies/schema/policy.schema.json`:\n{}",
+            schema_text()
+        );
+        assert!(COMPILED.is_some());
+    }
+}

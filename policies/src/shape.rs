@@ -1,0 +1,207 @@
+//! What a release reads and says, in the catalogue's words: levels, predicates over levels, aggregates of measures.
+//!
+//! These types travel from the planner to the decision and, inside one machine, from a node to its own worker process.
+
+use mayag_protocol::names::{ColumnName, DatasetName};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How finely a date is looked at. Ordered from finest to coarsest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// The date itself.
+    Day,
+    /// Its month.
+    Month,
+    /// Its quarter.
+    Quarter,
+    /// Its year.
+    Year,
+}
+
+/// A column at a declared coarseness; people group and filter by levels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LevelRef {
+    /// The column.
+    pub column: ColumnName,
+    /// The grain of a date column; `None` for every other column.
+    pub grain: Option<Grain>,
+}
+
+/// A constant in a predicate. Never printed in logs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Literal {
+    /// A truth value.
+    Bool(bool),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// A whole number.
+    Int(i64),
+    /// A text.
+    Text(String),
+}
+
+/// How a level is compared with a constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `<>`
+    NotEqual,
+}
+
+/// An atom predicate: boolean combinations of comparisons of levels with constants. SQL's three-valued logic applies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Predicate {
+    /// All of these; true when empty.
+    All(Vec<Self>),
+    /// Any of these; false when empty.
+    Any(Vec<Self>),
+    /// A comparison. A date column with grain `Day` may only be compared at boundaries of a coarser grain unless the
+    /// policy shares days; [`Predicate::levels`] names the grain that the comparison needs.
+    Compare {
+        /// What is compared.
+        level: LevelRef,
+        /// How.
+        comparison: Comparison,
+        /// With what.
+        value: Literal,
+    },
+    /// `level IN (..)`.
+    In {
+        /// What is looked up.
+        level: LevelRef,
+        /// In what.
+        values: Vec<Literal>,
+    },
+    /// `level IS NULL`.
+    IsNull {
+        /// What is looked at.
+        level: LevelRef,
+    },
+    /// The opposite.
+    Not(Box<Self>),
+}
+
+/// The closed list of aggregates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// `avg(measure)`.
+    Avg,
+    /// `count(*)` (no column), or `count(column)`: rows in which the column is not null.
+    Count,
+    /// `count(DISTINCT unit)`.
+    CountDistinct,
+    /// `max(level)`.
+    Max,
+    /// `min(level)`.
+    Min,
+    /// Standard deviation of a measure, population or sample.
+    Stddev,
+    /// `sum(measure)`.
+    Sum,
+    /// Variance of a measure, population or sample.
+    Variance,
+}
+
+/// One aggregate of a release.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeasureRef {
+    /// The aggregate.
+    pub aggregate: Aggregate,
+    /// Its column; `None` for `count(*)`.
+    pub column: Option<LevelRef>,
+}
+
+/// Everything a decision needs to know of a release: what it reads and says, not how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseShape {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The levels people group by.
+    pub keys: Vec<LevelRef>,
+    /// The levels people filter by (`WHERE` below the release, and `FILTER` of its aggregates).
+    pub filters: Vec<LevelRef>,
+    /// The aggregates.
+    pub measures: Vec<MeasureRef>,
+}
+
+impl Grain {
+    /// Every grain, finest first.
+    pub const ALL: [Self; 4] = [Self::Day, Self::Month, Self::Quarter, Self::Year];
+
+    /// The word in policies and in `date_trunc`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+}
+
+impl Aggregate {
+    /// The aggregates that a policy can share of a measure.
+    pub const OF_MEASURES: [Self; 5] = [Self::Avg, Self::Count, Self::Stddev, Self::Sum, Self::Variance];
+
+    /// The word in policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Avg => "avg",
+            Self::Count => "count",
+            Self::CountDistinct => "count_distinct",
+            Self::Max => "max",
+            Self::Min => "min",
+            Self::Stddev => "stddev",
+            Self::Sum => "sum",
+            Self::Variance => "variance",
+        }
+    }
+}
+
+impl fmt::Display for LevelRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.grain {
+            Some(grain) => write!(f, "{} by {}", self.column, grain.as_str()),
+            None => write!(f, "{}", self.column),
+        }
+    }
+}
+
+impl Predicate {
+    /// The predicate that every row passes.
+    pub fn everything() -> Self {
+        Self::All(Vec::new())
+    }
+
+    /// Every level the predicate compares, in order of appearance, each once. O(size²) in the worst case; the size is
+    /// bounded by the token guard.
+    pub fn levels(&self) -> Vec<LevelRef> {
+        let mut levels = Vec::new();
+        self.collect_levels(&mut levels);
+        levels
+    }
+
+    fn collect_levels(&self, levels: &mut Vec<LevelRef>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.collect_levels(levels)),
+            Self::Not(part) => part.collect_levels(levels),
+            Self::Compare { level, .. } | Self::In { level, .. } | Self::IsNull { level } => {
+                if !levels.contains(level) {
+                    levels.push(level.clone());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Folds the parts of several countries: cells with the same key become one cell, by the role of each measure.
+//!
+//! The folded batch has the wire's columns (`k*`, `m*`, `m*_status`, `m*_sd`), and for every output that is computed from
+//! several measures its own copies of them (`o{output}_{part}` and so on): an average over countries may divide only sums
+//! and counts of the same countries, while `count(x)` beside it keeps every country that showed its count.
+
+use super::{MergeError, column, key_rows, statuses, wire_schema};
+use crate::release::{Output, Release};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array,
+    UInt32Array,
+};
+use arrow::compute::{concat_batches, take};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema};
+use mayag_policies::catalogue::Dataset;
+use mayag_protocol::columns::{CellStatus, MergeRole, deviation_column, key_column, status_column, value_column};
+use mayag_protocol::names::Country;
+use std::sync::Arc;
+
+/// The largest magnitude of a `DECIMAL(38, ..)`.
+const LARGEST_DECIMAL: i128 = 10_i128.pow(38) - 1;
+
+/// One measure of the folded batch.
+struct Measure {
+    value: String,
+    status: String,
+    deviation: String,
+    /// The wire measure it is folded from.
+    wire: usize,
+    /// A country counts only where none of these is withheld.
+    together: Vec<usize>,
+}
+
+/// The names of the columns that hold part `part` of output `output`: value, status, deviation.
+pub(super) fn part_columns(output: usize, part: usize) -> [String; 3] {
+    [format!("o{output}_{part}"), format!("o{output}_{part}_status"), format!("o{output}_{part}_sd")]
+}
+
+/// The wire measures that an output is computed from, where they are several.
+pub(super) fn parts(output: &Output) -> Vec<usize> {
+    match output {
+        Output::Avg { sum, count } => vec![*sum, *count],
+        Output::Direct(_) => Vec::new(),
+        Output::Spread { squares, sum, count, .. } => vec![*squares, *sum, *count],
+    }
+}
+
+/// Folds parts (read by [`super::read_part`]) into one batch, sorted by key with nulls last.
+///
+/// Countries are folded in their sorted order, so that sums of floats are the same everywhere to the bit. A release
+/// without keys has one cell even without parts, as SQL says.
+pub fn fold(release: &Release, dataset: &Dataset, parts: &[(Country, RecordBatch)]) -> Result<RecordBatch, MergeError> {
+    let schema = wire_schema(release, dataset)?;
+    let mut parts: Vec<_> = parts.iter().collect();
+    parts.sort_by(|a, b| a.0.cmp(&b.0));
+    if parts.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
+        return Err(MergeError::CountryTwice);
+    }
+    if parts.iter().any(|(_, cells)| cells.schema().fields() != schema.fields()) {
+        return Err(MergeError::Layout);
+    }
+    let all = concat_batches(&schema, parts.iter().map(|(_, cells)| cells)).map_err(|_| MergeError::Overflow)?;
+    let groups = groups(release, &all)?;
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    let first = groups.iter().map(|rows| rows.first().copied());
+    let first = UInt32Array::from_iter(first);
+    for i in 0..release.keys.len() {
+        let key = column(&all, &key_column(i))?;
+        fields.push(Field::new(key_column(i), key.data_type().clone(), true));
+        columns.push(take(key, &first, None).map_err(|_| MergeError::Layout)?);
+    }
+    for measure in measures(release) {
+        let folded = fold_measure(release, &measure, &all, &groups)?;
+        fields.push(Field::new(measure.value, folded.0.data_type().clone(), true));
+        fields.push(Field::new(measure.status, DataType::UInt8, false));
+        fields.push(Field::new(measure.deviation, DataType::Float64, true));
+        columns.extend([folded.0, folded.1, folded.2]);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(|_| MergeError::Layout)
+}
+
+fn measures(release: &Release) -> Vec<Measure> {
+    let mut measures: Vec<_> = (0..release.wire.len())
+        .map(|i| Measure {
+            value: value_column(i),
+            status: status_column(i),
+            deviation: deviation_column(i),
+            wire: i,
+            together: vec![i],
+        })
+        .collect();
+    for (j, output) in release.outputs.iter().enumerate() {
+        let together = parts(output);
+        for (part, wire) in together.iter().enumerate() {
+            let [value, status, deviation] = part_columns(j, part);
+            measures.push(Measure { value, status, deviation, wire: *wire, together: together.clone() });
+        }
+    }
+    measures
+}
+
+/// The rows of each cell, cells in the order of their keys, rows in the order of countries.
+fn groups(release: &Release, all: &RecordBatch) -> Result<Vec<Vec<u32>>, MergeError> {
+    let count = u32::try_from(all.num_rows()).map_err(|_| MergeError::TooLarge)?;
+    let keys = all.columns().get(..release.keys.len()).ok_or(MergeError::Layout)?;
+    if keys.is_empty() {
+        return Ok(vec![(0..count).collect()]);
+    }
+    let rows = key_rows(keys)?;
+    let mut sorted: Vec<_> = rows.iter().zip(0..count).collect();
+    sorted.sort();
+    Ok(sorted.chunk_by(|a, b| a.0 == b.0).map(|cell| cell.iter().map(|(_, row)| *row).collect()).collect())
+}
+
+type Folded = (ArrayRef, ArrayRef, ArrayRef);
+
+fn fold_measure(release: &Release, measure: &Measure, all: &RecordBatch, groups: &[Vec<u32>]) -> Result<Folded, MergeError> {
+    let role = release.wire.get(measure.wire).ok_or(MergeError::Release)?.of.role();
+    let value = column(all, &value_column(measure.wire))?;
+    let deviations = column(all, &deviation_column(measure.wire))?;
+    let deviations = deviations.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
+    let own = statuses(all, measure.wire)?;
+    let together = measure.together.iter().map(|i| statuses(all, *i)).collect::<Result<Vec<_>, _>>()?;
+    let withheld = CellStatus::Suppressed.byte();
+    let (mut shown, mut status, mut deviation) = (Vec::new(), Vec::new(), Vec::new());
+    for rows in groups {
+        let kept: Vec<usize> = rows
+            .iter()
+            .map(|row| *row as usize)
+            .filter(|row| together.iter().all(|statuses| statuses.value(*row) != withheld))
+            .collect();
+        let noisy = kept.iter().any(|row| own.value(*row) == CellStatus::Noisy.byte());
+        // A country whose own cell was partial cannot be: reading a part refuses it.
+        status.push(if kept.is_empty() && !rows.is_empty() {
+            withheld
+        } else if kept.len() < rows.len() {
+            CellStatus::Partial.byte()
+        } else if noisy {
+            CellStatus::Noisy.byte()
+        } else {
+            CellStatus::Known.byte()
+        });
+        let squares = kept.iter().filter(|row| deviations.is_valid(**row)).map(|row| deviations.value(*row).powi(2));
+        deviation.push(noisy.then(|| squares.sum::<f64>().sqrt()));
+        shown.push(kept);
+    }
+    let value = match role {
+        MergeRole::Count | MergeRole::Sum | MergeRole::SumOfSquares => {
+            let empty = |i: usize| role == MergeRole::Count && status.get(i) != Some(&withheld);
+            add(value, &shown, empty)?
+        }
+        MergeRole::Max | MergeRole::Min => extreme(value, &shown, role)?,
+    };
+    Ok((value, Arc::new(UInt8Array::from(status)), Arc::new(Float64Array::from(deviation))))
+}
+
+/// The sum of each cell's rows; null where there is nothing to add, or zero where `zero` says so.
+fn add(values: &ArrayRef, cells: &[Vec<usize>], zero: impl Fn(usize) -> bool) -> Result<ArrayRef, MergeError> {
+    let present = |rows: &Vec<usize>| rows.iter().copied().filter(|row| values.is_valid(*row)).collect::<Vec<_>>();
+    match values.data_type() {
+        DataType::Int64 => {
+            let ints = values.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
+            let sum = |(i, rows): (usize, &Vec<usize>)| match present(rows).as_slice() {
+                [] => Ok(zero(i).then_some(0)),
+                rows => {
+                    let sum = rows.iter().try_fold(0_i64, |sum, row| sum.checked_add(ints.value(*row)));
+                    sum.map(Some).ok_or(MergeError::Overflow)
+                }
+            };
+            Ok(Arc::new(cells.iter().enumerate().map(sum).collect::<Result<Int64Array, _>>()?))
+        }
+        DataType::Decimal128(precision, scale) => {
+            let decimals = values.as_primitive_opt::<Decimal128Type>().ok_or(MergeError::Layout)?;
+            let sum = |rows: &Vec<usize>| match present(rows).as_slice() {
+                [] => Ok(None),
+                rows => {
+                    let sum = rows.iter().try_fold(0_i128, |sum, row| sum.checked_add(decimals.value(*row)));
+                    sum.filter(|sum| sum.abs() <= LARGEST_DECIMAL).map(Some).ok_or(MergeError::Overflow)
+                }
+            };
+            let sums = cells.iter().map(sum).collect::<Result<Decimal128Array, _>>()?;
+            Ok(Arc::new(sums.with_precision_and_scale(*precision, *scale).map_err(|_| MergeError::Layout)?))
+        }
+        _ => {
+            let floats = values.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
+            let sum = |rows: &Vec<usize>| match present(rows).as_slice() {
+                [] => None,
+                rows => Some(rows.iter().fold(0.0, |sum, row| sum + floats.value(*row))),
+            };
+            Ok(Arc::new(cells.iter().map(sum).collect::<Float64Array>()))
+        }
+    }
+}
+
+/// The largest or smallest value of each cell's rows.
+fn extreme(values: &ArrayRef, cells: &[Vec<usize>], role: MergeRole) -> Result<ArrayRef, MergeError> {
+    let rows = key_rows(std::slice::from_ref(values))?;
+    let pick = |cell: &Vec<usize>| {
+        let present = cell.iter().copied().filter(|row| values.is_valid(*row));
+        let best = if role == MergeRole::Max {
+            present.max_by_key(|row| rows.row(*row))
+        } else {
+            present.min_by_key(|row| rows.row(*row))
+        };
+        best.and_then(|row| u32::try_from(row).ok())
+    };
+    let best: UInt32Array = cells.iter().map(pick).collect();
+    take(values, &best, None).map_err(|_| MergeError::Layout)
+}

@@ -1,0 +1,167 @@
+//! The part of a question that a node answers: one aggregate over one dataset, grouped and filtered by levels only.
+
+use mayag_policies::shape::{Aggregate, LevelRef, MeasureRef, Predicate, ReleaseShape};
+use mayag_policies::catalogue::Number;
+use mayag_protocol::columns::MergeRole;
+use mayag_protocol::names::{ColumnName, DatasetName};
+use serde::{Deserialize, Serialize};
+
+/// One release. Serialisable for the pipe between a node and its own worker; it never crosses a border: every node
+/// derives it from the signed SQL itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The group keys, in the order of the wire's key columns. A key of column `country` is the node's own code.
+    pub keys: Vec<LevelRef>,
+    /// The rows it is about.
+    pub filter: Predicate,
+    /// What every country computes, in the order of the wire's measure columns; each distinct one once.
+    pub wire: Vec<WireMeasure>,
+    /// How the aggregates of the SQL follow from the folded wire measures, in the order of the plan's aggregates.
+    pub outputs: Vec<Output>,
+}
+
+/// One additive number per cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireMeasure {
+    /// What is computed.
+    pub of: MeasureOf,
+    /// `FILTER (WHERE ..)`: the rows it is computed over.
+    pub filter: Option<Predicate>,
+}
+
+/// What a wire measure computes over the rows of a cell.
+///
+/// Arrow types on the wire: counts are `Int64` (never null); `Sum` of an integer is `Int64`, of a decimal
+/// `Decimal128(38, scale)`, of a float `Float64`, null where no value was summed; `SumOfSquares` is `Float64`;
+/// `Min`/`Max` have the level's own type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MeasureOf {
+    /// Distinct values of the dataset's unit column.
+    DistinctUnits,
+    /// The largest value of a level.
+    Max(LevelRef),
+    /// The smallest value of a level.
+    Min(LevelRef),
+    /// Rows in which the column is not null.
+    NonNull(ColumnName),
+    /// Rows.
+    Rows,
+    /// The sum of a measure.
+    Sum {
+        /// The measure.
+        column: ColumnName,
+        /// Its type.
+        number: Number,
+    },
+    /// The sum of `(x - center)`, as a float; with `SumOfSquares` and `NonNull` it gives the variance.
+    SumCentred {
+        /// The measure.
+        column: ColumnName,
+        /// The public centre.
+        center: i64,
+    },
+    /// The sum of `(x - center)²`, as a float.
+    SumOfSquares {
+        /// The measure.
+        column: ColumnName,
+        /// The public centre.
+        center: i64,
+    },
+}
+
+/// How one aggregate of the SQL follows from wire measures (indices into [`Release::wire`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// `sum / count`; null where the count is zero.
+    Avg {
+        /// The sum.
+        sum: usize,
+        /// The count of non-null values.
+        count: usize,
+    },
+    /// The measure as it is.
+    Direct(usize),
+    /// Variance or standard deviation from power sums around the public centre.
+    Spread {
+        /// Sum of squares around the centre.
+        squares: usize,
+        /// Sum of distances from the centre.
+        sum: usize,
+        /// The count of non-null values.
+        count: usize,
+        /// Divide by `n - 1` instead of `n`.
+        sample: bool,
+        /// Take the square root.
+        root: bool,
+    },
+}
+
+impl MeasureOf {
+    /// How it folds over countries.
+    pub fn role(&self) -> MergeRole {
+        match self {
+            Self::DistinctUnits | Self::NonNull(_) | Self::Rows => MergeRole::Count,
+            Self::Max(_) => MergeRole::Max,
+            Self::Min(_) => MergeRole::Min,
+            Self::Sum { .. } | Self::SumCentred { .. } => MergeRole::Sum,
+            Self::SumOfSquares { .. } => MergeRole::SumOfSquares,
+        }
+    }
+
+    /// The measure column whose contributions per unit matter for dominance, if any.
+    pub fn summed_column(&self) -> Option<&ColumnName> {
+        match self {
+            Self::Sum { column, .. } | Self::SumCentred { column, .. } | Self::SumOfSquares { column, .. } => Some(column),
+            Self::DistinctUnits | Self::Max(_) | Self::Min(_) | Self::NonNull(_) | Self::Rows => None,
+        }
+    }
+}
+
+impl Release {
+    /// What the release reads and says, for the decision.
+    pub fn shape(&self) -> ReleaseShape {
+        let mut filters = self.filter.levels();
+        for level in self.wire.iter().filter_map(|measure| measure.filter.as_ref()).flat_map(Predicate::levels) {
+            if !filters.contains(&level) {
+                filters.push(level);
+            }
+        }
+        let wire = |i: &usize| self.wire.get(*i).map(|measure| &measure.of);
+        let measures = self
+            .outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Avg { sum, .. } => wire(sum).map(|of| measure(Aggregate::Avg, of)),
+                Output::Direct(i) => wire(i).map(|of| measure(direct(of), of)),
+                Output::Spread { squares, root: true, .. } => wire(squares).map(|of| measure(Aggregate::Stddev, of)),
+                Output::Spread { squares, .. } => wire(squares).map(|of| measure(Aggregate::Variance, of)),
+            })
+            .collect();
+        ReleaseShape { dataset: self.dataset.clone(), keys: self.keys.clone(), filters, measures }
+    }
+}
+
+fn direct(of: &MeasureOf) -> Aggregate {
+    match of {
+        MeasureOf::DistinctUnits => Aggregate::CountDistinct,
+        MeasureOf::Max(_) => Aggregate::Max,
+        MeasureOf::Min(_) => Aggregate::Min,
+        MeasureOf::NonNull(_) | MeasureOf::Rows => Aggregate::Count,
+        MeasureOf::Sum { .. } | MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => Aggregate::Sum,
+    }
+}
+
+fn measure(aggregate: Aggregate, of: &MeasureOf) -> MeasureRef {
+    let column = match of {
+        // The policy says whether units may be counted, not which column they are in.
+        MeasureOf::DistinctUnits | MeasureOf::Rows => None,
+        MeasureOf::Max(level) | MeasureOf::Min(level) => Some(level.clone()),
+        MeasureOf::NonNull(column)
+        | MeasureOf::Sum { column, .. }
+        | MeasureOf::SumCentred { column, .. }
+        | MeasureOf::SumOfSquares { column, .. } => Some(LevelRef { column: column.clone(), grain: None }),
+    };
+    MeasureRef { aggregate, column }
+}
