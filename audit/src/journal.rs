@@ -215,7 +215,8 @@ pub fn verify(
         if !verifier.verify(key, raw, &line_read.signature.0) {
             return Err(broken("the entry is not signed by the log's key"));
         }
-        let chained: Chained = serde_json::from_slice(raw).map_err(|_| broken("not a log entry"))?;
+        let chained: Chained =
+            serde_json::from_slice(raw).map_err(|_| broken("not a log entry"))?;
         if chained.index != index || chained.previous != head.hash {
             return Err(broken("the entry does not follow the one before"));
         }
@@ -268,7 +269,12 @@ impl<S: Sink> Journal<S> {
     /// Appends, signs and syncs one entry. Blocks for as long as the disk needs.
     ///
     /// After an error the log is closed: what reached the disk is unknown, and no answer may leave on it.
-    pub fn append(&self, now: Timestamp, entry: Entry, signer: &dyn Sign) -> Result<LogReceipt, JournalError> {
+    pub fn append(
+        &self,
+        now: Timestamp,
+        entry: Entry,
+        signer: &dyn Sign,
+    ) -> Result<LogReceipt, JournalError> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(JournalError::Closed);
@@ -279,7 +285,8 @@ impl<S: Sink> Journal<S> {
         let raw = serde_json::value::to_raw_value(&chained).map_err(invalid)?;
         let hash = sha256(raw.get().as_bytes());
         let signature = Base64(signer.sign(raw.get().as_bytes()).to_vec());
-        let mut line = serde_json::to_vec(&Line { entry: raw, hash: hash.clone(), signature }).map_err(invalid)?;
+        let mut line = serde_json::to_vec(&Line { entry: raw, hash: hash.clone(), signature })
+            .map_err(invalid)?;
         line.push(b'\n');
         // A crash up to here leaves nothing; during the write a torn last line, which nobody was answered on; after the
         // sync a complete entry without an answer, which the next start keeps.

@@ -54,14 +54,16 @@ pub enum KeyError {
 impl SigningKey {
     /// Makes a new key; returns its PKCS#8 PEM, which the caller writes to a file of mode 0600.
     pub fn generate() -> Result<String, KeyError> {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| RandomError)?;
+        let document =
+            Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| RandomError)?;
         Ok(pem(document.as_ref()))
     }
 
     /// Reads a key from PKCS#8 PEM.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let der = unpem(text).ok_or(KeyError::Format)?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| KeyError::Format)?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| KeyError::Format)?;
         let mut public = [0; 32];
         public.copy_from_slice(pair.public_key().as_ref());
         Ok(Self { pair, public: PublicKey::from_bytes(public) })
@@ -121,7 +123,8 @@ const END: &str = "-----END PRIVATE KEY-----";
 fn pem(der: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
     format!("{BEGIN}\n{}\n{END}\n", lines.join("\n"))
 }
 
@@ -140,13 +143,17 @@ mod tests {
 
     #[test]
     fn digests_are_those_of_fips_180_4() {
-        assert_eq!(sha256(b"abc").as_str(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256(b"abc").as_str(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]
     fn signatures_are_those_of_rfc_8032() {
         // RFC 8032, section 7.1, test 2.
-        let key: PublicKey = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c".parse().unwrap();
+        let key: PublicKey =
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c".parse().unwrap();
         let signature = unhex(
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
         )
@@ -161,10 +168,13 @@ mod tests {
         let text = SigningKey::generate().unwrap();
         let key = SigningKey::from_pem(&text).unwrap();
         let envelope = Envelope::seal(PayloadType::Question, b"{}".to_vec(), &key);
-        assert!(envelope.open(PayloadType::Question, &[key.public().clone()], 1, &Ed25519).is_ok());
+        envelope.open(PayloadType::Question, &[key.public().clone()], 1, &Ed25519).unwrap();
         let other = SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap();
-        assert!(envelope.open(PayloadType::Question, &[other.public().clone()], 1, &Ed25519).is_err());
+        envelope.open(PayloadType::Question, &[other.public().clone()], 1, &Ed25519).unwrap_err();
         assert_eq!(format!("{key:?}"), format!("SigningKey([redacted], id {})", key.key_id()));
-        assert_eq!(SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\n").unwrap_err(), KeyError::Format);
+        assert_eq!(
+            SigningKey::from_pem("-----BEGIN PRIVATE KEY-----\n").unwrap_err(),
+            KeyError::Format
+        );
     }
 }

@@ -105,6 +105,9 @@ mod tests {
         let logged = Timestamp::from_millis(0);
         let entry = Entry { nonce: Some(nonce.clone()), ..Entry::new(Operation::Admitted) };
         nonces.recall(logged, &entry, Timestamp::from_millis(1000));
-        assert_eq!(nonces.remember(&nonce, Timestamp::from_millis(1000)), Err(NonceError::Replayed));
+        assert_eq!(
+            nonces.remember(&nonce, Timestamp::from_millis(1000)),
+            Err(NonceError::Replayed)
+        );
     }
 }

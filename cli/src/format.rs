@@ -6,6 +6,7 @@ pub mod json;
 pub mod table;
 
 use crate::cells::CellsError;
+use crate::printer::Reader;
 use clap::ValueEnum;
 use mayag_desk::table::{AnswerTable, CountryReport};
 use mayag_protocol::names::Country;
@@ -41,15 +42,6 @@ pub enum FormatError {
     /// The cells do not fit their description.
     #[error(transparent)]
     Cells(#[from] CellsError),
-}
-
-/// Who reads the text formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// A program or a file.
-    Program,
-    /// A person at a terminal.
-    Terminal,
 }
 
 /// Choices that text formats know.

@@ -24,6 +24,15 @@ pub enum Terminals {
     Talk,
 }
 
+/// Who reads stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A program or a file.
+    Program,
+    /// A person at a terminal.
+    Terminal,
+}
+
 impl std::fmt::Debug for Printer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Printer({:?})", self.terminals)
@@ -47,9 +56,12 @@ impl Printer {
         Self { out, talk, terminals, closed: false }
     }
 
-    /// Whether stdout is a terminal.
-    pub fn out_is_terminal(&self) -> bool {
-        matches!(self.terminals, Terminals::Both | Terminals::Out)
+    /// Who reads stdout.
+    pub fn reader(&self) -> Reader {
+        match self.terminals {
+            Terminals::Both | Terminals::Out => Reader::Terminal,
+            Terminals::Neither | Terminals::Talk => Reader::Program,
+        }
     }
 
     /// Whether stderr is a terminal.

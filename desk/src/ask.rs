@@ -26,9 +26,12 @@ pub enum AskError {
     /// The question could not be made or sent.
     #[error(transparent)]
     Desk(#[from] DeskError),
-    /// What the question asks above the releases failed, here and at the gateway alike.
-    #[error("the part of the SQL above the aggregates failed on the answers: {0}")]
-    Tail(&'static str),
+    /// Countries answered, but the gateway could not compute the table.
+    #[error("the countries answered, but the gateway sent no table: ask again, or ask for less")]
+    NoTable,
+    /// What the question asks above the releases fails on these answers, here and at the gateway alike.
+    #[error("the countries answered, but the part of the SQL above the aggregates fails on their answers: simplify it")]
+    Tail,
     /// The gateway kept the stream open for too long.
     #[error("the gateway did not finish within {} s", LONGEST_WAIT.as_secs())]
     TimedOut,
@@ -169,7 +172,8 @@ fn shared(country: CountryAnswer) -> Option<(Country, Vec<SharedDataset>)> {
 impl From<RecomputeError> for AskError {
     fn from(error: RecomputeError) -> Self {
         match error {
-            RecomputeError::Tail(reason) => Self::Tail(reason),
+            RecomputeError::NoTable => Self::NoTable,
+            RecomputeError::Tail => Self::Tail,
             RecomputeError::Verification(failed) => Self::Verification(failed),
         }
     }

@@ -3,13 +3,12 @@
 use crate::connection::{Connection, ConnectionError};
 use crate::profile::{Profile, ProfileError};
 use mayag_audit::keys::{Ed25519, KeyError, RandomError, SigningKey, random_nonce, random_question_id, sha256};
-use mayag_policies::catalogue::{self, Catalogue};
+use mayag_policies::catalogue::{self, Catalogue, CatalogueError};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::names::{Country, Digest};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::{self, Ask, Question};
 use mayag_protocol::roster::{self, Roster, RosterError};
-use mayag_protocol::strict::StrictError;
 use mayag_protocol::timestamp::Clock;
 use mayag_transport::files::{self, FilesError};
 use std::fmt;
@@ -30,8 +29,8 @@ const LONGEST_KEYS: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
     /// The catalogue is unreadable.
-    #[error("catalogue: {0}")]
-    Catalogue(StrictError),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
     /// No way to the gateway.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
@@ -110,7 +109,7 @@ impl Desk {
         let catalogue = match &profile.catalogue {
             None => Catalogue::builtin(),
             Some(path) => {
-                Catalogue::parse(&files::read(path, catalogue::LONGEST)?).map_err(DeskError::Catalogue)?
+                Catalogue::parse(&files::read(path, catalogue::LONGEST)?)?
             }
         };
         let roster = open_roster(&profile, clock.as_ref())?;

@@ -42,6 +42,9 @@ pub enum Fault {
     /// Cells whose digest is not the one the node signed.
     #[error("the cells are not those that were signed")]
     PartDigest,
+    /// The question has an answer although its SQL cannot be planned here.
+    #[error("an answer to SQL that this desk cannot plan; another version of the planner may have answered")]
+    Plan,
     /// The answer is to another question.
     #[error("the signed answer is to another question")]
     Question,

@@ -5,7 +5,7 @@
 //! held; otherwise there is a [`fault::VerificationFailed`] and nothing else.
 
 pub mod ask;
-mod connection;
+pub mod connection;
 pub mod desk;
 pub mod fault;
 pub mod profile;
@@ -13,3 +13,7 @@ mod recompute;
 pub mod stream;
 pub mod table;
 mod verify;
+
+#[cfg(test)]
+mod fixture;
+mod shim;

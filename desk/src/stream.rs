@@ -7,7 +7,7 @@ use mayag_protocol::strict;
 const LONGEST_LINE: usize = 128 * 1024 * 1024;
 
 /// The longest stream: more than the desk can be expected to hold at once.
-const LONGEST_STREAM: usize = 1024 * 1024 * 1024;
+pub(crate) const LONGEST_STREAM: usize = 1024 * 1024 * 1024;
 
 /// Bytes that are no stream of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

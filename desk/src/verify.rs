@@ -291,3 +291,6 @@ pub(crate) fn check(asked: Asked<'_>, events: Vec<Event>) -> Result<Checked, Ver
     }
     verifier.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,3 +169,6 @@ fn seen(error: NonceError) -> Refusal {
         NonceError::Full => Refusal::new(Code::Busy, "nonce", "ask again in two minutes"),
     }
 }
+
+#[cfg(test)]
+mod tests;

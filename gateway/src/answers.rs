@@ -159,3 +159,6 @@ fn cells(bundle: &Bundle, signed: &[ReleasePart], cut: &Cut, country: &Country) 
     }
     Ok(parts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,20 @@
-//! The lines of one question: numbered as they happen, and the stream that carries them to the caller.
+//! The lines of one question, numbered as they happen.
 
-use crate::crowd::Place;
 use bytes::Bytes;
-use futures::Stream;
 use mayag_protocol::envelope::Base64;
 use mayag_protocol::event::Event;
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::refusal::Refusal;
 use mayag_protocol::timestamp::Timestamp;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-/// Writes events. There are two more than countries at most, so that nothing ever waits for a slow reader.
+/// The most events of one question: one per country, of which there can be 26 * 26, one before and one after them.
+pub(crate) const MOST_EVENTS: usize = 26 * 26 + 2;
+
+/// Writes events. All of them have room, so that no country ever waits for a slow reader.
 #[derive(Debug)]
 pub(crate) struct Events {
-    lines: mpsc::UnboundedSender<Bytes>,
+    lines: mpsc::Sender<Bytes>,
     next: u64,
 }
 
@@ -40,26 +37,18 @@ pub(crate) struct Completion {
     pub(crate) release: Vec<u8>,
 }
 
-/// The body of a response. It owns the work: when the caller goes away the body is dropped, and the work with it. The
-/// question keeps its place in the crowd until then, so that a caller who does not read takes places of his own only.
-#[derive(Debug)]
-pub(crate) struct Lines {
-    lines: mpsc::UnboundedReceiver<Bytes>,
-    _work: JoinSet<Option<Place>>,
-}
-
-/// The two ends of one question's stream.
-pub(crate) fn channel<F>(work: impl FnOnce(Events) -> F) -> Lines
-where
-    F: Future<Output = Option<Place>> + Send + 'static,
-{
-    let (sender, lines) = mpsc::unbounded_channel();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(work(Events { lines: sender, next: 0 }));
-    Lines { lines, _work: tasks }
-}
-
 impl Events {
+    /// `lines` has room for [`MOST_EVENTS`].
+    pub(crate) fn new(lines: mpsc::Sender<Bytes>) -> Self {
+        Self { lines, next: 0 }
+    }
+
+    /// Waits until every line was taken.
+    pub(crate) async fn taken(&self) {
+        // An error means that the reader is gone: nothing will be taken any more.
+        let _room = self.lines.reserve_many(self.lines.max_capacity()).await;
+    }
+
     pub(crate) fn accepted(&mut self, question: QuestionId, deadline: Timestamp, countries: Vec<Country>) {
         self.send(|seq| Event::Accepted { seq, question, deadline, countries });
     }
@@ -90,44 +79,30 @@ impl Events {
         let line = event(self.next).to_line();
         self.next += 1;
         // The reader is gone only when the work is about to be dropped too.
-        let _gone = self.lines.send(Bytes::from(line));
-    }
-}
-
-impl Stream for Lines {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.lines.poll_recv(context).map(|line| line.map(Ok))
+        let _gone = self.lines.try_send(Bytes::from(line));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::channel;
-    use crate::crowd::Crowd;
-    use futures::StreamExt as _;
+    use super::{Events, MOST_EVENTS};
     use mayag_protocol::refusal::{Code, Refusal};
-    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
 
-    #[tokio::test]
-    async fn the_place_is_kept_until_the_stream_is_gone_and_the_work_ends_with_it() {
-        let person = "spiffe://demo/country/kr/analyst/hana".parse().unwrap();
-        let crowd = Crowd::new(1, 1);
-        let entered = Arc::clone(&crowd);
-        let whose = Clone::clone(&person);
-        let mut lines = channel(|mut events| async move {
-            let place = entered.enter(&whose);
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_numbered_and_waited_for_until_they_are_taken() {
+        let (sender, mut lines) = mpsc::channel(MOST_EVENTS);
+        let mut events = Events::new(sender);
+        for _ in 0..MOST_EVENTS {
             events.refused(Refusal::new(Code::Busy, "test", "test"));
-            events.refused(Refusal::new(Code::Busy, "test", "test"));
-            place
-        });
-        let first = lines.next().await.unwrap().unwrap();
-        assert!(first.starts_with(b"{\"type\":\"refused\",\"seq\":0"), "{first:?}");
-        assert!(lines.next().await.unwrap().unwrap().starts_with(b"{\"type\":\"refused\",\"seq\":1"));
-        assert!(lines.next().await.is_none());
-        assert!(crowd.enter(&person).is_none(), "the reader has not let go");
-        drop(lines);
-        assert!(crowd.enter(&person).is_some());
+        }
+        for seq in 0..MOST_EVENTS {
+            assert!(timeout(Duration::from_secs(1), events.taken()).await.is_err(), "{seq} of the lines were taken");
+            let line = String::from_utf8(lines.recv().await.unwrap().to_vec()).unwrap();
+            assert!(line.starts_with(&format!("{{\"type\":\"refused\",\"seq\":{seq},")), "{line}");
+        }
+        events.taken().await;
     }
 }

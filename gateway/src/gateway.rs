@@ -11,8 +11,10 @@ use mayag_policies::catalogue::{self, Catalogue, CatalogueError};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Clock;
-use mayag_transport::client::Client;
+use mayag_transport::client::{Client, ClientError};
+use mayag_transport::credentials::CredentialsError;
 use mayag_transport::files::{self, FilesError};
+use mayag_transport::server::ServerError;
 use mayag_transport::trust::{Trust, TrustError, TrustFiles};
 use parking_lot::{Mutex, RwLock};
 use std::fmt;
@@ -33,9 +35,15 @@ pub enum GatewayError {
     /// The catalogue is unreadable.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// The certificate that nodes are shown cannot be used.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The configuration is unreadable.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A certificate of this gateway, or its key, cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// A file is missing, unreadable, or readable by others.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -61,12 +69,21 @@ pub enum GatewayError {
         /// Which key.
         key: &'static str,
     },
+    /// The certificate is another gateway's.
+    #[error("the certificate names `{found}`, not this gateway")]
+    OtherCertificate {
+        /// Whom it names.
+        found: Identity,
+    },
     /// Another process has the state folder.
     #[error("{0}: another process writes this log; two gateways must not share a state folder")]
     Locked(PathBuf),
     /// The roster is not in force.
     #[error(transparent)]
     Roster(#[from] RosterFault),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// The log file cannot be opened.
     #[error("{path}: {source}")]
     State {
@@ -81,7 +98,7 @@ pub enum GatewayError {
 }
 
 /// What a gateway is, for as long as it runs. Has no data of any country and no say over any.
-pub(crate) struct Gateway {
+pub struct Gateway {
     config: GatewayConfig,
     identity: Identity,
     clock: Arc<dyn Clock>,
@@ -122,8 +139,8 @@ impl Gateway {
         }
         let trust_files =
             TrustFiles { authorities: config.pki.authorities.clone(), revocations: config.pki.revocations.clone() };
-        let trust = Trust::load(trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
-        let client = crate::carry::client(&config, &trust)?;
+        let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
+        let client = crate::carry::client(&config, &trust, &clock)?;
         let nonces = Nonces::default();
         let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
         let opened = Entry::new(Operation::Opened);
@@ -149,11 +166,23 @@ impl Gateway {
     /// Reads certificates, revocation lists and the roster again. What cannot be used leaves the old in force.
     pub(crate) fn reload(&self) -> Result<(), GatewayError> {
         let _one_at_a_time = self.reloading.lock();
-        self.trust.reload()?;
-        let roster = open_roster(&self.config, self.clock.as_ref())?;
-        self.trust.set_issuers(roster.issuers.clone());
+        let roster = match self.new_roster() {
+            Ok(roster) => roster,
+            Err(error) => {
+                // A revocation must count even where the new roster cannot be used.
+                self.trust.reload()?;
+                return Err(error);
+            }
+        };
         *self.roster.write() = Arc::new(roster);
+        self.client.credentials().reload()?;
         Ok(())
+    }
+
+    fn new_roster(&self) -> Result<Roster, GatewayError> {
+        let roster = open_roster(&self.config, self.clock.as_ref())?;
+        self.trust.set_issuers(roster.issuers.clone())?;
+        Ok(roster)
     }
 
     pub(crate) fn config(&self) -> &GatewayConfig {

@@ -20,5 +20,5 @@ mod merge;
 mod server;
 mod work;
 
-pub use gateway::{GatewayError, JOURNAL};
+pub use gateway::{Gateway, GatewayError, JOURNAL};
 pub use server::{ROUTES, Running};

@@ -40,11 +40,11 @@ struct ReceivedQuestion {
     _logged: LogReceipt,
 }
 
-/// Carries one question from its first byte to its last event. Returns its place in the crowd, which the stream keeps
-/// until the caller has read everything.
-pub(crate) async fn carry(gateway: Arc<Gateway>, peer: Identity, body: Bytes, mut events: Events) -> Option<Place> {
+/// Carries one question from its first byte to its last event. Returns its place in the crowd, to be kept until the
+/// caller has read everything.
+pub(crate) async fn carry(gateway: Arc<Gateway>, peer: Identity, body: Bytes, events: &mut Events) -> Option<Place> {
     let mut known = Known::of_connection(&peer, &body);
-    match straight(&gateway, &peer, body, &mut known, &mut events).await {
+    match straight(&gateway, &peer, body, &mut known, events).await {
         Ok(place) => Some(place),
         Err(refusal) => {
             let refusal = log_refused(&gateway, &known, refusal).await;
@@ -100,7 +100,7 @@ async fn plan(gateway: &Gateway, admitted: AdmittedQuestion) -> Result<PlannedQu
     };
     let catalogue = Arc::clone(gateway.catalogue());
     let planned = work::blocking(move || {
-        let plan = mayag_queries::plan::plan(&sql, &catalogue)?;
+        let plan = mayag_queries::plan(&sql, &catalogue)?;
         Ok((Arc::new(Cut::new(plan.releases, catalogue)), plan.tail))
     });
     let fold = planned.await.unwrap_or_else(|_| Err(not_planned()))?;

@@ -3,6 +3,7 @@
 //! The arithmetic is `mayag_queries`': the desk does the same with the same signed parts and must get the same bytes.
 //! What this module adds is that one country cannot spoil the table of the others, and that the tail has an end.
 
+use crate::work;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type, Schema};
 use arrow::ipc::writer::StreamWriter;
@@ -11,21 +12,23 @@ use mayag_protocol::columns::{key_column, value_column};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_queries::merge::{self, MergeError};
 use mayag_queries::release::Release;
-use mayag_queries::tail::Tail;
+use mayag_queries::tail::{Tail, TailError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-/// More countries than this are not folded; there are 196 in the world.
-pub(crate) const MOST_COUNTRIES: usize = 256;
+/// The most countries that can answer: their codes have two letters.
+const MOST_COUNTRIES: i64 = 26 * 26;
 
 /// The largest whole number one country may send: [`MOST_COUNTRIES`] of them still add up inside 64 bits, so that no
 /// country can make the sum of the others overflow.
-const LARGEST_INTEGER: i64 = i64::MAX / MOST_COUNTRIES as i64;
+const LARGEST_INTEGER: i64 = i64::MAX / MOST_COUNTRIES;
 
 /// As [`LARGEST_INTEGER`], for the 38 digits of a decimal.
-const LARGEST_DECIMAL: i128 = (10_i128.pow(38) - 1) / MOST_COUNTRIES as i128;
+const LARGEST_DECIMAL: i128 = (10_i128.pow(38) - 1) / MOST_COUNTRIES_WIDE;
+const MOST_COUNTRIES_WIDE: i128 = 26 * 26;
 
 /// What every country was asked for, planned from the signed SQL.
 #[derive(Debug)]
@@ -67,9 +70,12 @@ pub(crate) enum TableFault {
     /// The folding broke.
     #[error("folding failed: {0}")]
     Fold(#[from] MergeError),
-    /// The tail broke, or panicked.
-    #[error("the tail failed")]
-    Tail,
+    /// Something panicked or could not be written.
+    #[error("the work broke")]
+    Panicked,
+    /// The tail gave no result.
+    #[error("tail failed: {0}")]
+    Tail(#[from] TailError),
     /// The tail took too long.
     #[error("the tail was not done in time")]
     TooLong,
@@ -103,7 +109,7 @@ impl Cut {
             let dataset = self.dataset(release)?;
             let of_country = |(country, parts): &Parts| parts.get(i).map(|part| (country.clone(), part.0.clone()));
             let parts: Vec<(Country, RecordBatch)> = answered.iter().filter_map(of_country).collect();
-            merge::outputs(release, &merge::fold(release, dataset, &parts)?)
+            merge::fold(release, dataset, &parts)
         });
         folded.collect()
     }
@@ -136,47 +142,34 @@ fn addable(release: &Release, batch: &RecordBatch) -> bool {
     })
 }
 
-/// Folds and runs the tail, at most for `time`.
-///
-/// The tail runs on a thread and a runtime of its own: some operators of the engine never yield, and then the thread
-/// keeps its place in `places` until it ends, so that such questions cannot pile up.
+/// Folds and runs the tail, at most for `time`. A tail that is given up stops at its next pause.
 pub(crate) async fn table(
     cut: Arc<Cut>,
     tail: Tail,
     answered: Vec<Parts>,
     label: Label,
-    places: &Arc<Semaphore>,
+    places: &Semaphore,
     time: Duration,
 ) -> Result<Table, TableFault> {
-    let place = Arc::clone(places).try_acquire_owned().map_err(|_| TableFault::TooMany)?;
-    let (done, result) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("tail".to_owned()).spawn(move || {
-        let _place = place;
-        // Nobody waits any more if this fails; then nobody needs the table either.
-        let _gone = done.send(run(&cut, &tail, &answered, &label));
-    });
-    thread.map_err(|_| TableFault::Tail)?;
-    match tokio::time::timeout(time, result).await {
-        Ok(Ok(table)) => table,
-        Ok(Err(_panicked)) => Err(TableFault::Tail),
-        Err(_elapsed) => Err(TableFault::TooLong),
-    }
+    let _place = places.try_acquire().map_err(|_| TableFault::TooMany)?;
+    let work = async {
+        let folded = work::blocking(move || cut.fold(&answered)).await.map_err(|_| TableFault::Panicked)??;
+        let undecided = if tail.undecidable() { Some(tail.undecided(folded.clone()).await?) } else { None };
+        let batch = tail.run(folded).await?;
+        work::blocking(move || write(&batch, &label, undecided)).await.ok().flatten().ok_or(TableFault::Panicked)
+    };
+    timeout(time, work).await.unwrap_or(Err(TableFault::TooLong))
 }
 
-fn run(cut: &Cut, tail: &Tail, answered: &[Parts], label: &Label) -> Result<Table, TableFault> {
-    let folded = cut.fold(answered)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|_| TableFault::Tail)?;
-    let batch = runtime.block_on(tail.run(folded)).map_err(|_| TableFault::Tail)?;
-    write(&batch, label).ok_or(TableFault::Tail)
-}
-
-fn write(batch: &RecordBatch, label: &Label) -> Option<Table> {
+/// `undecided` counts the rows that a filter left out because a withheld cell would have decided about them.
+fn write(batch: &RecordBatch, label: &Label, undecided: Option<u64>) -> Option<Table> {
     let words = [
         ("mayag.question", label.question.to_string()),
         ("mayag.answered", label.answered.to_string()),
         ("mayag.asked", label.asked.to_string()),
     ];
-    let metadata: HashMap<String, String> = words.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let words = words.into_iter().chain(undecided.map(|rows| ("mayag.undecided", rows.to_string())));
+    let metadata: HashMap<String, String> = words.map(|(key, value)| (key.to_owned(), value)).collect();
     let schema = Arc::new(Schema::new_with_metadata(batch.schema().fields().clone(), metadata));
     let labelled = batch.clone().with_schema(Arc::clone(&schema)).ok()?;
     let mut bytes = Vec::new();

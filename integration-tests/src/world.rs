@@ -115,7 +115,8 @@ impl World {
 
     /// Starts the gateway and waits until it listens.
     pub fn start_gateway(&mut self) {
-        self.gateway = Some(self.spawn("gateway", &self.dir().join("gateway/gateway.toml"), "gateway"));
+        self.gateway =
+            Some(self.spawn("gateway", &self.dir().join("gateway/gateway.toml"), "gateway"));
         self.wait_for_address("gateway");
     }
 
@@ -140,7 +141,10 @@ impl World {
 
     /// The address that a party (a country code, or `gateway`) listens on.
     pub fn address(&self, party: &str) -> String {
-        std::fs::read_to_string(self.dir().join(party).join("address")).expect("an address file").trim().to_owned()
+        std::fs::read_to_string(self.dir().join(party).join("address"))
+            .expect("an address file")
+            .trim()
+            .to_owned()
     }
 
     /// What a party's process wrote to stderr so far.
@@ -162,7 +166,17 @@ impl World {
     pub fn ask(&self, country: &str, sql: &str, more: &[&str]) -> Output {
         let profile = self.profile(country);
         let profile = profile.to_str().expect("a path in UTF-8");
-        let arguments = ["ask", "--profile", profile, "--purpose", "TREND", "--format", "csv", "--progress", "plain"];
+        let arguments = [
+            "ask",
+            "--profile",
+            profile,
+            "--purpose",
+            "TREND",
+            "--format",
+            "csv",
+            "--progress",
+            "plain",
+        ];
         self.mayag(&[&arguments, more, &["-c", sql]].concat())
     }
 
@@ -172,7 +186,11 @@ impl World {
 
     fn spawn(&self, command: &str, config: &Path, party: &str) -> Child {
         let _ = std::fs::remove_file(self.dir().join(party).join("address"));
-        let stderr = File::options().append(true).create(true).open(self.stderr_path(party)).expect("a log file");
+        let stderr = File::options()
+            .append(true)
+            .create(true)
+            .open(self.stderr_path(party))
+            .expect("a log file");
         Command::new(binary())
             .arg(command)
             .arg("--config")
@@ -200,19 +218,29 @@ impl World {
         let folder = self.dir().join(spec.country);
         write(&folder.join("data/incidents.csv"), &csv(spec));
         write(&folder.join("policy.json"), &spec.policy);
-        write(&folder.join("node.toml"), &include_str!("world/node.toml").replace("{country}", spec.country));
+        write(
+            &folder.join("node.toml"),
+            &include_str!("world/node.toml").replace("{country}", spec.country),
+        );
     }
 
     fn write_gateway(&self, codes: &[&str]) {
         let mut text = include_str!("world/gateway.toml").to_owned();
         for code in codes {
-            write!(text, "\n[[nodes]]\ncountry = \"{code}\"\naddress_file = \"../{code}/address\"\n").expect("a String");
+            write!(
+                text,
+                "\n[[nodes]]\ncountry = \"{code}\"\naddress_file = \"../{code}/address\"\n"
+            )
+            .expect("a String");
         }
         write(&self.dir().join("gateway/gateway.toml"), &text);
     }
 
     fn write_profile(&self, country: &str) {
-        write(&self.profile(country), &include_str!("world/profile.toml").replace("{country}", country));
+        write(
+            &self.profile(country),
+            &include_str!("world/profile.toml").replace("{country}", country),
+        );
     }
 }
 
@@ -244,7 +272,11 @@ pub fn now() -> Timestamp {
 pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let folder = test.ancestors().find(|folder| folder.join("mayag").is_file());
-    folder.expect("the binary `mayag` beside the tests: build it first with `cargo build -p mayag-cli`").join("mayag")
+    folder
+        .expect(
+            "the binary `mayag` beside the tests: build it first with `cargo build -p mayag-cli`",
+        )
+        .join("mayag")
 }
 
 fn analyst(code: &str) -> PersonPlan {
@@ -260,7 +292,12 @@ fn csv(spec: &CountrySpec) -> String {
     let mut text = String::from("id,seized_on,drug,region,quantity,note\n");
     for (i, incident) in spec.incidents.iter().enumerate() {
         let quantity = incident.quantity_milli.map(|milli| {
-            format!("{}{}.{:03}", if milli < 0 { "-" } else { "" }, milli.abs() / 1000, milli.abs() % 1000)
+            format!(
+                "{}{}.{:03}",
+                if milli < 0 { "-" } else { "" },
+                milli.abs() / 1000,
+                milli.abs() % 1000
+            )
         });
         writeln!(
             text,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest configuration that is read.
-pub const LONGEST: u64 = 1024 * 1024;
+pub const LONGEST: usize = 1024 * 1024;
 
 /// A node's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -71,7 +71,7 @@ pub struct Limits {
     /// The longest time a question is worked on, such as `8s`.
     #[serde(deserialize_with = "duration")]
     pub deadline: Duration,
-    /// Questions worked on at once; more are refused as busy.
+    /// Questions worked on at once; more wait, for as long as the gateway does.
     pub questions: usize,
     /// Worker processes.
     pub workers: usize,
@@ -130,7 +130,7 @@ impl NodeConfig {
 
     /// Parses a configuration; its paths stay as written.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.len() as u64 > LONGEST {
+        if text.len() > LONGEST {
             return Err(format!("longer than {LONGEST} bytes"));
         }
         toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))

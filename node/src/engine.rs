@@ -14,13 +14,13 @@ mod execute;
 mod failure;
 pub mod frame;
 mod gate;
+mod layout;
 mod period;
 pub mod pool;
 pub mod predicate;
 mod session;
 pub mod sources;
 mod undecided;
-mod wire;
 pub mod worker;
 
 pub use failure::WorkFailure;

@@ -10,4 +10,4 @@ mod line;
 pub mod node;
 mod server;
 
-pub use server::ROUTES;
+pub use server::{ROUTES, Running};

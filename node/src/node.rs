@@ -5,16 +5,18 @@ use crate::engine::pool::{PoolError, WorkerPool};
 use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
 use mayag_audit::keys::{Ed25519, KeyError, SigningKey, random_nonce, sha256};
 use mayag_audit::nonces::Nonces;
-use mayag_policies::catalogue::Catalogue;
+use mayag_policies::catalogue::{Catalogue, CatalogueError};
 use mayag_policies::document::{Policy, Problem};
 use mayag_protocol::answer::PolicyVersion;
+use mayag_protocol::identity::Identity;
 use mayag_protocol::names::Country;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::roster::{self, Roster, RosterError};
-use mayag_protocol::strict::StrictError;
 use mayag_protocol::timestamp::Clock;
 use mayag_queries::plan::Plan;
+use mayag_transport::credentials::CredentialsError;
 use mayag_transport::files::{self, FilesError};
+use mayag_transport::server::ServerError;
 use mayag_transport::trust::{Trust, TrustError, TrustFiles};
 use parking_lot::{Mutex, RwLock};
 use std::fmt;
@@ -35,7 +37,7 @@ const ROSTER_VERSION: &str = "roster-version";
 pub enum NodeError {
     /// The catalogue is unreadable.
     #[error("catalogue: {0}")]
-    Catalogue(StrictError),
+    Catalogue(#[from] CatalogueError),
     /// The configuration is unreadable.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -67,6 +69,12 @@ pub enum NodeError {
     /// Another process has the state folder.
     #[error("{0}: another process writes this log; two nodes must not share a state folder")]
     Locked(PathBuf),
+    /// The certificate is somebody else's.
+    #[error("the certificate names `{found}`, not this node: check `certificate` and `country` in node.toml")]
+    OtherCertificate {
+        /// Whom it names.
+        found: Identity,
+    },
     /// The policy has problems.
     #[error("policy: {}", problems(.0))]
     Policy(Vec<Problem>),
@@ -76,6 +84,12 @@ pub enum NodeError {
     /// The roster is not in force.
     #[error(transparent)]
     Roster(#[from] RosterError),
+    /// It cannot listen.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The node's own certificate cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The state folder cannot be used.
     #[error("{path}: {source}")]
     State {
@@ -184,9 +198,8 @@ impl Node {
     /// error says so to the operator, and the log records both outcomes for the policy.
     pub fn reload(&self) -> Result<(), NodeError> {
         let _one_at_a_time = self.reloading.lock();
-        self.trust.reload()?;
         let roster = open_roster(&self.config, self.clock.as_ref())?;
-        self.trust.set_issuers(roster.issuers.clone());
+        self.trust.set_issuers(roster.issuers.clone())?;
         let old = self.in_force();
         let (policy, version, result) = match read_policy(&self.config, &self.catalogue) {
             Ok(policy) if old.version.as_ref().is_none_or(|old| old.serial <= policy.version().serial) => {
@@ -289,7 +302,7 @@ fn read_catalogue(config: &NodeConfig) -> Result<Catalogue, NodeError> {
     match &config.catalogue {
         None => Ok(Catalogue::builtin()),
         Some(path) => {
-            Catalogue::parse(&files::read(path, mayag_policies::catalogue::LONGEST)?).map_err(NodeError::Catalogue)
+            Ok(Catalogue::parse(&files::read(path, mayag_policies::catalogue::LONGEST)?)?)
         }
     }
 }
@@ -301,8 +314,7 @@ fn read_key(path: &Path) -> Result<SigningKey, NodeError> {
 
 fn read_policy(config: &NodeConfig, catalogue: &Catalogue) -> Result<Policy, NodeError> {
     let bytes = files::read(&config.policy, mayag_policies::document::LONGEST)?;
-    let version = |serial| PolicyVersion { serial, digest: sha256(&bytes) };
-    let policy = Policy::parse(&bytes, catalogue, version).map_err(NodeError::Policy)?;
+    let policy = Policy::parse(&bytes, catalogue, sha256).map_err(NodeError::Policy)?;
     if policy.country() != &config.country {
         let other = Problem::new("/policy", format!("this is the policy of `{}`, not of this node", policy.country()));
         return Err(NodeError::Policy(vec![other]));

@@ -212,7 +212,13 @@ impl Dataset {
         }
         match self.column(self.unit.column.as_str()).map(|column| &column.kind) {
             Some(Kind::Unit {}) => Ok(()),
-            Some(Kind::Category { .. } | Kind::Date {} | Kind::Hidden {} | Kind::Measure { .. } | Kind::Number {})
+            Some(
+                Kind::Category { .. }
+                | Kind::Date {}
+                | Kind::Hidden {}
+                | Kind::Measure { .. }
+                | Kind::Number {},
+            )
             | None => Err(CatalogueError::at(self, None, CatalogueFault::UnitColumn)),
         }
     }
@@ -233,7 +239,8 @@ impl Kind {
         match self {
             Self::Category { values: Some(values) } => {
                 let distinct: BTreeSet<&String> = values.iter().collect();
-                (values.is_empty() || distinct.len() < values.len()).then_some(CatalogueFault::ClosedList)
+                (values.is_empty() || distinct.len() < values.len())
+                    .then_some(CatalogueFault::ClosedList)
             }
             Self::Measure { number: Number::Decimal { precision, scale }, .. } => {
                 let scale_fits = u8::try_from(*scale).is_ok_and(|scale| scale <= *precision);

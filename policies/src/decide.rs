@@ -99,14 +99,19 @@ pub fn decide(
     shape: &ReleaseShape,
 ) -> Result<Permit, Refusal> {
     if !policy.in_force(now) {
-        return Err(Refusal::new(Code::NoPolicy, DEFAULT_DENY, "leave this country out, or ask its administrator"));
+        return Err(Refusal::new(
+            Code::NoPolicy,
+            DEFAULT_DENY,
+            "leave this country out, or ask its administrator",
+        ));
     }
     let dataset = catalogue.dataset(shape.dataset.as_str());
     let grants: Vec<&Grant> =
         applicable(policy, subject, now).filter(|grant| grant.dataset == shape.dataset).collect();
     let Some(dataset) = dataset.filter(|_| !grants.is_empty()) else {
-        let hint = "`mayag datasets` lists what this country shares with you, and for which purposes";
-        return Err(Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(&shape.dataset));
+        let hint =
+            "`mayag datasets` lists what this country shares with you, and for which purposes";
+        return Err(Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(shape.dataset.as_str()));
     };
     let needs = needs(shape);
     let covers = |grant: &&&Grant| needs.iter().all(|need| said(grant, dataset, need) == Said::Yes);
@@ -195,7 +200,11 @@ fn level_said(grant: &Grant, dataset: &Dataset, level: &LevelRef) -> Said {
     };
     match (share(grant, dataset, &level.column), asked) {
         (Shared::Country | Shared::As(Share::Dimension { finest: None }), None) => Said::Yes,
-        (Shared::As(Share::Dimension { finest: Some(finest) }), Some(asked)) if *finest <= asked => Said::Yes,
+        (Shared::As(Share::Dimension { finest: Some(finest) }), Some(asked))
+            if *finest <= asked =>
+        {
+            Said::Yes
+        }
         (Shared::As(Share::Dimension { finest: Some(finest) }), Some(_)) => Said::TooFine(*finest),
         // A measure or a unit that is shared is still no level.
         (Shared::As(Share::Measure { .. } | Share::Unit), _)
@@ -221,13 +230,20 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
     };
     match (measure.aggregate, share(grant, dataset, &level.column)) {
         (_, Shared::No) => Said::ColumnNotShared,
-        (Aggregate::Min | Aggregate::Max, Shared::As(Share::Dimension { .. }) | Shared::Country) => {
-            level_said(grant, dataset, level)
-        }
+        (
+            Aggregate::Min | Aggregate::Max,
+            Shared::As(Share::Dimension { .. }) | Shared::Country,
+        ) => level_said(grant, dataset, level),
         // Which rows have a value says nothing of how fine it is.
         (Aggregate::Count, _) => Said::Yes,
-        (Aggregate::CountDistinct, Shared::As(Share::Unit)) => unit_said(grant, dataset, &level.column),
-        (aggregate, Shared::As(Share::Measure { aggregates })) if aggregates.contains(&aggregate) => Said::Yes,
+        (Aggregate::CountDistinct, Shared::As(Share::Unit)) => {
+            unit_said(grant, dataset, &level.column)
+        }
+        (aggregate, Shared::As(Share::Measure { aggregates }))
+            if aggregates.contains(&aggregate) =>
+        {
+            Said::Yes
+        }
         (
             Aggregate::Avg
             | Aggregate::CountDistinct
@@ -303,16 +319,23 @@ fn no(said: Said, grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Refusal 
     let column = column_of(dataset, need);
     match said {
         Said::TooFine(finest) => {
-            let hint = format!("write date_trunc('{}', {column}), or compare with the first day of a {0}", finest.as_str());
+            let hint = format!(
+                "write date_trunc('{}', {column}), or compare with the first day of a {0}",
+                finest.as_str()
+            );
             let level = format!("{column} by {}", finest.as_str());
             Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint).about(level)
         }
         Said::AggregateNotShared => {
             let shared = match share(grant, dataset, &column) {
-                Shared::As(Share::Measure { aggregates }) => {
-                    aggregates.iter().map(|aggregate| aggregate.as_str()).collect::<Vec<_>>().join(", ")
+                Shared::As(Share::Measure { aggregates }) => aggregates
+                    .iter()
+                    .map(|aggregate| aggregate.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                Shared::As(Share::Dimension { .. }) | Shared::Country => {
+                    "count, max, min".to_owned()
                 }
-                Shared::As(Share::Dimension { .. }) | Shared::Country => "count, max, min".to_owned(),
                 Shared::As(Share::Unit) => "count, count_distinct".to_owned(),
                 Shared::No => "count".to_owned(),
             };
@@ -332,14 +355,19 @@ fn not_together(grants: &[&Grant], dataset: &Dataset, needs: &[Need<'_>]) -> Ref
     let nearest = grants.iter().map(missing).min_by_key(Vec::len).unwrap_or_default();
     let mut left_out: Vec<String> = nearest.iter().map(|need| written(need)).collect();
     left_out.dedup();
-    let hint = format!("grants do not add up; one alone covers the release without {}", left_out.join(", "));
-    let subject = nearest.first().map(|need| column_of(dataset, need).to_string()).unwrap_or_default();
+    let hint = format!(
+        "grants do not add up; one alone covers the release without {}",
+        left_out.join(", ")
+    );
+    let subject =
+        nearest.first().map(|need| column_of(dataset, need).to_string()).unwrap_or_default();
     Refusal::new(Code::ColumnNotShared, ONE_GRANT, hint).about(subject)
 }
 
 fn column_of(dataset: &Dataset, need: &Need<'_>) -> ColumnName {
     match need {
-        Need::Level(level) | Need::Measure(MeasureRef { column: Some(level), .. }) => level.column.clone(),
+        Need::Level(level) => level.column.clone(),
+        Need::Measure(MeasureRef { column: Some(level), .. }) => level.column.clone(),
         Need::Measure(MeasureRef { column: None, .. }) => dataset.unit.column.clone(),
     }
 }
@@ -348,7 +376,9 @@ fn column_of(dataset: &Dataset, need: &Need<'_>) -> ColumnName {
 fn written(need: &Need<'_>) -> String {
     match need {
         Need::Level(level) => level.to_string(),
-        Need::Measure(MeasureRef { aggregate, column: Some(level) }) => format!("{}({level})", aggregate.as_str()),
+        Need::Measure(MeasureRef { aggregate, column: Some(level) }) => {
+            format!("{}({level})", aggregate.as_str())
+        }
         Need::Measure(MeasureRef { aggregate, column: None }) => aggregate.as_str().to_owned(),
     }
 }

@@ -91,7 +91,8 @@ impl Policy {
         }
         // What the schema cannot say, such as months of 31 days, the types still refuse.
         let document: written::Document = strict::parse(bytes, LONGEST).map_err(unreadable)?;
-        let grants = check::grants(&document, catalogue).map_err(|problems| problem::locate(bytes, problems))?;
+        let grants = check::grants(&document, catalogue)
+            .map_err(|problems| problem::locate(bytes, problems))?;
         Ok(Self {
             version: PolicyVersion { serial: document.serial, digest: digest_of(bytes) },
             country: document.policy,
@@ -135,7 +136,9 @@ impl Policy {
 fn unreadable(error: StrictError) -> Vec<Problem> {
     vec![match error {
         StrictError::Json { line, column, reason } => {
-            Problem { position: Some(Position { line, column }), ..Problem::new("", reason) }
+            let mut problem = Problem::new("", reason);
+            problem.position = Some(Position { line, column });
+            problem
         }
         StrictError::TooLong { .. } => Problem::new("", error.to_string()),
     }]
@@ -144,7 +147,13 @@ fn unreadable(error: StrictError) -> Vec<Problem> {
 impl fmt::Debug for Policy {
     /// The constants of row filters are not for logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Policy({}, serial {}, {} grants)", self.country, self.version.serial, self.grants.len())
+        write!(
+            f,
+            "Policy({}, serial {}, {} grants)",
+            self.country,
+            self.version.serial,
+            self.grants.len()
+        )
     }
 }
 

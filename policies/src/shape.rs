@@ -7,7 +7,19 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How finely a date is looked at. Ordered from finest to coarsest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Grain {
     /// The date itself.
@@ -93,7 +105,19 @@ pub enum Predicate {
 }
 
 /// The closed list of aggregates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregate {
     /// `avg(measure)`.
@@ -153,7 +177,8 @@ impl Grain {
 
 impl Aggregate {
     /// The aggregates that a policy can share of a measure.
-    pub const OF_MEASURES: [Self; 5] = [Self::Avg, Self::Count, Self::Stddev, Self::Sum, Self::Variance];
+    pub const OF_MEASURES: [Self; 5] =
+        [Self::Avg, Self::Count, Self::Stddev, Self::Sum, Self::Variance];
 
     /// The word in policies.
     pub fn as_str(self) -> &'static str {
@@ -195,7 +220,9 @@ impl Predicate {
 
     fn collect_levels(&self, levels: &mut Vec<LevelRef>) {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.collect_levels(levels)),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().for_each(|part| part.collect_levels(levels))
+            }
             Self::Not(part) => part.collect_levels(levels),
             Self::Compare { level, .. } | Self::In { level, .. } | Self::IsNull { level } => {
                 if !levels.contains(level) {

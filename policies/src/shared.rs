@@ -11,12 +11,19 @@ use mayag_protocol::timestamp::Timestamp;
 ///
 /// Grants never add up, so a dataset that several grants share appears once per grant, in the order of their ids; the
 /// grants' row filters are not described. Nothing outside the policy's validity. O(grants · columns).
-pub fn shared(policy: &Policy, catalogue: &Catalogue, subject: &Subject, now: Timestamp) -> Vec<SharedDataset> {
+pub fn shared(
+    policy: &Policy,
+    catalogue: &Catalogue,
+    subject: &Subject,
+    now: Timestamp,
+) -> Vec<SharedDataset> {
     if !policy.in_force(now) {
         return Vec::new();
     }
     let mut datasets: Vec<SharedDataset> = applicable(policy, subject, now)
-        .filter_map(|grant| catalogue.dataset(grant.dataset.as_str()).map(|dataset| described(grant, dataset)))
+        .filter_map(|grant| {
+            catalogue.dataset(grant.dataset.as_str()).map(|dataset| described(grant, dataset))
+        })
         .collect();
     // Stable: the grants of one dataset stay in order.
     datasets.sort_by(|a, b| a.name.cmp(&b.name));
@@ -32,10 +39,9 @@ fn described(grant: &Grant, dataset: &Dataset) -> SharedDataset {
         unit: None,
         about: "the answering country".to_owned(),
     };
-    let columns = dataset
-        .columns
-        .iter()
-        .filter_map(|column| grant.columns.get(&column.name).map(|share| shared_column(column, share)));
+    let columns = dataset.columns.iter().filter_map(|column| {
+        grant.columns.get(&column.name).map(|share| shared_column(column, share))
+    });
     SharedDataset {
         name: dataset.name.to_string(),
         about: dataset.about.clone(),
@@ -52,7 +58,9 @@ fn shared_column(column: &Column, share: &Share) -> SharedColumn {
             let coarser = Grain::ALL.into_iter().filter(|grain| finest <= grain);
             ("dimension", coarser.map(Grain::as_str).collect())
         }
-        Share::Measure { aggregates } => ("measure", aggregates.iter().copied().map(Aggregate::as_str).collect()),
+        Share::Measure { aggregates } => {
+            ("measure", aggregates.iter().copied().map(Aggregate::as_str).collect())
+        }
         Share::Unit => ("unit", vec![Aggregate::Count.as_str(), Aggregate::CountDistinct.as_str()]),
     };
     SharedColumn {

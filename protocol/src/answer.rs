@@ -174,7 +174,9 @@ impl Answer {
             Decision::Answered { .. } | Decision::Shared { .. } => Outcome::Answered,
             Decision::Failed { timed_out: true, .. } => Outcome::TimedOut,
             Decision::Failed { timed_out: false, .. } => Outcome::Failed,
-            Decision::Refused { refusal } if refusal.code == Code::BudgetExhausted => Outcome::BudgetExhausted,
+            Decision::Refused { refusal } if refusal.code == Code::BudgetExhausted => {
+                Outcome::BudgetExhausted
+            }
             Decision::Refused { .. } => Outcome::Refused,
         }
     }

@@ -102,6 +102,8 @@ mod tests {
             assert_eq!(CellStatus::from_byte(byte).map(CellStatus::byte), Some(byte));
         }
         assert_eq!(CellStatus::from_byte(4), None);
-        assert!(CellStatus::Known < CellStatus::Noisy && CellStatus::Partial < CellStatus::Suppressed);
+        assert!(
+            CellStatus::Known < CellStatus::Noisy && CellStatus::Partial < CellStatus::Suppressed
+        );
     }
 }

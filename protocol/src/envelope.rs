@@ -112,15 +112,20 @@ pub enum EnvelopeError {
 impl Envelope {
     /// Signs `payload` as a `kind` with one key.
     pub fn seal(kind: PayloadType, payload: Vec<u8>, signer: &dyn Sign) -> Self {
-        Self { payload_type: kind.as_str().to_owned(), payload: Base64(payload), signatures: Vec::new() }
-            .countersign(signer)
+        Self {
+            payload_type: kind.as_str().to_owned(),
+            payload: Base64(payload),
+            signatures: Vec::new(),
+        }
+        .countersign(signer)
     }
 
     /// Adds one more signature over the same payload.
     #[must_use]
     pub fn countersign(mut self, signer: &dyn Sign) -> Self {
         let signature = signer.sign(&pre_authentication(&self.payload_type, &self.payload.0));
-        self.signatures.push(EnvelopeSignature { keyid: signer.key_id(), sig: Base64(signature.to_vec()) });
+        self.signatures
+            .push(EnvelopeSignature { keyid: signer.key_id(), sig: Base64(signature.to_vec()) });
         self
     }
 
@@ -155,11 +160,9 @@ impl Envelope {
         let mut signers: Vec<PublicKey> = Vec::new();
         for key in keys {
             let id = verifier.key_id(key);
-            let signed = self
-                .signatures
-                .iter()
-                .take(LONGEST_SIGNATURE_LIST)
-                .any(|signature| signature.keyid == id && verifier.verify(key, &message, &signature.sig.0));
+            let signed = self.signatures.iter().take(LONGEST_SIGNATURE_LIST).any(|signature| {
+                signature.keyid == id && verifier.verify(key, &message, &signature.sig.0)
+            });
             if signed && !signers.contains(key) {
                 signers.push(key.clone());
             }
@@ -272,7 +275,7 @@ mod tests {
     fn only_enough_distinct_known_keys_open_an_envelope() {
         let keys = [PublicKey::from_bytes([1; 32]), PublicKey::from_bytes([2; 32])];
         let envelope = Envelope::seal(PayloadType::Roster, b"{}".to_vec(), &Toy(1));
-        assert!(envelope.open(PayloadType::Roster, &keys, 1, &Toy(0)).is_ok());
+        envelope.open(PayloadType::Roster, &keys, 1, &Toy(0)).unwrap();
         let twice = envelope.clone().countersign(&Toy(1));
         assert_eq!(
             twice.open(PayloadType::Roster, &keys, 2, &Toy(0)),
@@ -282,9 +285,12 @@ mod tests {
             twice.open(PayloadType::Roster, &[keys[0].clone(), keys[0].clone()], 2, &Toy(0)),
             Err(EnvelopeError::Signatures { found: 1, needed: 2 })
         );
-        assert!(envelope.clone().countersign(&Toy(2)).open(PayloadType::Roster, &keys, 2, &Toy(0)).is_ok());
-        assert!(envelope.open(PayloadType::Roster, &[], 0, &Toy(0)).is_err());
-        assert!(matches!(envelope.open(PayloadType::Question, &keys, 1, &Toy(0)), Err(EnvelopeError::Type { .. })));
+        envelope.clone().countersign(&Toy(2)).open(PayloadType::Roster, &keys, 2, &Toy(0)).unwrap();
+        envelope.open(PayloadType::Roster, &[], 0, &Toy(0)).unwrap_err();
+        assert!(matches!(
+            envelope.open(PayloadType::Question, &keys, 1, &Toy(0)),
+            Err(EnvelopeError::Type { .. })
+        ));
     }
 
     #[test]
@@ -295,6 +301,6 @@ mod tests {
         assert_eq!(back, envelope);
         let mut changed = back;
         changed.payload.0[5] = b'2';
-        assert!(changed.open(PayloadType::Question, &keys, 1, &Toy(0)).is_err());
+        changed.open(PayloadType::Question, &keys, 1, &Toy(0)).unwrap_err();
     }
 }

@@ -92,7 +92,10 @@ mod tests {
             bundle: None,
         };
         let line = String::from_utf8(event.to_line()).unwrap();
-        assert_eq!(line, "{\"type\":\"country\",\"seq\":1,\"country\":\"kr\",\"outcome\":\"timed_out\",\"ms\":10}\n");
+        assert_eq!(
+            line,
+            "{\"type\":\"country\",\"seq\":1,\"country\":\"kr\",\"outcome\":\"timed_out\",\"ms\":10}\n"
+        );
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
     }
 }

@@ -76,7 +76,9 @@ impl Identity {
     /// The country, for parties that belong to one.
     pub fn country(&self) -> Option<&Country> {
         match &self.party {
-            Party::Administrator(country, _) | Party::Analyst(country, _) | Party::Node(country) => Some(country),
+            Party::Administrator(country, _)
+            | Party::Analyst(country, _)
+            | Party::Node(country) => Some(country),
             Party::Auditor(_) | Party::Gateway(_) => None,
         }
     }
@@ -121,18 +123,16 @@ impl FromStr for Identity {
             return Err(form());
         }
         let rest = text.strip_prefix("spiffe://").ok_or_else(form)?;
-        let parts: Vec<&str> = rest.split('/').collect();
-        let (federation, party) = match parts.as_slice() {
-            [federation, "country", country, "node"] => (federation, Party::Node(country.parse()?)),
-            [federation, "country", country, "analyst", id] => (federation, Party::Analyst(country.parse()?, id.parse()?)),
-            [federation, "country", country, "administrator", id] => {
-                (federation, Party::Administrator(country.parse()?, id.parse()?))
+        let pieces: Vec<&str> = rest.split('/').collect();
+        let [federation, path @ ..] = pieces.as_slice() else { return Err(form()) };
+        let party = match path {
+            ["country", country, "node"] => Party::Node(country.parse()?),
+            ["country", country, "analyst", id] => Party::Analyst(country.parse()?, id.parse()?),
+            ["country", country, "administrator", id] => {
+                Party::Administrator(country.parse()?, id.parse()?)
             }
-            [federation, "auditor", id] => (federation, Party::Auditor(id.parse()?)),
-            [federation, "gateway", number] => {
-                let number: u16 = number.parse().map_err(|_| form())?;
-                (federation, Party::Gateway(number))
-            }
+            ["auditor", id] => Party::Auditor(id.parse()?),
+            ["gateway", number] => Party::Gateway(number.parse().map_err(|_| form())?),
             _ => return Err(form()),
         };
         let identity = Self { federation: federation.parse()?, party };

@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn the_words_of_serde_and_display_are_the_same() {
-        for outcome in [Outcome::Answered, Outcome::AnsweredSuppressed, Outcome::NotAsked, Outcome::TimedOut] {
+        for outcome in
+            [Outcome::Answered, Outcome::AnsweredSuppressed, Outcome::NotAsked, Outcome::TimedOut]
+        {
             assert_eq!(serde_json::to_string(&outcome).unwrap(), format!("\"{outcome}\""));
         }
     }

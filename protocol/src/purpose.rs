@@ -66,7 +66,9 @@ impl fmt::Display for Purpose {
 
 /// A word that is no purpose.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a purpose; the purposes are ALERT, BORDER, FORENSIC, IDENT_DEAD, IDENTIFY, INVESTIGATE, SECCHECK, TREND, WANTED")]
+#[error(
+    "`{0}` is not a purpose; the purposes are ALERT, BORDER, FORENSIC, IDENT_DEAD, IDENTIFY, INVESTIGATE, SECCHECK, TREND, WANTED"
+)]
 pub struct PurposeError(String);
 
 impl FromStr for Purpose {
@@ -89,6 +91,6 @@ mod tests {
             assert_eq!(purpose.as_str().parse(), Ok(purpose));
             assert_eq!(serde_json::to_string(&purpose).unwrap(), format!("\"{purpose}\""));
         }
-        assert!("trend".parse::<Purpose>().is_err());
+        "trend".parse::<Purpose>().unwrap_err();
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub const LONGEST_ENVELOPE: usize = 64 * 1024;
 
 /// The longest time between issue and expiry: the time a nonce must be remembered (design §3).
-pub const LONGEST_LIFE: Duration = Duration::from_secs(120);
+pub const LONGEST_LIFE: Duration = Duration::from_mins(2);
 
 /// How far clocks may differ.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
@@ -88,14 +88,17 @@ impl Question {
     /// Checks everything that depends on the question and the time alone.
     pub fn fault(&self, now: Timestamp) -> Option<QuestionFault> {
         let sorted = self.countries.is_sorted_by(|a, b| a < b);
-        let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > 200);
+        let too_long =
+            |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > 200);
         if self.v != 1 {
             Some(QuestionFault::Version)
         } else if self.countries.is_empty() || !sorted {
             Some(QuestionFault::Countries)
         } else if too_long(&self.case) || too_long(&self.legal_basis) {
             Some(QuestionFault::TooLong)
-        } else if self.expires_at <= self.issued_at || self.expires_at.since(self.issued_at) > LONGEST_LIFE {
+        } else if self.expires_at <= self.issued_at
+            || self.expires_at.since(self.issued_at) > LONGEST_LIFE
+        {
             Some(QuestionFault::Life)
         } else if self.issued_at > now.plus(CLOCK_SKEW) {
             Some(QuestionFault::NotYet)
@@ -123,7 +126,7 @@ mod tests {
             gateway: "spiffe://demo/gateway/1".parse().unwrap(),
             countries: vec!["kr".parse().unwrap(), "us".parse().unwrap()],
             issued_at: now,
-            expires_at: now.plus(Duration::from_secs(60)),
+            expires_at: now.plus(Duration::from_mins(1)),
             nonce: "00112233445566778899aabbccddeeff".parse().unwrap(),
             ask: Ask::Sql { sql: "SELECT 1".to_owned() },
             purpose: Purpose::Trend,
@@ -144,7 +147,7 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Question>(&text).unwrap(), question());
         let unknown = text.replacen("\"v\":1", "\"v\":1,\"extra\":true", 1);
-        assert!(serde_json::from_str::<Question>(&unknown).is_err());
+        serde_json::from_str::<Question>(&unknown).unwrap_err();
     }
 
     #[test]
@@ -159,15 +162,24 @@ mod tests {
         assert_eq!(fault(|q| q.v = 2), Some(QuestionFault::Version));
         assert_eq!(fault(|q| q.countries.clear()), Some(QuestionFault::Countries));
         assert_eq!(fault(|q| q.countries.reverse()), Some(QuestionFault::Countries));
-        assert_eq!(fault(|q| q.countries.push("us".parse().unwrap())), Some(QuestionFault::Countries));
+        assert_eq!(
+            fault(|q| q.countries.push("us".parse().unwrap())),
+            Some(QuestionFault::Countries)
+        );
         assert_eq!(fault(|q| q.case = Some("x".repeat(201))), Some(QuestionFault::TooLong));
         assert_eq!(fault(|q| q.expires_at = q.issued_at), Some(QuestionFault::Life));
-        assert_eq!(fault(|q| q.expires_at = q.issued_at.plus(Duration::from_secs(121))), Some(QuestionFault::Life));
+        assert_eq!(
+            fault(|q| q.expires_at = q.issued_at.plus(Duration::from_secs(121))),
+            Some(QuestionFault::Life)
+        );
         let later = |q: &mut Question| {
             q.issued_at = q.issued_at.plus(Duration::from_secs(31));
             q.expires_at = q.expires_at.plus(Duration::from_secs(31));
         };
         assert_eq!(fault(later), Some(QuestionFault::NotYet));
-        assert_eq!(question().fault(now.plus(Duration::from_secs(60))), Some(QuestionFault::Expired));
+        assert_eq!(
+            question().fault(now.plus(Duration::from_mins(1))),
+            Some(QuestionFault::Expired)
+        );
     }
 }

@@ -109,7 +109,9 @@ pub enum RosterError {
     #[error("the roster is not in force for this federation at this time: fetch the current one")]
     NotInForce,
     /// Older than one that was seen before.
-    #[error("the roster has version {found}, version {seen} was in force before: a roster never goes back")]
+    #[error(
+        "the roster has version {found}, version {seen} was in force before: a roster never goes back"
+    )]
     Older {
         /// The version found.
         found: u64,
@@ -143,7 +145,8 @@ impl From<Kind> for IssuedKind {
 impl Issuer {
     /// Whether this authority may issue a certificate for `identity`.
     pub fn may_name(&self, identity: &Identity) -> bool {
-        self.kind == IssuedKind::from(identity.kind()) && self.country.as_ref() == identity.country()
+        self.kind == IssuedKind::from(identity.kind())
+            && self.country.as_ref() == identity.country()
     }
 }
 
@@ -157,7 +160,8 @@ impl Roster {
         seen: u64,
     ) -> Result<Self, RosterError> {
         let envelope = Envelope::parse(bytes, LONGEST)?;
-        let roster: Self = envelope.open(PayloadType::Roster, trusted, SIGNATURES_NEEDED, verifier)?.parse()?;
+        let roster: Self =
+            envelope.open(PayloadType::Roster, trusted, SIGNATURES_NEEDED, verifier)?.parse()?;
         if !roster.in_force(now) {
             return Err(RosterError::NotInForce);
         }
@@ -220,8 +224,16 @@ mod tests {
             country: Some("kr".parse().unwrap()),
         };
         assert!(issuer.may_name(&"spiffe://demo/country/kr/analyst/hana".parse().unwrap()));
-        for other in ["country/us/analyst/hana", "country/kr/node", "country/kr/administrator/hana", "gateway/1"] {
-            assert!(!issuer.may_name(&format!("spiffe://demo/{other}").parse().unwrap()), "{other}");
+        for other in [
+            "country/us/analyst/hana",
+            "country/kr/node",
+            "country/kr/administrator/hana",
+            "gateway/1",
+        ] {
+            assert!(
+                !issuer.may_name(&format!("spiffe://demo/{other}").parse().unwrap()),
+                "{other}"
+            );
         }
         let gateways = Issuer { kind: IssuedKind::Gateway, country: None, ..issuer };
         assert!(gateways.may_name(&"spiffe://demo/gateway/1".parse().unwrap()));

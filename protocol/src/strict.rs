@@ -114,17 +114,25 @@ mod tests {
 
     #[test]
     fn duplicate_keys_are_refused_at_any_depth() {
-        assert!(parse::<Value>(br#"{"a":{"b":1,"c":2}}"#, 64).is_ok());
-        for refused in [r#"{"a":1,"a":2}"#, r#"[{"x":{"a":1,"b":2,"a":1}}]"#, r#"{"a":1,"\u0061":2}"#] {
-            assert!(matches!(parse::<Value>(refused.as_bytes(), 64), Err(StrictError::Json { .. })), "{refused}");
+        parse::<Value>(br#"{"a":{"b":1,"c":2}}"#, 64).unwrap();
+        for refused in
+            [r#"{"a":1,"a":2}"#, r#"[{"x":{"a":1,"b":2,"a":1}}]"#, r#"{"a":1,"\u0061":2}"#]
+        {
+            assert!(
+                matches!(parse::<Value>(refused.as_bytes(), 64), Err(StrictError::Json { .. })),
+                "{refused}"
+            );
         }
     }
 
     #[test]
     fn long_deep_and_broken_documents_are_refused() {
-        assert_eq!(parse::<Value>(b"[1,2]", 4).unwrap_err(), StrictError::TooLong { found: 5, limit: 4 });
+        assert_eq!(
+            parse::<Value>(b"[1,2]", 4).unwrap_err(),
+            StrictError::TooLong { found: 5, limit: 4 }
+        );
         let deep = "[".repeat(100_000);
-        assert!(parse::<Value>(deep.as_bytes(), 1 << 20).is_err());
+        parse::<Value>(deep.as_bytes(), 1 << 20).unwrap_err();
         for broken in ["", "{", "{\"a\"", "nul", "{} {}"] {
             assert!(parse::<Value>(broken.as_bytes(), 64).is_err(), "{broken}");
         }

@@ -71,7 +71,9 @@ impl FromStr for Timestamp {
         if !text.ends_with('Z') {
             return Err(refused());
         }
-        DateTime::parse_from_rfc3339(text).map(|time| Self(time.timestamp_millis())).map_err(|_| refused())
+        DateTime::parse_from_rfc3339(text)
+            .map(|time| Self(time.timestamp_millis()))
+            .map_err(|_| refused())
     }
 }
 
@@ -97,8 +99,8 @@ mod tests {
     fn only_utc_is_read() {
         let noon: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         assert_eq!(noon.to_string(), "2026-11-23T12:00:00.000Z");
-        assert!("2026-11-23T12:00:00+09:00".parse::<Timestamp>().is_err());
-        assert_eq!(noon.plus(Duration::from_secs(60)).since(noon), Duration::from_secs(60));
+        "2026-11-23T12:00:00+09:00".parse::<Timestamp>().unwrap_err();
+        assert_eq!(noon.plus(Duration::from_mins(1)).since(noon), Duration::from_mins(1));
         assert_eq!(noon.since(noon.plus(Duration::from_secs(1))), Duration::ZERO);
     }
 }

@@ -1,5 +1,11 @@
 //! SQL text -> releases + tail, and how the answers of several countries to a release fold into one.
 
 pub mod engine;
+pub mod guard;
 pub mod merge;
+pub mod plan;
 pub mod release;
+mod stack;
+pub mod tail;
+
+pub use plan::{Plan, plan};

@@ -9,7 +9,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "everything else takes this clock as an argument")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "everything else takes this clock as an argument"
+        )]
         let now = SystemTime::now();
         // A machine whose clock stands before 1970 is in 1970: every validity window is closed then.
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();

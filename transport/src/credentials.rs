@@ -40,13 +40,17 @@ pub enum CredentialsError {
         fault: peer::PeerFault,
     },
     /// It does not hold a private key.
-    #[error("`{path}` is not a private key in PKCS#8 PEM (`BEGIN PRIVATE KEY`) for TLS: ECDSA P-256")]
+    #[error(
+        "`{path}` is not a private key in PKCS#8 PEM (`BEGIN PRIVATE KEY`) for TLS: ECDSA P-256"
+    )]
     Key {
         /// The file.
         path: PathBuf,
     },
     /// The two do not belong together.
-    #[error("private key `{key}` does not belong to certificate `{certificate}`: replace both together")]
+    #[error(
+        "private key `{key}` does not belong to certificate `{certificate}`: replace both together"
+    )]
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,
@@ -72,7 +76,11 @@ struct Loaded {
 
 impl Credentials {
     /// Reads a certificate for this use that is valid now, and its key.
-    pub fn load(files: &IdentityFiles, purpose: Use, clock: Arc<dyn Clock>) -> Result<Arc<Self>, CredentialsError> {
+    pub fn load(
+        files: &IdentityFiles,
+        purpose: Use,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, CredentialsError> {
         let loaded = load(files, purpose, clock.now())?;
         Ok(Arc::new(Self { files: files.clone(), purpose, clock, loaded: RwLock::new(loaded) }))
     }
@@ -103,8 +111,9 @@ impl Credentials {
 
 fn load(files: &IdentityFiles, purpose: Use, now: Timestamp) -> Result<Loaded, CredentialsError> {
     let path = || files.certificate.clone();
-    let der: CertificateDer<'static> = one_in_pem(&files::read(&files.certificate, LONGEST_CERTIFICATE)?)
-        .ok_or_else(|| CredentialsError::Certificate { path: path() })?;
+    let der: CertificateDer<'static> =
+        one_in_pem(&files::read(&files.certificate, LONGEST_CERTIFICATE)?)
+            .ok_or_else(|| CredentialsError::Certificate { path: path() })?;
     let fault = |fault| CredentialsError::Fault { path: path(), fault };
     let certificate = peer::parse(&der).map_err(fault)?;
     let identity = peer::identity(&certificate, purpose).map_err(fault)?;
@@ -121,7 +130,9 @@ fn load(files: &IdentityFiles, purpose: Use, now: Timestamp) -> Result<Loaded, C
     let key: PrivateKeyDer<'static> = one_in_pem(pem.as_bytes()).ok_or_else(wrong_key)?;
     let key = tls::provider().key_provider.load_private_key(key).map_err(|_| wrong_key())?;
     let certified = CertifiedKey::new(vec![der.clone()], key);
-    certified.keys_match().map_err(|_| CredentialsError::Mismatch { certificate: path(), key: files.key.clone() })?;
+    certified
+        .keys_match()
+        .map_err(|_| CredentialsError::Mismatch { certificate: path(), key: files.key.clone() })?;
     Ok(Loaded { identity, expires_at, certified: Arc::new(certified) })
 }
 
@@ -132,7 +143,11 @@ impl ResolvesServerCert for Credentials {
 }
 
 impl ResolvesClientCert for Credentials {
-    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(
+        &self,
+        _authorities: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
         Some(self.certified())
     }
 

@@ -29,7 +29,9 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     /// A secret that others can read.
-    #[error("`{path}` can be read by others: run `chmod 600 {path}`, and replace the key if others may have read it")]
+    #[error(
+        "`{path}` can be read by others: run `chmod 600 {path}`, and replace the key if others may have read it"
+    )]
     Exposed {
         /// The file.
         path: PathBuf,
@@ -84,7 +86,8 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FilesError> {
 /// between the look and the read.
 pub fn read_secret(path: &Path) -> Result<String, FilesError> {
     let file = open(path)?;
-    let metadata = file.metadata().map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
+    let metadata =
+        file.metadata().map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(FilesError::Exposed { path: path.to_owned() });
     }
@@ -123,8 +126,14 @@ fn open(path: &Path) -> Result<File, FilesError> {
     // A pipe would make an ordinary open wait for its writer.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let fault = |source| FilesError::Read { path: path.to_owned(), source };
-    let file = File::from(rustix::fs::open(path, flags, Bits::empty()).map_err(|errno| fault(errno.into()))?);
-    if file.metadata().map_err(fault)?.is_file() { Ok(file) } else { Err(FilesError::NotAFile { path: path.to_owned() }) }
+    let file = File::from(
+        rustix::fs::open(path, flags, Bits::empty()).map_err(|errno| fault(errno.into()))?,
+    );
+    if file.metadata().map_err(fault)?.is_file() {
+        Ok(file)
+    } else {
+        Err(FilesError::NotAFile { path: path.to_owned() })
+    }
 }
 
 fn read_open(file: File, path: &Path, limit: usize) -> Result<Vec<u8>, FilesError> {
@@ -133,7 +142,11 @@ fn read_open(file: File, path: &Path, limit: usize) -> Result<Vec<u8>, FilesErro
     file.take(most)
         .read_to_end(&mut bytes)
         .map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
-    if bytes.len() > limit { Err(FilesError::Long { path: path.to_owned(), limit }) } else { Ok(bytes) }
+    if bytes.len() > limit {
+        Err(FilesError::Long { path: path.to_owned(), limit })
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn create_beside(folder: &Path, name: &str) -> io::Result<(File, PathBuf)> {

@@ -19,13 +19,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-//pub mod client;
+pub mod client;
 pub mod clock;
 pub mod credentials;
 pub mod files;
 pub mod peer;
 pub mod route;
-//pub mod server;
+pub mod server;
 pub mod tls;
 pub mod trust;
 

@@ -49,7 +49,9 @@ pub enum PeerFault {
     #[error("the certificate does not name exactly one identity")]
     Identity,
     /// The issuer table does not let the authority name this identity.
-    #[error("the authority that issued the certificate may not name this identity: see the roster's issuer table")]
+    #[error(
+        "the authority that issued the certificate may not name this identity: see the roster's issuer table"
+    )]
     Issuer,
     /// A kind of party that has no business here.
     #[error("this kind of party may not take part in this connection")]
@@ -73,7 +75,9 @@ pub enum PeerFault {
     #[error("no authority of this federation issued the certificate")]
     UnknownAuthority,
     /// For connecting instead of listening, for listening instead of connecting, or for both.
-    #[error("the certificate is for another use: `clientAuth` connects, `serverAuth` listens, none does both")]
+    #[error(
+        "the certificate is for another use: `clientAuth` connects, `serverAuth` listens, none does both"
+    )]
     Use,
 }
 
@@ -97,7 +101,10 @@ pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, PeerFault> {
 }
 
 /// The one identity that a certificate names, if it is a certificate of a party for this use.
-pub(crate) fn identity(certificate: &X509Certificate<'_>, purpose: Use) -> Result<Identity, PeerFault> {
+pub(crate) fn identity(
+    certificate: &X509Certificate<'_>,
+    purpose: Use,
+) -> Result<Identity, PeerFault> {
     if may_issue(certificate)? {
         return Err(PeerFault::Authority);
     }
@@ -163,8 +170,14 @@ mod tests {
     #[test]
     fn a_server_s_name_follows_from_its_identity() {
         let name = |identity: &str| server_name(&identity.parse().unwrap());
-        assert_eq!(name("spiffe://demo/country/kr/node").as_deref(), Some("node.kr.demo.mayag.invalid"));
-        assert_eq!(name("spiffe://demo/gateway/2").as_deref(), Some("gateway-2.demo.mayag.invalid"));
+        assert_eq!(
+            name("spiffe://demo/country/kr/node").as_deref(),
+            Some("node.kr.demo.mayag.invalid")
+        );
+        assert_eq!(
+            name("spiffe://demo/gateway/2").as_deref(),
+            Some("gateway-2.demo.mayag.invalid")
+        );
         assert_eq!(name("spiffe://demo/country/kr/analyst/hana"), None);
     }
 

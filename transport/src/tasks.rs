@@ -25,11 +25,6 @@ impl Tasks {
     pub(crate) fn spawner(&self) -> Spawner {
         Spawner(Arc::downgrade(&self.0))
     }
-
-    /// Drops every task now.
-    pub(crate) fn stop(&self) {
-        self.0.lock().abort_all();
-    }
 }
 
 impl Spawner {

@@ -19,8 +19,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error as TlsError, NoKeyLog, OtherError,
-    PeerIncompatible, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error as TlsError,
+    NoKeyLog, OtherError, PeerIncompatible, ServerConfig, SignatureScheme,
 };
 use std::sync::Arc;
 
@@ -48,9 +48,12 @@ impl Usage {
     /// Whether this kind of party may connect.
     pub fn calls(self, kind: Kind) -> bool {
         match (self, kind) {
-            (Self::Gateway, Kind::Administrator | Kind::Analyst | Kind::Auditor) | (Self::Node, Kind::Gateway) => true,
+            (Self::Gateway, Kind::Administrator | Kind::Analyst | Kind::Auditor)
+            | (Self::Node, Kind::Gateway) => true,
             (Self::Gateway, Kind::Gateway | Kind::Node)
-            | (Self::Node, Kind::Administrator | Kind::Analyst | Kind::Auditor | Kind::Node) => false,
+            | (Self::Node, Kind::Administrator | Kind::Analyst | Kind::Auditor | Kind::Node) => {
+                false
+            }
         }
     }
 }
@@ -108,8 +111,13 @@ pub fn client(
 /// What was wrong with the peer's certificate, if that is what ended the handshake.
 pub(crate) fn peer_fault(fault: &TlsError) -> Option<PeerFault> {
     match fault {
-        TlsError::InvalidCertificate(CertificateError::Other(OtherError(fault))) => fault.downcast_ref().copied(),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "only errors made by `refuse` carry a fault of a certificate")]
+        TlsError::InvalidCertificate(CertificateError::Other(OtherError(fault))) => {
+            fault.downcast_ref().copied()
+        }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "only errors made by `refuse` carry a fault of a certificate"
+        )]
         _ => None,
     }
 }
@@ -143,7 +151,8 @@ impl ClientCertVerifier for CallerVerifier {
         if !others.is_empty() {
             return Err(refuse(PeerFault::Chain));
         }
-        let identity = self.trust.check_connecting(std::slice::from_ref(certificate)).map_err(refuse)?;
+        let identity =
+            self.trust.check_connecting(std::slice::from_ref(certificate)).map_err(refuse)?;
         if !self.usage.calls(identity.kind()) {
             return Err(refuse(PeerFault::Kind));
         }
@@ -185,7 +194,9 @@ impl ServerCertVerifier for ListenerVerifier {
         if !others.is_empty() {
             return Err(refuse(PeerFault::Chain));
         }
-        self.trust.check_listening(std::slice::from_ref(certificate), &self.expected).map_err(refuse)?;
+        self.trust
+            .check_listening(std::slice::from_ref(certificate), &self.expected)
+            .map_err(refuse)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -222,7 +233,12 @@ fn verify_signature(
     certificate: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, TlsError> {
-    verify_tls13_signature(message, certificate, signature, &trust.provider().signature_verification_algorithms)
+    verify_tls13_signature(
+        message,
+        certificate,
+        signature,
+        &trust.provider().signature_verification_algorithms,
+    )
 }
 
 fn schemes(trust: &Trust) -> Vec<SignatureScheme> {
@@ -258,7 +274,8 @@ mod tests {
     #[test]
     fn gateways_call_nodes_and_people_call_gateways() {
         let kinds = [Kind::Administrator, Kind::Analyst, Kind::Auditor, Kind::Gateway, Kind::Node];
-        let callers = |usage: Usage| kinds.into_iter().filter(|kind| usage.calls(*kind)).collect::<Vec<_>>();
+        let callers =
+            |usage: Usage| kinds.into_iter().filter(|kind| usage.calls(*kind)).collect::<Vec<_>>();
         assert_eq!(callers(Usage::Node), [Kind::Gateway]);
         assert_eq!(callers(Usage::Gateway), [Kind::Administrator, Kind::Analyst, Kind::Auditor]);
         assert!(Usage::Node.listens(Kind::Node) && !Usage::Node.listens(Kind::Gateway));

@@ -8,8 +8,8 @@
 mod load;
 
 use crate::peer::{self, PeerFault, Use};
-pub(crate) use load::{one_in_pem, timestamp};
 use load::Loaded;
+pub(crate) use load::{one_in_pem, timestamp};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::Digest;
 use mayag_protocol::roster::Issuer;
@@ -48,13 +48,17 @@ pub struct IdentityFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// An authority that is not valid at this time.
-    #[error("authority `{path}` is not valid at this time: renew it, or remove it together with its revocation list")]
+    #[error(
+        "authority `{path}` is not valid at this time: renew it, or remove it together with its revocation list"
+    )]
     AuthorityExpired {
         /// Its file.
         path: PathBuf,
     },
     /// Two authorities whose revocation lists could not be told apart.
-    #[error("authorities `{first}` and `{second}` have the same name or key: keep the one of the issuer table")]
+    #[error(
+        "authorities `{first}` and `{second}` have the same name or key: keep the one of the issuer table"
+    )]
     AuthorityTwice {
         /// One file.
         first: PathBuf,
@@ -95,13 +99,17 @@ pub enum TrustError {
         next_update: Timestamp,
     },
     /// An authority without a revocation list.
-    #[error("authority `{path}` has no revocation list: nothing it revokes would be noticed; fetch its current `.crl`")]
+    #[error(
+        "authority `{path}` has no revocation list: nothing it revokes would be noticed; fetch its current `.crl`"
+    )]
     ListMissing {
         /// The authority's file.
         path: PathBuf,
     },
     /// A revocation list of the future.
-    #[error("revocation list `{path}` begins at {this_update}, which is in the future: compare the clocks")]
+    #[error(
+        "revocation list `{path}` begins at {this_update}, which is in the future: compare the clocks"
+    )]
     ListNotYet {
         /// The file.
         path: PathBuf,
@@ -109,19 +117,25 @@ pub enum TrustError {
         this_update: Timestamp,
     },
     /// An older revocation list than the one in force.
-    #[error("revocation list `{path}` is older than the one in force: a list never goes back; fetch the current one")]
+    #[error(
+        "revocation list `{path}` is older than the one in force: a list never goes back; fetch the current one"
+    )]
     ListOlder {
         /// The file.
         path: PathBuf,
     },
     /// A revocation list of nobody.
-    #[error("revocation list `{path}` was signed by none of the authorities: remove it, or add its authority")]
+    #[error(
+        "revocation list `{path}` was signed by none of the authorities: remove it, or add its authority"
+    )]
     ListStray {
         /// The file.
         path: PathBuf,
     },
     /// Two revocation lists for one authority.
-    #[error("revocation lists `{first}` and `{second}` are of the same authority: keep the newer one only")]
+    #[error(
+        "revocation lists `{first}` and `{second}` are of the same authority: keep the newer one only"
+    )]
     ListTwice {
         /// One file.
         first: PathBuf,
@@ -129,7 +143,9 @@ pub enum TrustError {
         second: PathBuf,
     },
     /// An authority that the roster does not know.
-    #[error("authority `{path}` stands in no row of the roster's issuer table: remove it, or have the roster amended")]
+    #[error(
+        "authority `{path}` stands in no row of the roster's issuer table: remove it, or have the roster amended"
+    )]
     Unlisted {
         /// Its file.
         path: PathBuf,
@@ -155,7 +171,11 @@ pub struct Trust {
 
 impl Trust {
     /// Reads the authorities and their revocation lists.
-    pub fn load(files: &TrustFiles, issuers: Vec<Issuer>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, TrustError> {
+    pub fn load(
+        files: &TrustFiles,
+        issuers: Vec<Issuer>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, TrustError> {
         let provider = crate::tls::provider();
         let loaded = load::load(files, issuers, clock.now(), &provider, None)?;
         Ok(Arc::new(Self {
@@ -182,7 +202,8 @@ impl Trust {
     fn change(&self, issuers: Vec<Issuer>) -> Result<(), TrustError> {
         let _one_at_a_time = self.changing.lock();
         let before = self.current();
-        let loaded = load::load(&self.files, issuers, self.clock.now(), &self.provider, Some(&before))?;
+        let loaded =
+            load::load(&self.files, issuers, self.clock.now(), &self.provider, Some(&before))?;
         *self.loaded.write() = Arc::new(loaded);
         self.version.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())
@@ -199,23 +220,36 @@ impl Trust {
     }
 
     /// Whom this certificate names, if it may connect now.
-    pub(crate) fn check_connecting(&self, chain: &[CertificateDer<'_>]) -> Result<Identity, PeerFault> {
+    pub(crate) fn check_connecting(
+        &self,
+        chain: &[CertificateDer<'_>],
+    ) -> Result<Identity, PeerFault> {
         let [certificate] = chain else { return Err(PeerFault::Chain) };
         let loaded = self.current();
         let now = self.now();
-        loaded.connecting.verify_client_cert(certificate, &[], now).map_err(|fault| fault_of(&fault))?;
+        loaded
+            .connecting
+            .verify_client_cert(certificate, &[], now)
+            .map_err(|fault| fault_of(&fault))?;
         self.check_issued(&loaded, certificate, Use::Connect)
     }
 
     /// Whether this certificate may be connected to now as `expected`.
-    pub(crate) fn check_listening(&self, chain: &[CertificateDer<'_>], expected: &Identity) -> Result<(), PeerFault> {
+    pub(crate) fn check_listening(
+        &self,
+        chain: &[CertificateDer<'_>],
+        expected: &Identity,
+    ) -> Result<(), PeerFault> {
         let [certificate] = chain else { return Err(PeerFault::Chain) };
         let name = peer::server_name(expected).ok_or(PeerFault::Kind)?;
         let name = ServerName::try_from(name).map_err(|_| PeerFault::Names)?;
         let loaded = self.current();
         let now = self.now();
         // The names come last: to somebody with a revoked certificate of another name, it is the revocation that counts.
-        loaded.listening.verify_server_cert(certificate, &[], &name, &[], now).map_err(|fault| fault_of(&fault))?;
+        loaded
+            .listening
+            .verify_server_cert(certificate, &[], &name, &[], now)
+            .map_err(|fault| fault_of(&fault))?;
         let identity = self.check_issued(&loaded, certificate, Use::Listen)?;
         if identity == *expected { Ok(()) } else { Err(PeerFault::Other) }
     }
@@ -228,7 +262,12 @@ impl Trust {
         &self.provider
     }
 
-    fn check_issued(&self, loaded: &Loaded, der: &CertificateDer<'_>, purpose: Use) -> Result<Identity, PeerFault> {
+    fn check_issued(
+        &self,
+        loaded: &Loaded,
+        der: &CertificateDer<'_>,
+        purpose: Use,
+    ) -> Result<Identity, PeerFault> {
         let certificate = peer::parse(der)?;
         let identity = peer::identity(&certificate, purpose)?;
         // INVARIANT (one authority per name): webpki has verified the signature with the key of the only authority
@@ -239,7 +278,11 @@ impl Trust {
         if !authority.is_valid(self.clock.now()) {
             return Err(PeerFault::AuthorityExpired);
         }
-        if loaded.may_name(&authority.spki_sha256, &identity) { Ok(identity) } else { Err(PeerFault::Issuer) }
+        if loaded.may_name(&authority.spki_sha256, &identity) {
+            Ok(identity)
+        } else {
+            Err(PeerFault::Issuer)
+        }
     }
 
     fn current(&self) -> Arc<Loaded> {
@@ -271,17 +314,27 @@ pub(crate) fn unix_time(at: Timestamp) -> UnixTime {
 /// What webpki said, without the names that its errors carry.
 pub(crate) fn fault_of(fault: &TlsError) -> PeerFault {
     let TlsError::InvalidCertificate(fault) = fault else { return PeerFault::Malformed };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "not exhaustive: what is not told apart here is refused as well")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "not exhaustive: what is not told apart here is refused as well"
+    )]
     match fault {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => PeerFault::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => PeerFault::NotYetValid,
-        CertificateError::Revoked => PeerFault::Revoked,
-        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-            PeerFault::ExpiredList
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            PeerFault::NotYetValid
         }
-        CertificateError::UnknownIssuer | CertificateError::UnknownRevocationStatus => PeerFault::UnknownAuthority,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => PeerFault::Names,
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => PeerFault::Use,
+        CertificateError::Revoked => PeerFault::Revoked,
+        CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => PeerFault::ExpiredList,
+        CertificateError::UnknownIssuer | CertificateError::UnknownRevocationStatus => {
+            PeerFault::UnknownAuthority
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            PeerFault::Names
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            PeerFault::Use
+        }
         _ => PeerFault::Malformed,
     }
 }

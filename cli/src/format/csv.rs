@@ -4,7 +4,8 @@
 //! says what it is worth.
 
 use crate::cells::{Cell, Cells, Value, status_names};
-use crate::format::{FormatError, Reader, Style};
+use crate::format::{FormatError, Style};
+use crate::printer::Reader;
 use crate::safe::safe;
 use mayag_desk::table::AnswerTable;
 use std::borrow::Cow;

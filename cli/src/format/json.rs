@@ -2,7 +2,8 @@
 //! them.
 
 use crate::cells::{Cell, Cells, Value};
-use crate::format::{FormatError, Reader, Style};
+use crate::format::{FormatError, Style};
+use crate::printer::Reader;
 use crate::safe::harmless;
 use mayag_desk::table::{AnswerTable, Column, CountryReport};
 use mayag_protocol::answer::PolicyVersion;
@@ -10,7 +11,7 @@ use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
 use serde::ser::{SerializeMap as _, Serializer};
-use serde::{Serialize, Serialize as _};
+use serde::Serialize;
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -110,23 +111,122 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
 /// The answer as events, one per line, in the words of the gateway's stream.
 pub fn render_lines(answer: &AnswerTable) -> Result<String, FormatError> {
     let cells = answer.table.as_ref().map(Cells::new).transpose()?;
-    let mut out = String::new();
-    let mut seq = 0;
-    let mut push = |line: &dyn Fn(u64) -> Line<'_>| -> Result<(), FormatError> {
-        out.push_str(&to_text(&line(seq), Reader::Program)?);
-        seq += 1;
-        Ok(())
-    };
-    let countries = || answer.outcomes.iter().map(|report| &report.country).collect();
-    push(&|seq| Line::Accepted { seq, question: &answer.question, countries: countries() })?;
+    let countries = answer.outcomes.iter().map(|report| &report.country).collect();
+    let accepted = Line::Accepted { seq: 0, question: &answer.question, countries };
+    let mut out = to_text(&accepted, Reader::Program)?;
+    let mut seq = 1;
     for report in &answer.outcomes {
-        push(&|seq| Line::Country { seq, country: CountryLine::new(report) })?;
+        out.push_str(&to_text(&Line::Country { seq, country: CountryLine::new(report) }, Reader::Program)?);
+        seq += 1;
     }
-    for i in 0..cells.as_ref().map_or(0, Cells::rows) {
-        let row = std::cell::Cell::new(row(cells.as_ref(), i)?);
-        push(&|seq| Line::Row { seq, row: row.take().unwrap_or_else(RowLine::empty) })?;
+    for row in rows(cells.as_ref())? {
+        out.push_str(&to_text(&Line::Row { seq, row }, Reader::Program)?);
+        seq += 1;
     }
     let (complete, answered, asked) = (answer.complete(), answer.answered(), answer.asked());
-    push(&|seq| Line::Complete { seq, complete, answered, asked })?;
+    out.push_str(&to_text(&Line::Complete { seq, complete, answered, asked }, Reader::Program)?);
     Ok(out)
+}
+
+/// `value` as JSON with a line break, indented for a person. Characters that a terminal would act on are written as
+/// escapes; they can only stand inside texts, where JSON allows that.
+pub(crate) fn to_text(value: &impl Serialize, reader: Reader) -> Result<String, FormatError> {
+    let text = match reader {
+        Reader::Program => serde_json::to_string(value),
+        Reader::Terminal => serde_json::to_string_pretty(value),
+    };
+    let text = text.map_err(|_| FormatError::Encoding)?;
+    let mut out = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if c == '\n' || harmless(c) {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out.push('\n');
+    Ok(out)
+}
+
+impl<'a> CountryLine<'a> {
+    pub(crate) fn new(report: &'a CountryReport) -> Self {
+        let refusal = report.refusal.as_ref();
+        Self {
+            country: &report.country,
+            outcome: report.outcome,
+            code: refusal.map(|refusal| refusal.code),
+            title: refusal.map(|refusal| refusal.code.title()),
+            rule: refusal.map(|refusal| refusal.rule.as_str()),
+            subject: refusal.and_then(|refusal| refusal.subject.as_deref()),
+            hint: refusal.map(|refusal: &Refusal| refusal.hint.as_str()),
+            ms: report.ms,
+            policy: report.policy.as_ref(),
+        }
+    }
+}
+
+fn columns<'a>(cells: &Cells<'a>) -> Vec<ColumnLine<'a>> {
+    let line = |(i, column): (usize, &'a Column)| ColumnLine {
+        name: &column.name,
+        kind: cells.data_type(i).map(ToString::to_string).unwrap_or_default(),
+        unit: column.unit.as_deref(),
+        status: column.status.is_some(),
+    };
+    cells.columns().enumerate().map(line).collect()
+}
+
+fn rows<'a>(cells: Option<&Cells<'a>>) -> Result<Vec<RowLine<'a>>, FormatError> {
+    let Some(cells) = cells else { return Ok(Vec::new()) };
+    (0..cells.rows()).map(|i| row(cells, i)).collect()
+}
+
+fn row<'a>(cells: &Cells<'a>, i: usize) -> Result<RowLine<'a>, FormatError> {
+    let row = cells.row(i)?;
+    let named = || cells.columns().map(|column| column.name.as_str()).zip(&row);
+    Ok(RowLine {
+        values: InOrder(named().map(|(name, cell)| (name, value(cell))).collect()),
+        status: InOrder(named().filter_map(|(name, cell)| Some((name, cell.status?.as_str()))).collect()),
+        deviation: InOrder(named().filter_map(|(name, cell)| Some((name, cell.deviation?))).collect()),
+    })
+}
+
+fn value(cell: &Cell) -> serde_json::Value {
+    match &cell.value {
+        Value::Bool(value) => (*value).into(),
+        Value::Decimal(text) | Value::Text(text) => text.clone().into(),
+        // JSON knows no infinity; its name is better than a null that would look like no value.
+        Value::Float(value) => serde_json::Number::from_f64(*value).map_or_else(|| value.to_string().into(), Into::into),
+        Value::Integer(text) => integer(text),
+        // The status beside it says which of the two it is.
+        Value::Null | Value::Suppressed => serde_json::Value::Null,
+    }
+}
+
+fn integer(text: &str) -> serde_json::Value {
+    if let Ok(number) = text.parse::<i64>() {
+        number.into()
+    } else if let Ok(number) = text.parse::<u64>() {
+        number.into()
+    } else {
+        text.into()
+    }
+}
+
+impl<T> InOrder<'_, T> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Serialize> Serialize for InOrder<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
 }

@@ -19,7 +19,8 @@ fn out(output: &Output) -> (i32, String, String) {
 #[test]
 fn two_countries_add_up() {
     let world = World::start(&[spec("kr", 20), spec("us", 30)]);
-    let sql = "SELECT drug, count(*) AS n, sum(quantity) AS lb FROM seizures GROUP BY drug ORDER BY drug";
+    let sql =
+        "SELECT drug, count(*) AS n, sum(quantity) AS lb FROM seizures GROUP BY drug ORDER BY drug";
     let (code, stdout, stderr) = out(&world.ask("kr", sql, &[]));
     assert_eq!(code, 0, "{stdout}{stderr}");
     // 20 x 1.5 + 0.01 x (0 + .. + 19) = 31.9; 30 x 1.5 + 0.01 x (0 + .. + 29) = 49.35
@@ -42,7 +43,10 @@ fn two_countries_add_up() {
     assert_eq!(code, 4, "{first}");
     assert!(first.contains("MAYAG-2104"), "{first}");
     let neutral = |text: &str, name| -> Vec<String> {
-        text.lines().filter(|line| line.contains("MAYAG")).map(|line| line.replace(name, "?")).collect()
+        text.lines()
+            .filter(|line| line.contains("MAYAG"))
+            .map(|line| line.replace(name, "?"))
+            .collect()
     };
     assert_eq!(neutral(&first, "informant_ref"), neutral(&second, "informant_rex"));
 }
@@ -56,7 +60,10 @@ fn a_small_group_is_withheld_and_labelled() {
     let sql = "SELECT drug, count(*) AS n, coalesce(sum(quantity), 0) AS lb FROM seizures GROUP BY drug ORDER BY drug";
     let (code, stdout, stderr) = out(&world.ask("us", sql, &["--countries", "th"]));
     assert_eq!(code, 0, "{stderr}");
-    let fentanyl = stdout.lines().find(|line| line.starts_with("Fentanyl")).expect("the withheld group is shown");
+    let fentanyl = stdout
+        .lines()
+        .find(|line| line.starts_with("Fentanyl"))
+        .expect("the withheld group is shown");
     assert_eq!(fentanyl, "Fentanyl,,suppressed,,suppressed");
     assert!(stderr.contains("th"), "{stderr}");
     // One cell alone could be had by subtraction: a second one is withheld with it.
@@ -65,7 +72,10 @@ fn a_small_group_is_withheld_and_labelled() {
     // Merged with a country that has the group of neither: what is withheld stays withheld.
     let (code, stdout, _) = out(&world.ask("us", sql, &[]));
     assert_eq!(code, 0);
-    let fentanyl = stdout.lines().find(|line| line.starts_with("Fentanyl")).expect("the withheld group is shown");
+    let fentanyl = stdout
+        .lines()
+        .find(|line| line.starts_with("Fentanyl"))
+        .expect("the withheld group is shown");
     assert!(fentanyl.contains("suppressed"), "{stdout}");
     let cocaine = stdout.lines().find(|line| line.starts_with("Cocaine")).expect("a group");
     assert!(cocaine.contains("known") || cocaine.contains("partial"), "{cocaine}");

@@ -40,17 +40,35 @@ fn a_catalogue_that_contradicts_itself_is_refused_with_the_place() {
     };
     assert_eq!(fault(named("country")), CatalogueFault::ImpliedColumn);
     assert_eq!(fault(named("drug")), CatalogueFault::Duplicate);
-    assert_eq!(fault(|c| c["datasets"][0]["unit"]["column"] = json!("agency")), CatalogueFault::UnitColumn);
-    assert_eq!(fault(|c| c["datasets"][0]["unit"]["column"] = json!("absent")), CatalogueFault::UnitColumn);
-    assert_eq!(fault(|c| c["datasets"][0]["columns"][1]["kind"] = json!({"type": "unit"})), CatalogueFault::UnitColumn);
-    assert_eq!(fault(|c| c["datasets"][0]["columns"][0]["kind"] = json!({"type": "hidden"})), CatalogueFault::UnitColumn);
+    assert_eq!(
+        fault(|c| c["datasets"][0]["unit"]["column"] = json!("agency")),
+        CatalogueFault::UnitColumn
+    );
+    assert_eq!(
+        fault(|c| c["datasets"][0]["unit"]["column"] = json!("absent")),
+        CatalogueFault::UnitColumn
+    );
+    assert_eq!(
+        fault(|c| c["datasets"][0]["columns"][1]["kind"] = json!({"type": "unit"})),
+        CatalogueFault::UnitColumn
+    );
+    assert_eq!(
+        fault(|c| c["datasets"][0]["columns"][0]["kind"] = json!({"type": "hidden"})),
+        CatalogueFault::UnitColumn
+    );
     for values in [json!([]), json!(["a", "b", "a"])] {
         let kind = json!({"type": "category", "values": values});
-        assert_eq!(fault(|c| c["datasets"][0]["columns"][3]["kind"] = kind.clone()), CatalogueFault::ClosedList);
+        assert_eq!(
+            fault(|c| c["datasets"][0]["columns"][3]["kind"] = kind.clone()),
+            CatalogueFault::ClosedList
+        );
     }
     for (precision, scale) in [(0, 0), (29, 0), (10, 11), (10, -1)] {
         let kind = json!({"type": "measure", "number": {"decimal": {"precision": precision, "scale": scale}}});
-        assert_eq!(fault(|c| c["datasets"][0]["columns"][3]["kind"] = kind.clone()), CatalogueFault::DecimalBounds);
+        assert_eq!(
+            fault(|c| c["datasets"][0]["columns"][3]["kind"] = kind.clone()),
+            CatalogueFault::DecimalBounds
+        );
     }
     let twice = |c: &mut Value| {
         let again = c["datasets"][0].clone();

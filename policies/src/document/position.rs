@@ -27,7 +27,8 @@ pub(crate) struct Place {
 pub(crate) fn places(text: &[u8], wanted: &BTreeSet<String>) -> BTreeMap<String, Place> {
     let bytes = text.iter().copied().peekable();
     let start = Position { line: 1, column: 1 };
-    let mut scanner = Scanner { bytes, at: start, pointer: String::new(), wanted, found: BTreeMap::new() };
+    let mut scanner =
+        Scanner { bytes, at: start, pointer: String::new(), wanted, found: BTreeMap::new() };
     scanner.value(None);
     scanner.found
 }

@@ -28,7 +28,13 @@ enum At {
 impl Problem {
     /// A problem with the value at this place.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), position: None, message: message.into(), help: None, at: At::Value }
+        Self {
+            pointer: pointer.into(),
+            position: None,
+            message: message.into(),
+            help: None,
+            at: At::Value,
+        }
     }
 
     /// A problem with the key at this place, or with what is missing behind it.
@@ -45,7 +51,15 @@ impl Problem {
 
     /// The same, with the nearest of `names` as advice, if one is near.
     #[must_use]
-    pub(crate) fn suggest<'a>(mut self, found: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+    #[expect(
+        single_use_lifetimes,
+        reason = "an anonymous lifetime inside `impl Trait` is not stable"
+    )]
+    pub(crate) fn suggest<'n>(
+        mut self,
+        found: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Self {
         if let Some(nearest) = nearest(found, names) {
             self.help = Some(format!("did you mean `{nearest}`?"));
         }
@@ -65,7 +79,9 @@ pub(crate) fn locate(text: &[u8], mut problems: Vec<Problem>) -> Vec<Problem> {
             });
         }
     }
-    problems.sort_by(|a, b| (a.position, &a.pointer, &a.message).cmp(&(b.position, &b.pointer, &b.message)));
+    problems.sort_by(|a, b| {
+        (a.position, &a.pointer, &a.message).cmp(&(b.position, &b.pointer, &b.message))
+    });
     problems.dedup();
     problems
 }

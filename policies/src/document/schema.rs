@@ -21,12 +21,14 @@ pub fn schema_text() -> String {
 }
 
 fn schema() -> Value {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
+    let mut schema =
+        SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
     schema.insert("$id".to_owned(), ID.into());
     sorted(schema.to_value())
 }
 
-/// The same value with the keys of every object sorted, whichever map type `serde_json` was built with.
+/// The same value with the keys of every object sorted, whichever map type `serde_json` was built with, and with
+/// descriptions on one line.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
@@ -35,7 +37,8 @@ fn sorted(value: Value) -> Value {
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
         }
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => value,
+        Value::String(text) => Value::String(text.replace('\n', " ")),
+        Value::Bool(_) | Value::Null | Value::Number(_) => value,
     }
 }
 
@@ -72,7 +75,10 @@ pub(crate) fn check(document: &Value) -> Vec<Problem> {
     problems
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other keywords do not occur in our schema and get a plain message")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other keywords do not occur in our schema and get a plain message"
+)]
 fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut Vec<Problem>) {
     let pointer = error.instance_path().as_str();
     let known = || names.iter().map(String::as_str);
@@ -80,7 +86,8 @@ fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             problems.extend(unexpected.iter().map(|key| {
                 let place = format!("{pointer}/{}", token(key));
-                Problem::at_key(place, format!("{} is not known here", quoted(key))).suggest(key, known())
+                Problem::at_key(place, format!("{} is not known here", quoted(key)))
+                    .suggest(key, known())
             }));
         }
         ValidationErrorKind::Required { property } => {
@@ -93,10 +100,14 @@ fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut
         ValidationErrorKind::PropertyNames { error } => {
             let key = error.instance().as_str().unwrap_or_default();
             let place = format!("{pointer}/{}", token(key));
-            problems.push(Problem::at_key(place, format!("{} is not {}", quoted(key), format_name(error.kind()))));
+            problems.push(Problem::at_key(
+                place,
+                format!("{} is not {}", quoted(key), format_name(error.kind())),
+            ));
         }
         ValidationErrorKind::Enum { options } => {
-            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let options: Vec<&str> =
+                options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let found = shown(error.instance());
             let message = format!("{} is none of {}", quoted(&found), options.join(", "));
             problems.push(Problem::new(pointer, message).suggest(&found, options));
@@ -105,26 +116,42 @@ fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other keywords do not occur in our schema and get a plain message")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other keywords do not occur in our schema and get a plain message"
+)]
 fn wording(pointer: &str, instance: &Value, kind: &ValidationErrorKind) -> String {
     let name = quoted(last(pointer));
     let found = quoted(&shown(instance));
     match kind {
-        ValidationErrorKind::Constant { expected_value } => format!("{found} is not {expected_value}"),
-        ValidationErrorKind::MaxLength { limit } => format!("{name} is longer than {limit} characters"),
-        ValidationErrorKind::Maximum { limit } => format!("{name} is {}, the most is {limit}", shown(instance)),
+        ValidationErrorKind::Constant { expected_value } => {
+            format!("{found} is not {expected_value}")
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("{name} is longer than {limit} characters")
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            format!("{name} is {}, the most is {limit}", shown(instance))
+        }
         ValidationErrorKind::MinItems { .. } | ValidationErrorKind::MinProperties { .. } => {
             format!("{name} is empty: nobody or nothing would be meant")
         }
         ValidationErrorKind::MinLength { .. } => format!("{name} is empty"),
-        ValidationErrorKind::Minimum { limit } if matches!(last(pointer), "min_units" | "p_percent") => {
+        ValidationErrorKind::Minimum { limit }
+            if matches!(last(pointer), "min_units" | "p_percent") =>
+        {
             format!("{name} is {}, the federation's floor is {limit}", shown(instance))
         }
-        ValidationErrorKind::Minimum { limit } => format!("{name} is {}, the least is {limit}", shown(instance)),
+        ValidationErrorKind::Minimum { limit } => {
+            format!("{name} is {}, the least is {limit}", shown(instance))
+        }
         ValidationErrorKind::Pattern { .. } => format!("{found} is not {}", format_name(kind)),
-        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => format!("{found} is not of type {kind}"),
+        // As JSON, so that the text "1" and the number 1 look different.
+        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => {
+            format!("{} is not of type {kind}", as_json(instance))
+        }
         ValidationErrorKind::Type { kind: TypeKind::Multiple(_) } => {
-            format!("{found} is neither a whole number nor a text")
+            format!("{} is neither a whole number nor a text", as_json(instance))
         }
         ValidationErrorKind::UniqueItems => format!("{name} names something twice"),
         other => format!("does not fit the schema (`{}`)", other.keyword()),
@@ -153,27 +180,30 @@ fn alternatives(
         return;
     }
     let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let words: Vec<&str> = forms.iter().flatten().flat_map(words_of).collect();
+    let found =
+        forms.iter().flatten().next().map(|error| shown(error.instance())).unwrap_or_default();
     let message = if last(pointer) == "countries" {
-        "expected \"any\" or a list of country codes"
+        "expected \"any\" or a list of country codes".to_owned()
     } else if last(parent) == "columns" {
         "expected \"hidden\", {\"dimension\": {..}}, {\"measure\": {..}} or {\"unit\": {..}}"
+            .to_owned()
     } else {
-        "expected one of the words of the schema"
+        format!("{} is none of {}", quoted(&found), words.join(", "))
     };
-    let mut problem = Problem::new(pointer, message);
-    let words: Vec<&str> = forms.iter().flatten().flat_map(words_of).collect();
-    if let Some(found) = forms.iter().flatten().next().and_then(|error| error.instance().as_str()) {
-        problem = problem.suggest(found, words);
-    }
-    problems.push(problem);
+    problems.push(Problem::new(pointer, message).suggest(&found, words));
 }
 
 /// The words that an error would have accepted.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these two keywords name words")]
 fn words_of<'a>(error: &'a ValidationError<'_>) -> Vec<&'a str> {
     match error.kind() {
-        ValidationErrorKind::Constant { expected_value } => expected_value.as_str().into_iter().collect(),
-        ValidationErrorKind::Enum { options } => options.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        ValidationErrorKind::Constant { expected_value } => {
+            expected_value.as_str().into_iter().collect()
+        }
+        ValidationErrorKind::Enum { options } => {
+            options.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -184,9 +214,24 @@ fn format_name(kind: &ValidationErrorKind) -> &'static str {
     match pattern.as_str() {
         written::COUNTRY_PATTERN => "a country code of two lower-case letters",
         written::INSTANT_PATTERN => "an instant in UTC such as 2026-01-01T00:00:00Z",
-        written::SQL_NAME_PATTERN => "a name of lower-case letters, digits and `_` that begins with a letter",
+        written::SQL_NAME_PATTERN => {
+            "a name of lower-case letters, digits and `_` that begins with a letter"
+        }
         written::WORD_PATTERN => "a name of lower-case letters, digits, `-`, `_` and `.`",
         _ => "of the expected form",
+    }
+}
+
+/// A value as it stands in the document, where it is short.
+fn as_json(instance: &Value) -> String {
+    match instance {
+        // Already escaped.
+        Value::String(_) => {
+            format!("`{}`", instance.to_string().chars().take(60).collect::<String>())
+        }
+        Value::Array(_) | Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) => {
+            quoted(&shown(instance))
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub const LONGEST_WHY: u64 = 500;
 pub(crate) const COUNTRY_PATTERN: &str = "^[a-z]{2}$";
 pub(crate) const SQL_NAME_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
 pub(crate) const WORD_PATTERN: &str = "^[a-z0-9][a-z0-9._-]{0,62}$";
-pub(crate) const INSTANT_PATTERN: &str = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$";
+pub(crate) const INSTANT_PATTERN: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$";
 
 /// What one country shows to whom. Everything that no grant shares stays hidden.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -45,7 +45,8 @@ fn replacing_leaves_one_whole_file() {
     assert_eq!(mode_of(&path), 0o644);
     replace(&path, b"two", Mode::Secret).unwrap();
     assert_eq!((read(&path, 3).unwrap(), mode_of(&path)), (b"two".to_vec(), 0o600));
-    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["state.json"]);
 }
 
@@ -56,7 +57,10 @@ fn a_failed_replacement_leaves_the_old_file_and_no_other() {
     fs::create_dir(&path).unwrap();
     assert!(matches!(replace(&path, b"x", Mode::Public), Err(FilesError::Write { .. })));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(matches!(replace(&folder.path().join("no/such"), b"x", Mode::Public), Err(FilesError::Write { .. })));
+    assert!(matches!(
+        replace(&folder.path().join("no/such"), b"x", Mode::Public),
+        Err(FilesError::Write { .. })
+    ));
 }
 
 #[test]

@@ -79,7 +79,8 @@ pub(super) fn load(
     let unsupported = || TrustError::Unsupported { folder: files.authorities.clone() };
     for (authority, list) in authorities.iter_mut().zip(&lists) {
         authority.authority.list_issued = list.issued;
-        let earlier = before.and_then(|before| before.list_issued(&authority.authority.spki_sha256));
+        let earlier =
+            before.and_then(|before| before.list_issued(&authority.authority.spki_sha256));
         if earlier.is_some_and(|earlier| list.issued < earlier) {
             return Err(TrustError::ListOlder { path: list.path.clone() });
         }
@@ -88,11 +89,12 @@ pub(super) fn load(
     let roots = Arc::new(roots);
     let crls = || lists.iter().map(|list| list.der.clone());
     // INVARIANT (a list per authority): without any list neither verifier would look at revocation at all.
-    let connecting = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
-        .with_crls(crls())
-        .enforce_revocation_expiration()
-        .build()
-        .map_err(|_| unsupported())?;
+    let connecting =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider))
+            .with_crls(crls())
+            .enforce_revocation_expiration()
+            .build()
+            .map_err(|_| unsupported())?;
     let listening = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
         .with_crls(crls())
         .enforce_revocation_expiration()
@@ -116,7 +118,11 @@ impl Authority {
     }
 }
 
-fn read_authorities(files: &TrustFiles, issuers: &[Issuer], now: Timestamp) -> Result<Vec<AuthorityFile>, TrustError> {
+fn read_authorities(
+    files: &TrustFiles,
+    issuers: &[Issuer],
+    now: Timestamp,
+) -> Result<Vec<AuthorityFile>, TrustError> {
     let mut authorities: Vec<AuthorityFile> = Vec::new();
     for path in in_folder(&files.authorities, "crt")? {
         let file = read_authority(path)?;
@@ -135,13 +141,18 @@ fn read_authorities(files: &TrustFiles, issuers: &[Issuer], now: Timestamp) -> R
         }
         authorities.push(file);
     }
-    if authorities.is_empty() { Err(TrustError::Empty { folder: files.authorities.clone() }) } else { Ok(authorities) }
+    if authorities.is_empty() {
+        Err(TrustError::Empty { folder: files.authorities.clone() })
+    } else {
+        Ok(authorities)
+    }
 }
 
 fn read_authority(path: PathBuf) -> Result<AuthorityFile, TrustError> {
     let expected = "exactly one certificate of an authority in PEM (`BEGIN CERTIFICATE`, CA:true)";
     let format = || TrustError::Format { path: path.clone(), expected };
-    let der: CertificateDer<'static> = one_in_pem(&files::read(&path, LONGEST_AUTHORITY)?).ok_or_else(format)?;
+    let der: CertificateDer<'static> =
+        one_in_pem(&files::read(&path, LONGEST_AUTHORITY)?).ok_or_else(format)?;
     let certificate = peer::parse(&der).map_err(|_| format())?;
     if !certificate.is_ca() {
         return Err(format());
@@ -166,13 +177,17 @@ fn read_lists(
 ) -> Result<Vec<ListFile>, TrustError> {
     let mut lists: Vec<Option<ListFile>> = authorities.iter().map(|_| None).collect();
     for path in in_folder(&files.revocations, "crl")? {
-        let expected = "exactly one revocation list in PEM (`BEGIN X509 CRL`) with a date of the next one";
+        let expected =
+            "exactly one revocation list in PEM (`BEGIN X509 CRL`) with a date of the next one";
         let format = || TrustError::Format { path: path.clone(), expected };
         let der: CertificateRevocationListDer<'static> =
             one_in_pem(&files::read(&path, LONGEST_LIST)?).ok_or_else(format)?;
-        let Ok(([], list)) = CertificateRevocationList::from_der(&der) else { return Err(format()) };
+        let Ok(([], list)) = CertificateRevocationList::from_der(&der) else {
+            return Err(format());
+        };
         let signer = |file: &AuthorityFile| {
-            file.authority.subject == list.issuer().as_raw() && is_signed_by(&list, &file.key, provider)
+            file.authority.subject == list.issuer().as_raw()
+                && is_signed_by(&list, &file.key, provider)
         };
         let slot = authorities.iter().zip(&mut lists).find(|(file, _)| signer(file));
         let Some((_, slot)) = slot else { return Err(TrustError::ListStray { path }) };
@@ -217,7 +232,11 @@ pub(crate) fn one_in_pem<T: PemObject>(pem: &[u8]) -> Option<T> {
 }
 
 /// Whether one of the provider's algorithms verifies the list's signature with this key.
-fn is_signed_by(list: &CertificateRevocationList<'_>, key: &[u8], provider: &CryptoProvider) -> bool {
+fn is_signed_by(
+    list: &CertificateRevocationList<'_>,
+    key: &[u8],
+    provider: &CryptoProvider,
+) -> bool {
     let (message, signature) = (list.tbs_cert_list.as_ref(), list.signature_value.data.as_ref());
     let algorithms = provider.signature_verification_algorithms.all;
     algorithms.iter().any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())

@@ -1,0 +1,254 @@
+//! `mayag ask`: one question to many countries.
+
+use crate::arguments::{Asking, Folders};
+use crate::board::Board;
+use crate::command::{failed, written};
+use crate::exit::Exit;
+use crate::format::{self, Format, FormatError, Style};
+use crate::printer::{Printer, Reader};
+use crate::safe::safe;
+use clap::Args;
+use mayag_desk::ask::{AskError, Reply};
+use mayag_desk::desk::{Desk, DeskError, Request};
+use mayag_desk::profile::Profile;
+use mayag_desk::table::{AnswerTable, CountryReport, answered, refused_by_all};
+use mayag_protocol::columns::CellStatus;
+use mayag_protocol::names::QuestionId;
+use mayag_protocol::question::{self, Ask};
+use mayag_transport::clock::SystemClock;
+use mayag_transport::files;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Ask one SQL question of many countries; every answer is verified before it is shown
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Withheld cells are shown as `:c`, cells that some countries' parts are missing from are marked `:p`, noisy cells with
+the standard deviation of their noise. Formats for programs have a status column beside every number instead.
+
+Exit codes: 0 complete, 1 error or no answer, 2 usage or connection, 3 partial, 4 refused by all, 6 verification failed
+
+Examples:
+  mayag ask --purpose TREND -c 'SELECT country, drug, count(*) AS n FROM seizures GROUP BY country, drug ORDER BY n DESC'
+  mayag ask --purpose INVESTIGATE --case 2026-0412 --countries kr,us -f question.sql --format csv
+  echo 'SELECT count(*) FROM seizures' | mayag ask --purpose TREND --out answer.parquet")]
+pub struct AskArgs {
+    /// The SQL
+    #[arg(short = 'c', value_name = "SQL", conflicts_with = "file")]
+    sql: Option<String>,
+    /// A file that holds the SQL; without `-c` and `-f` it is read from stdin
+    #[arg(short = 'f', value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    asking: Asking,
+    /// The case it belongs to
+    #[arg(long)]
+    case: Option<String>,
+    /// The legal basis
+    #[arg(long, value_name = "TEXT")]
+    legal_basis: Option<String>,
+    /// How to write the answer [default: by the ending of FILE, else table on a terminal and csv elsewhere]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write the answer to FILE, as a whole or not at all
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The text for a value that is null in truth; withheld values are never null
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    null: String,
+}
+
+/// A desk and what it is to be asked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) desk: Desk,
+    pub(crate) request: Request,
+}
+
+/// Why nothing was asked: what to say, and how to end.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    exit: Exit,
+    what: String,
+}
+
+/// Asks, verifies, prints.
+pub async fn run(args: AskArgs, folders: &Folders, printer: &mut Printer) -> Exit {
+    let format = chosen(&args, printer);
+    if format.binary() && args.out.is_none() && printer.reader() == Reader::Terminal {
+        return failed(printer, Exit::Usage, &FormatError::Terminal.to_string());
+    }
+    let prepared = sql(&args).and_then(|sql| prepare(&args.asking, Ask::Sql { sql }, folders));
+    let Asked { desk, mut request } = match prepared {
+        Ok(asked) => asked,
+        Err(problem) => return problem.tell(printer),
+    };
+    request.case.clone_from(&args.case);
+    request.legal_basis.clone_from(&args.legal_basis);
+    let mut board = board(&args.asking, printer);
+    let reply = desk.ask(&request, &mut |progress| board.show(&progress, printer)).await;
+    board.clear(printer);
+    match answer(reply, printer) {
+        Ok(answer) => print(&answer, format, &args, printer),
+        Err(exit) => exit,
+    }
+}
+
+/// Reads the profile and opens the desk.
+pub(crate) fn prepare(asking: &Asking, ask: Ask, folders: &Folders) -> Result<Asked, Problem> {
+    let usage = |what: String| Problem { exit: Exit::Usage, what };
+    let path = folders.profile(asking.profile.as_deref()).ok_or_else(|| usage("no profile: add `--profile FILE`".to_owned()))?;
+    let profile = Profile::read(&path)
+        .map_err(|error| usage(format!("{error}; `--profile FILE` names another profile")))?;
+    let purpose = asking.purpose.or(profile.purpose).ok_or_else(|| {
+        usage("state why you ask: add `--purpose`, for example `--purpose TREND`".to_owned())
+    })?;
+    let desk = Desk::open(profile, Arc::new(SystemClock)).map_err(|error| usage(error.to_string()))?;
+    let request = Request { ask, purpose, case: None, legal_basis: None, countries: asking.countries.list() };
+    Ok(Asked { desk, request })
+}
+
+/// The board for a question.
+pub(crate) fn board(asking: &Asking, printer: &Printer) -> Board {
+    Board::new(asking.progress, printer)
+}
+
+/// What came back, or how to end without an answer. Nothing of an answer that did not verify is shown.
+pub(crate) fn answer<T>(reply: Result<Reply<T>, AskError>, printer: &mut Printer) -> Result<T, Exit> {
+    match reply {
+        Ok(Reply::Answer(answer)) => Ok(answer),
+        Ok(Reply::Refused(refusal)) => {
+            printer.talk(&format!("refused by the gateway, nobody was asked: {}", safe(&refusal.to_string())));
+            printer.talk(&format!("    hint: {}", safe(&refusal.hint)));
+            Err(Exit::RefusedByAll)
+        }
+        Err(error) => Err(failed(printer, exit_of_error(&error), &advice(&error))),
+    }
+}
+
+fn exit_of_error(error: &AskError) -> Exit {
+    match error {
+        AskError::Connection(_) | AskError::TimedOut => Exit::Usage,
+        AskError::Desk(DeskError::Random(_)) | AskError::NoTable | AskError::Stream(_) | AskError::Tail => Exit::Error,
+        AskError::Desk(_) => Exit::Usage,
+        AskError::Verification(_) => Exit::VerificationFailed,
+    }
+}
+
+fn advice(error: &AskError) -> String {
+    match error {
+        AskError::Verification(_) => {
+            format!("{error}; nothing of the answer is shown: keep this message and tell the gateway's operator and the country")
+        }
+        AskError::Connection(_) | AskError::TimedOut => {
+            format!("{error}; check the gateway's address in the profile, and that it is running")
+        }
+        AskError::Desk(_) | AskError::NoTable | AskError::Stream(_) | AskError::Tail => error.to_string(),
+    }
+}
+
+/// How a run ends whose answers verified.
+pub(crate) fn exit_of(outcomes: &[CountryReport]) -> Exit {
+    let answered = answered(outcomes);
+    if refused_by_all(outcomes) {
+        Exit::RefusedByAll
+    } else if answered == outcomes.len() {
+        Exit::Complete
+    } else if answered == 0 {
+        Exit::Error
+    } else {
+        Exit::Partial
+    }
+}
+
+/// The last lines on stderr: who answered, under which id it is logged, how the run ends.
+pub(crate) fn footer(question: &QuestionId, outcomes: &[CountryReport], exit: Exit, printer: &mut Printer) {
+    printer.talk(&format!("-- {}", format::summary(outcomes)));
+    printer.talk(&format!("-- question {question} | exit {}: {}", exit.code(), exit.meaning()));
+}
+
+fn print(answer: &AnswerTable, format: Format, args: &AskArgs, printer: &mut Printer) -> Exit {
+    let reader = if args.out.is_some() { Reader::Program } else { printer.reader() };
+    let style = Style { null: args.null.clone(), reader };
+    let exit = exit_of(&answer.outcomes);
+    let exit = match format.render(answer, &style) {
+        Ok(bytes) => write(&bytes, args.out.as_deref(), exit, printer),
+        Err(error) => failed(printer, Exit::Error, &error.to_string()),
+    };
+    if format == Format::Table {
+        legend(answer).iter().for_each(|line| printer.talk(line));
+    }
+    footer(&answer.question, &answer.outcomes, exit, printer);
+    exit
+}
+
+fn write(bytes: &[u8], out: Option<&Path>, exit: Exit, printer: &mut Printer) -> Exit {
+    let Some(path) = out else {
+        let result = printer.data(bytes);
+        return written(printer, result, exit);
+    };
+    // Answers are for the person who asked: nobody else on the machine may read the file.
+    match files::replace(path, bytes, files::Mode::Secret) {
+        Ok(()) => exit,
+        Err(error) => failed(printer, Exit::Error, &error.to_string()),
+    }
+}
+
+/// What the marks in the table mean, for those that are in it.
+fn legend(answer: &AnswerTable) -> Vec<&'static str> {
+    let Some(cells) = answer.table.as_ref().and_then(|table| crate::cells::Cells::new(table).ok()) else {
+        return Vec::new();
+    };
+    let has = |status| {
+        let row_has = |row| cells.row(row).is_ok_and(|row| row.iter().any(|cell| cell.status == Some(status)));
+        (0..cells.rows()).any(row_has)
+    };
+    let marks = [
+        (CellStatus::Suppressed, "-- :c  withheld: too few units, one of them dominates, or it would reveal such a cell"),
+        (CellStatus::Partial, "-- :p  without the part of at least one country, which is withheld: the whole is not known"),
+        (CellStatus::Noisy, "-- ±   noise of this standard deviation was added"),
+    ];
+    marks.into_iter().filter(|(status, _)| has(*status)).map(|(_, text)| text).collect()
+}
+
+fn chosen(args: &AskArgs, printer: &Printer) -> Format {
+    let by_file = || args.out.as_deref().and_then(Format::for_file);
+    args.format.or_else(by_file).unwrap_or_else(|| match printer.reader() {
+        Reader::Terminal if args.out.is_none() => Format::Table,
+        Reader::Terminal | Reader::Program => Format::Csv,
+    })
+}
+
+fn sql(args: &AskArgs) -> Result<String, Problem> {
+    let usage = |what: String| Problem { exit: Exit::Usage, what };
+    let text = match (&args.sql, &args.file) {
+        (Some(sql), _) => sql.clone(),
+        (None, Some(path)) => {
+            let bytes = files::read(path, question::LONGEST_ENVELOPE).map_err(|error| usage(error.to_string()))?;
+            String::from_utf8(bytes).map_err(|_| usage(format!("{} is not text in UTF-8", path.display())))?
+        }
+        (None, None) if std::io::stdin().is_terminal() => {
+            return Err(usage("no question: give `-c SQL`, `-f FILE`, or send the SQL into stdin".to_owned()));
+        }
+        (None, None) => {
+            let mut text = String::new();
+            let most = u64::try_from(question::LONGEST_ENVELOPE).unwrap_or(u64::MAX);
+            std::io::stdin()
+                .take(most)
+                .read_to_string(&mut text)
+                .map_err(|error| usage(format!("reading the question from stdin: {error}")))?;
+            text
+        }
+    };
+    if text.trim().is_empty() { Err(usage("the question is empty".to_owned())) } else { Ok(text) }
+}
+
+impl Problem {
+    pub(crate) fn tell(&self, printer: &mut Printer) -> Exit {
+        failed(printer, self.exit, &self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! The way to the gateway.
+
+use crate::profile::{Profile, ProfileError};
+use bytes::Bytes;
+use mayag_protocol::identity::Identity;
+use mayag_protocol::roster::Roster;
+use mayag_protocol::timestamp::Clock;
+use mayag_transport::client::{Answer, Client, ClientError, ClientTls, Limits};
+use mayag_transport::trust::{IdentityFiles, Trust, TrustError, TrustFiles};
+use std::fmt;
+use std::sync::Arc;
+
+/// The route of a gateway that takes questions.
+const QUESTIONS: &str = "/v1/questions";
+
+/// Why there is no way to the gateway, or it broke.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The connection could not be made, or broke.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The address of the gateway is not to be had.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The gateway answered with something other than events.
+    #[error("the gateway refused the connection's request (status {0}): does the roster list you as an analyst?")]
+    Status(u16),
+    /// Authorities or revocation lists cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// A client of one gateway.
+pub(crate) struct Connection {
+    client: Client,
+    profile: Profile,
+    gateway: Identity,
+}
+
+/// The gateway's stream.
+#[derive(Debug)]
+pub(crate) struct EventStream(Answer);
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({})", self.gateway)
+    }
+}
+
+impl Connection {
+    /// Reads the certificates; connects when a question is asked.
+    pub(crate) fn prepare(profile: &Profile, roster: &Roster, clock: Arc<dyn Clock>) -> Result<Self, ConnectionError> {
+        let pki = &profile.pki;
+        let files = TrustFiles { authorities: pki.authorities.clone(), revocations: pki.revocations.clone() };
+        let trust = Trust::load(&files, roster.issuers.clone(), Arc::clone(&clock))?;
+        let identity = IdentityFiles { certificate: pki.certificate.clone(), key: pki.key.clone() };
+        let limits = Limits { answer_bytes: crate::stream::LONGEST_STREAM, ..Limits::default() };
+        let client = Client::new(ClientTls { identity, trust }, limits, clock)?;
+        Ok(Self { client, profile: profile.clone(), gateway: profile.gateway.identity.clone() })
+    }
+
+    /// Sends a signed question.
+    pub(crate) async fn ask(&self, envelope: &[u8]) -> Result<EventStream, ConnectionError> {
+        let address = self.profile.gateway_address()?;
+        let body = Bytes::copy_from_slice(envelope);
+        let response = self.client.post(&address, &self.gateway, QUESTIONS, body).await?;
+        let status = response.status();
+        if status.is_success() { Ok(EventStream(response.into_body())) } else { Err(ConnectionError::Status(status.as_u16())) }
+    }
+}
+
+impl EventStream {
+    /// The next bytes; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ConnectionError> {
+        Ok(self.0.next().await.transpose()?)
+    }
+}

@@ -1,0 +1,157 @@
+//! The merge, computed again from the signed parts: a gateway that folds wrongly is caught, whatever it signed.
+
+use crate::fault::{Fault, VerificationFailed};
+use crate::shim::{plan, Plan, Tail};
+use crate::table::{Column, Table};
+use crate::verify::CountryAnswer;
+use arrow::array::AsArray as _;
+use arrow::compute::concat_batches;
+use arrow::datatypes::UInt8Type;
+use arrow::ipc::reader::StreamReader;
+use arrow::record_batch::RecordBatch;
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset};
+use mayag_protocol::answer::{Decision, ReleasePart};
+use mayag_protocol::columns::{CellStatus, key_column, status_column};
+use mayag_protocol::names::Country;
+use mayag_queries::merge;
+use mayag_queries::release::Release;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Why there is no table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RecomputeError {
+    /// Countries answered, the gateway sent no table, and here there is one.
+    #[error("no table")]
+    NoTable,
+    /// The tail fails on these answers.
+    #[error("the tail fails")]
+    Tail,
+    /// The gateway's table is not what the signed parts give, or the parts are not what the question needs.
+    #[error(transparent)]
+    Verification(#[from] VerificationFailed),
+}
+
+/// The table that the signed parts give, if it is the one that the gateway sent. Works on a thread of its own: planning
+/// and folding are bounded work, but not for the thread that reads connections.
+pub(crate) async fn compare(
+    sql: &str,
+    catalogue: &Arc<Catalogue>,
+    countries: Vec<CountryAnswer>,
+    sent: Option<Vec<u8>>,
+) -> Result<Option<Table>, RecomputeError> {
+    let (sql, catalogue) = (sql.to_owned(), Arc::clone(catalogue));
+    let mut one = JoinSet::new();
+    one.spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|_| RecomputeError::Tail)?;
+        runtime.block_on(compare_here(&sql, &catalogue, &countries, sent.as_deref()))
+    });
+    one.join_next().await.and_then(Result::ok).unwrap_or(Err(RecomputeError::Tail))
+}
+
+async fn compare_here(
+    sql: &str,
+    catalogue: &Catalogue,
+    countries: &[CountryAnswer],
+    sent: Option<&[u8]>,
+) -> Result<Option<Table>, RecomputeError> {
+    let answered: Vec<&CountryAnswer> = countries.iter().filter(|country| country.outcome.answered()).collect();
+    if answered.is_empty() {
+        // A table out of nothing is a forgery.
+        return if sent.is_none() { Ok(None) } else { Err(wrong_result()) };
+    }
+    // Whoever answers a question that this desk cannot plan answers another question.
+    let Plan { releases, tail } = plan(sql, catalogue).map_err(|_| VerificationFailed::gateway(Fault::Plan))?;
+    if let Some(other) = answered.iter().find(|country| country.parts.len() != releases.len()) {
+        return Err(VerificationFailed::of(&other.country, Fault::Cells).into());
+    }
+    let folded = fold(&releases, catalogue, &answered)?;
+    let own = tail.run(folded).await.map_err(|_| RecomputeError::Tail)?;
+    let sent = sent.ok_or(RecomputeError::NoTable)?;
+    // A reader of foreign bytes must not take the desk with it.
+    let sent = catch_unwind(AssertUnwindSafe(|| decode(sent))).ok().flatten().ok_or_else(wrong_result)?;
+    if sent.schema().fields() != own.schema().fields() || sent.columns() != own.columns() {
+        return Err(wrong_result());
+    }
+    Ok(Some(table(own, &tail)))
+}
+
+fn wrong_result() -> RecomputeError {
+    VerificationFailed::gateway(Fault::Result).into()
+}
+
+/// The input of the tail: for every release, the parts of all countries that answered, folded.
+fn fold(
+    releases: &[Release],
+    catalogue: &Catalogue,
+    answered: &[&CountryAnswer],
+) -> Result<Vec<RecordBatch>, RecomputeError> {
+    let mut folded = Vec::with_capacity(releases.len());
+    for (i, release) in releases.iter().enumerate() {
+        let dataset = catalogue.dataset(release.dataset.as_str()).ok_or(RecomputeError::Tail)?;
+        let mut parts = Vec::with_capacity(answered.len());
+        for country in answered {
+            let part = part(release, dataset, country, i)
+                .ok_or_else(|| VerificationFailed::of(&country.country, Fault::Cells))?;
+            parts.push((country.country.clone(), part));
+        }
+        let cells = merge::fold(release, dataset, &parts).map_err(|_| RecomputeError::Tail)?;
+        folded.push(merge::outputs(release, &cells).map_err(|_| RecomputeError::Tail)?);
+    }
+    Ok(folded)
+}
+
+/// The cells of one country for one release, if they are what it signed and what the release needs.
+fn part(release: &Release, dataset: &Dataset, country: &CountryAnswer, i: usize) -> Option<RecordBatch> {
+    let signed = signed_part(country, i)?;
+    let cells = merge::read_part(release, dataset, country.parts.get(i)?).ok()?;
+    let rows = u64::try_from(cells.num_rows()).ok()?;
+    let sound = rows == signed.cells && withholds(release, &cells)? == signed.suppressed;
+    (sound && own_keys(release, &country.country, &cells)).then_some(cells)
+}
+
+fn signed_part(country: &CountryAnswer, i: usize) -> Option<&ReleasePart> {
+    match &country.answer.as_ref()?.decision {
+        Decision::Answered { releases } => releases.get(i),
+        Decision::Failed { .. } | Decision::Refused { .. } | Decision::Shared { .. } => None,
+    }
+}
+
+/// Whether any cell is withheld.
+fn withholds(release: &Release, cells: &RecordBatch) -> Option<bool> {
+    let mut any = false;
+    for i in 0..release.wire.len() {
+        let statuses = cells.column_by_name(&status_column(i))?.as_primitive_opt::<UInt8Type>()?;
+        any |= statuses.iter().any(|status| status == Some(CellStatus::Suppressed.byte()));
+    }
+    Some(any)
+}
+
+/// Whether every key that names a country names the country the part came from.
+fn own_keys(release: &Release, country: &Country, cells: &RecordBatch) -> bool {
+    let named = release.keys.iter().enumerate().filter(|(_, key)| key.column.as_str() == COUNTRY_COLUMN);
+    named.into_iter().all(|(i, _)| {
+        let names = cells.column_by_name(&key_column(i)).and_then(|names| names.as_string_opt::<i32>());
+        names.is_some_and(|names| names.iter().all(|name| name == Some(country.as_str())))
+    })
+}
+
+fn decode(bytes: &[u8]) -> Option<RecordBatch> {
+    let reader = StreamReader::try_new(Cursor::new(bytes), None).ok()?;
+    let schema = reader.schema();
+    let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().ok()?;
+    concat_batches(&schema, &batches).ok()
+}
+
+fn table(batch: RecordBatch, tail: &Tail) -> Table {
+    let _ = tail;
+    let schema = batch.schema();
+    let mut columns = Vec::new();
+    for (i, field) in schema.fields().iter().enumerate() {
+        columns.push(Column { name: field.name().clone(), value: i, status: None, deviation: None, unit: None });
+    }
+    Table { batch, columns }
+}

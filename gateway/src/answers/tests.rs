@@ -1,0 +1,200 @@
+//! Every way in which a node can answer wrongly is told apart from an answer.
+
+use super::{AnswerFault, Expected, check};
+use crate::merge::Cut;
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array};
+use mayag_audit::keys::{SigningKey, sha256};
+use mayag_policies::catalogue::Catalogue;
+use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition, ReleasePart};
+use mayag_protocol::columns::CellStatus;
+use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::names::{Country, Digest, QuestionId};
+use mayag_protocol::outcome::Outcome;
+use mayag_protocol::refusal::{Code, Refusal};
+use mayag_protocol::timestamp::Timestamp;
+use mayag_queries::merge::{wire_schema, write_part};
+use mayag_queries::release::{MeasureOf, Output, Release, WireMeasure};
+use std::sync::Arc;
+
+fn release() -> Release {
+    let key = |name: &str| LevelRef { column: name.parse().unwrap(), grain: None };
+    Release {
+        dataset: "seizures".parse().unwrap(),
+        keys: vec![key("country"), key("drug")],
+        filter: Predicate::everything(),
+        wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],
+        outputs: vec![Output::Direct(0)],
+    }
+}
+
+/// One cell per number: counts of `country`'s drugs.
+fn part(country: &str, counts: &[i64]) -> Vec<u8> {
+    let release = release();
+    let catalogue = Catalogue::builtin();
+    let schema = wire_schema(&release, catalogue.dataset("seizures").unwrap()).unwrap();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(vec![country; counts.len()])),
+        Arc::new((0..counts.len()).map(|i| Some(format!("drug {i}"))).collect::<StringArray>()),
+        Arc::new(Int64Array::from(counts.to_vec())),
+        Arc::new(UInt8Array::from(vec![CellStatus::Known.byte(); counts.len()])),
+        Arc::new(Float64Array::from(vec![None; counts.len()])),
+    ];
+    write_part(&RecordBatch::try_new(schema, columns).unwrap()).unwrap()
+}
+
+fn digest() -> Digest {
+    sha256(b"question")
+}
+
+fn id() -> QuestionId {
+    QuestionId::from_bytes([1; 16])
+}
+
+fn answer(decision: Decision) -> Answer {
+    Answer {
+        v: 1,
+        question: Some(id()),
+        question_digest: digest(),
+        country: "kr".parse().unwrap(),
+        issued_at: Timestamp::from_millis(0),
+        policy: None,
+        decision,
+        log: LogPosition { index: 0, entry: digest() },
+    }
+}
+
+fn answered(parts: &[Vec<u8>]) -> Decision {
+    let part = |bytes: &Vec<u8>| ReleasePart {
+        digest: sha256(bytes),
+        cells: 2,
+        suppressed: false,
+        grant: "all".to_owned(),
+        protections: String::new(),
+    };
+    Decision::Answered { releases: parts.iter().map(part).collect() }
+}
+
+fn refused() -> Decision {
+    Decision::Refused { refusal: Refusal::new(Code::NoGrant, "default-deny", "hint") }
+}
+
+struct Country1 {
+    key: SigningKey,
+    expected: Expected,
+}
+
+fn kr() -> Country1 {
+    let key = SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap();
+    let cut = Cut::new(vec![release()], Arc::new(Catalogue::builtin()));
+    let expected = Expected {
+        country: "kr".parse::<Country>().unwrap(),
+        answer_key: key.public().clone(),
+        question: id(),
+        digest: digest(),
+        cut: Some(Arc::new(cut)),
+    };
+    Country1 { key, expected }
+}
+
+impl Country1 {
+    fn sent(&self, answer: &Answer, parts: Vec<Vec<u8>>) -> Vec<u8> {
+        self.sent_payload(serde_json::to_vec(answer).unwrap(), parts)
+    }
+
+    fn sent_payload(&self, payload: Vec<u8>, parts: Vec<Vec<u8>>) -> Vec<u8> {
+        let envelope = Envelope::seal(PayloadType::Answer, payload, &self.key).to_bytes();
+        Bundle { envelope, parts }.to_bytes().unwrap()
+    }
+
+    fn outcome(&self, answer: &Answer, parts: Vec<Vec<u8>>) -> Result<Outcome, AnswerFault> {
+        check(&self.sent(answer, parts), &self.expected).map(|checked| checked.outcome())
+    }
+}
+
+#[test]
+fn an_answer_a_refusal_and_a_failure_are_what_they_say() {
+    let kr = kr();
+    let parts = vec![part("kr", &[3, 4])];
+    assert_eq!(kr.outcome(&answer(answered(&parts)), parts), Ok(Outcome::Answered));
+    assert_eq!(kr.outcome(&answer(refused()), Vec::new()), Ok(Outcome::Refused));
+    let timed_out = Decision::Failed { id: "x".to_owned(), timed_out: true };
+    assert_eq!(kr.outcome(&answer(timed_out), Vec::new()), Ok(Outcome::TimedOut));
+    let unread = Answer { question: None, ..answer(refused()) };
+    assert_eq!(kr.outcome(&unread, Vec::new()), Ok(Outcome::Refused), "a node that could not read the question");
+}
+
+#[test]
+fn only_the_key_of_the_country_counts() {
+    let (kr, other) = (kr(), self::kr());
+    let parts = vec![part("kr", &[3, 4])];
+    let sent = other.sent(&answer(answered(&parts)), parts.clone());
+    assert_eq!(check(&sent, &kr.expected).unwrap_err(), AnswerFault::Signature);
+    let payload = serde_json::to_vec(&answer(answered(&parts))).unwrap();
+    let envelope = Envelope::seal(PayloadType::Question, payload, &kr.key).to_bytes();
+    let sent = Bundle { envelope, parts }.to_bytes().unwrap();
+    assert_eq!(check(&sent, &kr.expected).unwrap_err(), AnswerFault::Signature, "signed as something else");
+}
+
+#[test]
+fn an_answer_to_something_else_is_not_accepted() {
+    let kr = kr();
+    let parts = vec![part("kr", &[3, 4])];
+    let good = answer(answered(&parts));
+    for wrong in [
+        Answer { country: "us".parse().unwrap(), ..good.clone() },
+        Answer { question: Some(QuestionId::from_bytes([2; 16])), ..good.clone() },
+        Answer { question: None, ..good.clone() },
+        Answer { question_digest: sha256(b"other"), ..good.clone() },
+    ] {
+        assert_eq!(kr.outcome(&wrong, parts.clone()), Err(AnswerFault::Other));
+    }
+    let wrong = Answer { question_digest: sha256(b"other"), ..answer(refused()) };
+    assert_eq!(kr.outcome(&wrong, Vec::new()), Err(AnswerFault::Other));
+    assert_eq!(kr.outcome(&answer(Decision::Shared { datasets: Vec::new() }), Vec::new()), Err(AnswerFault::Kind));
+    assert_eq!(kr.outcome(&answer(refused()), parts), Err(AnswerFault::Kind), "cells beside a refusal");
+}
+
+#[test]
+fn the_cells_are_those_that_were_signed_and_asked_for() {
+    let kr = kr();
+    let (one, two) = (part("kr", &[3, 4]), part("kr", &[3, 5]));
+    let decision = answered(std::slice::from_ref(&one));
+    assert_eq!(kr.outcome(&answer(decision.clone()), vec![two]), Err(AnswerFault::Digest));
+    assert_eq!(kr.outcome(&answer(decision.clone()), Vec::new()), Err(AnswerFault::Kind));
+    assert_eq!(kr.outcome(&answer(decision), vec![one.clone(), one.clone()]), Err(AnswerFault::Kind));
+    let twice = vec![one.clone(), one];
+    assert_eq!(kr.outcome(&answer(answered(&twice)), twice), Err(AnswerFault::Kind));
+    for cells in [b"garbage".to_vec(), Vec::new(), part("kr", &[3, 4, 5]), part("kr", &[3, -4])] {
+        let parts = vec![cells];
+        assert_eq!(kr.outcome(&answer(answered(&parts)), parts), Err(AnswerFault::Cells));
+    }
+}
+
+#[test]
+fn no_country_speaks_for_another_or_spoils_its_sums() {
+    let kr = kr();
+    let outcome = |cells: Vec<u8>| {
+        let parts = vec![cells];
+        kr.outcome(&answer(answered(&parts)), parts)
+    };
+    assert_eq!(outcome(part("us", &[3, 4])), Err(AnswerFault::Cells), "cells under another country's name");
+    assert_eq!(outcome(part("kr", &[3, i64::MAX])), Err(AnswerFault::Cells), "a count that no sum could take");
+    assert_eq!(outcome(part("kr", &[3, i64::MAX / 1000])), Ok(Outcome::Answered));
+}
+
+#[test]
+fn another_version_is_told_apart_from_garbage() {
+    let kr = kr();
+    let text = serde_json::to_string(&answer(refused())).unwrap();
+    let outcome = |text: String| {
+        let sent = kr.sent_payload(text.into_bytes(), Vec::new());
+        check(&sent, &kr.expected).map_err(AnswerFault::outcome).unwrap_err()
+    };
+    assert_eq!(outcome(text.replace("\"v\":1,", "\"v\":2,\"news\":true,")), Outcome::Incompatible);
+    assert_eq!(outcome(text.replace("\"v\":1,", "\"v\":2,")), Outcome::Incompatible);
+    assert_eq!(outcome(text.replace("\"v\":1,", "\"v\":1,\"news\":true,")), Outcome::Failed);
+    for garbage in [&b""[..], b"<html>", &[0xff; 64]] {
+        assert_eq!(check(garbage, &kr.expected).unwrap_err(), AnswerFault::Garbage);
+    }
+}

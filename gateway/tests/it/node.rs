@@ -1,0 +1,294 @@
+//! A node that behaves as a test says. It has no data and no policy; it answers with the cells it was given.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use mayag_audit::keys::{SigningKey, sha256};
+use mayag_certs_dev::pki::Pki;
+use mayag_policies::catalogue::Catalogue;
+use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition, ReleasePart, SharedDataset};
+use mayag_protocol::columns::{CellStatus, MergeRole};
+use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::identity::Identity;
+use mayag_protocol::names::{Country, QuestionId};
+use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::refusal::{Code, Refusal};
+use mayag_protocol::timestamp::Clock as _;
+use mayag_queries::merge::{wire_schema, write_part};
+use mayag_queries::release::Release;
+use mayag_transport::clock::SystemClock;
+use mayag_transport::peer::Peer;
+use mayag_transport::server::{RequestBody, ResponseBody, read_body};
+use mayag_transport::server::Limits;
+use mayag_transport::server::{Handler, Server, ServerTls};
+use mayag_transport::tls::Usage;
+use mayag_transport::trust::{IdentityFiles, Trust, TrustFiles};
+use parking_lot::Mutex;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// What a node does with a question.
+#[derive(Debug, Clone)]
+pub(crate) enum Behaviour {
+    /// Answers every release grouped by one level with these keys and counts.
+    Counts(Vec<(&'static str, i64)>),
+    /// Dies in the middle of its answer.
+    Dies,
+    /// Sends without end.
+    Endless,
+    /// Answers with bytes that mean nothing.
+    Garbage,
+    /// Takes the question and never answers.
+    Hang,
+    /// Takes connections and never says a word.
+    Mute,
+    /// Answers every connection with text.
+    NoTls,
+    /// Is not running.
+    Gone,
+    /// Signs other cells than it sends.
+    OtherCells,
+    /// Runs with another country's certificate.
+    OtherCertificate,
+    /// Answers another question than the one asked.
+    OtherQuestion,
+    /// Refuses.
+    Refuse,
+    /// Answers with this status.
+    Status(u16),
+    /// Sends a byte now and then.
+    Trickle,
+    /// Runs, but the gateway's configuration does not name it.
+    Unlisted,
+    /// Signs with a key that the roster does not list.
+    WrongKey,
+}
+
+pub(crate) struct FakeNode {
+    address: Option<SocketAddr>,
+    node: Arc<Node>,
+    _tasks: JoinSet<()>,
+}
+
+struct Node {
+    country: Country,
+    behaviour: Behaviour,
+    key: SigningKey,
+    catalogue: Catalogue,
+    /// The bodies that arrived.
+    received: Mutex<Vec<Bytes>>,
+    /// Requests that are being worked on.
+    working: Mutex<usize>,
+}
+
+impl FakeNode {
+    pub(crate) async fn start(pki: &Pki, code: &str, behaviour: Behaviour) -> Self {
+        let country: Country = code.parse().unwrap();
+        let identity = crate::federation::identity(&format!("country/{code}/node"));
+        let key = match behaviour {
+            Behaviour::WrongKey => SigningKey::generate().unwrap(),
+            _ => std::fs::read_to_string(pki.folder_of(&identity).join("answer.key")).unwrap(),
+        };
+        let node = Arc::new(Node {
+            country,
+            behaviour: behaviour.clone(),
+            key: SigningKey::from_pem(&key).unwrap(),
+            catalogue: Catalogue::builtin(),
+            received: Mutex::default(),
+            working: Mutex::default(),
+        });
+        let mut tasks = JoinSet::new();
+        let address = match behaviour {
+            Behaviour::Gone => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                Some(listener.local_addr().unwrap())
+            }
+            Behaviour::Mute => Some(raw(&mut tasks, b"").await),
+            Behaviour::NoTls => Some(raw(&mut tasks, b"220 mail.example.org ESMTP\r\n").await),
+            Behaviour::OtherCertificate => {
+                let other = crate::federation::identity("country/us/node");
+                Some(listen(&mut tasks, pki, &other, Arc::clone(&node)).await)
+            }
+            Behaviour::Unlisted => None,
+            _ => Some(listen(&mut tasks, pki, &identity, Arc::clone(&node)).await),
+        };
+        Self { address, node, _tasks: tasks }
+    }
+
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// The bodies that arrived.
+    pub(crate) fn received(&self) -> Vec<Bytes> {
+        self.node.received.lock().clone()
+    }
+
+    /// How many requests it is working on.
+    pub(crate) fn working(&self) -> usize {
+        *self.node.working.lock()
+    }
+}
+
+async fn listen(tasks: &mut JoinSet<()>, pki: &Pki, identity: &Identity, node: Arc<Node>) -> SocketAddr {
+    let clock = Arc::new(SystemClock);
+    let files = TrustFiles { authorities: pki.folder().join("ca"), revocations: pki.folder().join("crl") };
+    let trust = Trust::load(&files, pki.roster().unwrap().issuers, clock.clone()).unwrap();
+    let folder = pki.folder_of(identity);
+    let own = IdentityFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") };
+    let tls = ServerTls { identity: own, trust, usage: Usage::Node };
+    let server = Server::bind("127.0.0.1:0", tls, Limits::default(), clock).await.unwrap();
+    let address = server.local_addr();
+    tasks.spawn(async move { server.run(node, std::future::pending()).await });
+    address
+}
+
+/// Listens without TLS, greets, and keeps every connection open.
+async fn raw(tasks: &mut JoinSet<()>, greeting: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tasks.spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _sent = stream.write_all(greeting).await;
+            open.push(stream);
+        }
+    });
+    address
+}
+
+/// Counts a request while it is worked on.
+struct Working(Arc<Node>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        *self.0.working.lock() -= 1;
+    }
+}
+
+impl Handler for Node {
+    fn admit(&self, _: &Identity) -> bool {
+        true
+    }
+
+    async fn handle(self: Arc<Self>, _: Peer, request: Request<RequestBody>) -> Response<ResponseBody> {
+        assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/v1/questions"));
+        *self.working.lock() += 1;
+        let working = Working(Arc::clone(&self));
+        let body = read_body(request.into_body(), 64 * 1024, Duration::from_secs(5)).await.unwrap();
+        self.received.lock().push(body.clone());
+        let body = match &self.behaviour {
+            Behaviour::Dies => ResponseBody::produced(1, |sender| async move {
+                sender.send(Bytes::from_static(&[0, 0, 1, 0, b'{'])).await.unwrap();
+                panic!("on purpose: the node dies");
+            }),
+            Behaviour::Endless => ResponseBody::produced(1, |sender| async move {
+                while sender.send(Bytes::from(vec![0; 1 << 20])).await.is_ok() {}
+            }),
+            Behaviour::Garbage => ResponseBody::full("<html>it works</html>"),
+            Behaviour::Hang => std::future::pending().await,
+            Behaviour::Status(status) => {
+                let mut response = Response::new(ResponseBody::full("no"));
+                *response.status_mut() = StatusCode::from_u16(*status).unwrap();
+                return response;
+            }
+            Behaviour::Trickle => ResponseBody::produced(1, |sender| async move {
+                let _working = working;
+                while sender.send(Bytes::from_static(&[0])).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }),
+            _ => ResponseBody::full(self.bundle(&body)),
+        };
+        Response::new(body)
+    }
+}
+
+impl Node {
+    fn bundle(&self, body: &[u8]) -> Vec<u8> {
+        let envelope = Envelope::parse(body, body.len()).unwrap();
+        let question: Question = serde_json::from_slice(envelope.unverified_payload()).unwrap();
+        let (decision, mut parts) = self.decide(&question);
+        let other = matches!(self.behaviour, Behaviour::OtherQuestion);
+        let answer = Answer {
+            v: 1,
+            question: Some(if other { QuestionId::from_bytes([7; 16]) } else { question.id.clone() }),
+            question_digest: sha256(envelope.unverified_payload()),
+            country: self.country.clone(),
+            issued_at: SystemClock.now(),
+            policy: None,
+            decision,
+            log: LogPosition { index: 0, entry: sha256(b"entry") },
+        };
+        if let (Behaviour::OtherCells, Ask::Sql { sql }) = (&self.behaviour, &question.ask) {
+            parts = self.parts(sql, &[("Cocaine", 1_000_000)]);
+        }
+        let envelope = Envelope::seal(PayloadType::Answer, serde_json::to_vec(&answer).unwrap(), &self.key);
+        Bundle { envelope: envelope.to_bytes(), parts }.to_bytes().unwrap()
+    }
+
+    fn decide(&self, question: &Question) -> (Decision, Vec<Vec<u8>>) {
+        let sql = match (&question.ask, &self.behaviour) {
+            (_, Behaviour::Refuse) => {
+                let refusal = Refusal::new(Code::NoGrant, "default-deny", "ask for something else");
+                return (Decision::Refused { refusal }, Vec::new());
+            }
+            (Ask::Datasets {}, _) => {
+                let dataset = SharedDataset {
+                    name: "seizures".to_owned(),
+                    about: String::new(),
+                    min_units: 10,
+                    purposes: vec![question.purpose],
+                    columns: Vec::new(),
+                };
+                return (Decision::Shared { datasets: vec![dataset] }, Vec::new());
+            }
+            (Ask::Sql { sql }, _) => sql,
+        };
+        let counts = match &self.behaviour {
+            Behaviour::Counts(counts) => counts.clone(),
+            _ => vec![("Cocaine", 1)],
+        };
+        let parts = self.parts(sql, &counts);
+        let releases = parts.iter().map(|part| ReleasePart {
+            digest: sha256(part),
+            cells: counts.len() as u64,
+            suppressed: counts.iter().any(|(_, count)| *count == SUPPRESSED),
+            grant: "test".to_owned(),
+            protections: String::new(),
+        });
+        (Decision::Answered { releases: releases.collect() }, parts)
+    }
+
+    fn parts(&self, sql: &str, counts: &[(&str, i64)]) -> Vec<Vec<u8>> {
+        let plan = mayag_queries::plan(sql, &self.catalogue).unwrap();
+        plan.releases.iter().map(|release| self.part(release, counts)).collect()
+    }
+
+    /// One row per count: the level gets the name, a key `country` the own code, every measure the count.
+    fn part(&self, release: &Release, counts: &[(&str, i64)]) -> Vec<u8> {
+        use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array};
+        let dataset = self.catalogue.dataset(release.dataset.as_str()).unwrap();
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for key in &release.keys {
+            let own = key.column.as_str() == "country";
+            let names = counts.iter().map(|(name, _)| if own { self.country.as_str() } else { name });
+            columns.push(Arc::new(StringArray::from_iter_values(names)));
+        }
+        for measure in &release.wire {
+            assert_eq!(measure.of.role(), MergeRole::Count, "counts only");
+            let shown = |count: i64| (count != SUPPRESSED).then_some(count);
+            let status = |count: i64| if count == SUPPRESSED { CellStatus::Suppressed } else { CellStatus::Known };
+            columns.push(Arc::new(counts.iter().map(|(_, count)| shown(*count)).collect::<Int64Array>()));
+            columns.push(Arc::new(UInt8Array::from_iter_values(counts.iter().map(|(_, count)| status(*count).byte()))));
+            columns.push(Arc::new(Float64Array::from(vec![None; counts.len()])));
+        }
+        write_part(&RecordBatch::try_new(wire_schema(release, dataset).unwrap(), columns).unwrap()).unwrap()
+    }
+}
+
+/// A count that stands for a cell that is withheld.
+pub(crate) const SUPPRESSED: i64 = -1;

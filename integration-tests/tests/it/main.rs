@@ -1,0 +1,10 @@
+//! Whole federations in one test, attacks, crashes; and the rules about the tree itself.
+
+#![cfg(test)]
+
+mod canary;
+mod faults;
+mod hostile_gateway;
+mod questions;
+mod tidy;
+mod unauthorized;

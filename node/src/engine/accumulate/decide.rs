@@ -1,0 +1,74 @@
+//! What the protections are told of a cell's contributions, from the columns of the accumulators.
+
+use super::amount::Amount;
+use super::contributions::FIELDS;
+use super::sketch::{BOUNDS, bound_field};
+use crate::engine::failure::WorkFailure;
+use arrow::array::{Array, ArrayRef, AsArray, StructArray};
+use arrow::datatypes::DataType;
+use mayag_disclosure::Contributions;
+
+/// The contributions of every cell, from a column of `mayag_contributions` over one row per unit.
+pub(in crate::engine) fn known(summed: &ArrayRef) -> Result<Vec<Contributions>, WorkFailure> {
+    let fields = summed.as_struct_opt().ok_or(WorkFailure::Broken)?;
+    let [_, total, largest, second] = FIELDS;
+    let [total, largest, second] = [field(fields, total)?, field(fields, largest)?, field(fields, second)?];
+    if *total.data_type() == DataType::Float64 {
+        Ok(contributions::<f64>([total, largest, second]))
+    } else {
+        Ok(contributions::<i128>([total, largest, second]))
+    }
+}
+
+fn contributions<A: Amount>([total, largest, second]: [&ArrayRef; 3]) -> Vec<Contributions> {
+    let rows = A::state(total).iter().zip(A::state(largest)).zip(A::state(second));
+    rows.map(|((total, largest), second)| told(*total, *largest, *second)).collect()
+}
+
+/// The contributions of every cell that the bounds of a sketch's `i`-th column decide: numbers that lead to the same
+/// verdict as the truth, which is between the bounds. `None` for a cell that they do not decide.
+pub(in crate::engine) fn between_bounds(
+    summed: &ArrayRef,
+    sketch: &ArrayRef,
+    i: usize,
+    p_percent: u32,
+) -> Result<Vec<Option<Contributions>>, WorkFailure> {
+    let summed = summed.as_struct_opt().ok_or(WorkFailure::Broken)?;
+    let sketch = sketch.as_struct_opt().ok_or(WorkFailure::Broken)?;
+    let [_, total, ..] = FIELDS;
+    let total = field(summed, total)?;
+    let [upper1, upper2, lower1, lower2] = BOUNDS;
+    let bound = |bound: &str| field(sketch, &bound_field(i, bound));
+    let bounds = [bound(upper1)?, bound(upper2)?, bound(lower1)?, bound(lower2)?];
+    if *total.data_type() == DataType::Float64 {
+        Ok(decided::<f64>(total, bounds, p_percent))
+    } else {
+        Ok(decided::<i128>(total, bounds, p_percent))
+    }
+}
+
+fn decided<A: Amount>(total: &ArrayRef, bounds: [&ArrayRef; 4], p_percent: u32) -> Vec<Option<Contributions>> {
+    let [upper1, upper2, lower1, lower2] = bounds.map(A::state);
+    let upper = upper1.iter().zip(upper2);
+    let lower = lower1.iter().zip(lower2);
+    let cells = A::state(total).iter().zip(upper.zip(lower));
+    let decide = |(total, ((upper1, upper2), (lower1, lower2))): (&A, ((&A, &A), (&A, &A)))| {
+        let exact = upper1 == lower1 && upper2 == lower2;
+        if exact || A::safe(*total, *upper1, *upper2, p_percent) {
+            Some(told(*total, *upper1, *upper2))
+        } else if A::dominated(*total, *lower1, *lower2, p_percent) {
+            Some(told(*total, *lower1, *lower2))
+        } else {
+            None
+        }
+    };
+    cells.map(decide).collect()
+}
+
+fn told<A: Amount>(total: A, largest: A, second: A) -> Contributions {
+    Contributions { total: total.float(), largest: largest.float(), second: second.float() }
+}
+
+fn field<'a>(fields: &'a StructArray, name: &str) -> Result<&'a ArrayRef, WorkFailure> {
+    fields.column_by_name(name).ok_or(WorkFailure::Broken)
+}

@@ -1,0 +1,188 @@
+//! Whether a node's data are what the catalogue says: units that are said to be unique are, and closed categories hold
+//! listed values only. Types are checked when the sources are opened.
+
+use super::failure::WorkFailure;
+use super::gate;
+use super::sources::{Datasets, Mapped};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::Column;
+use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
+use datafusion::functions_aggregate::expr_fn::{count};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, lit,
+};
+use datafusion::physical_plan::collect;
+use mayag_policies::catalogue::Kind;
+use mayag_protocol::names::{ColumnName, DatasetName};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How data differ from the catalogue. Numbers of rows, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The dataset could not be checked.
+    #[error("dataset `{dataset}`: checking it failed: {failure}")]
+    NotChecked {
+        /// The dataset.
+        dataset: DatasetName,
+        /// Why.
+        failure: WorkFailure,
+    },
+    /// A closed category holds other values.
+    #[error("dataset `{dataset}`: {rows} rows have a value of `{column}` that is not in the catalogue's list")]
+    OutsideDomain {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The column.
+        column: ColumnName,
+        /// Rows.
+        rows: u64,
+    },
+    /// Rows share a unit, or have none, although the catalogue says that every row is a unit of its own.
+    #[error("dataset `{dataset}`: {rows} rows have {units} distinct units, but the catalogue says every row is its own")]
+    UnitsRepeat {
+        /// The dataset.
+        dataset: DatasetName,
+        /// Rows.
+        rows: u64,
+        /// Distinct units.
+        units: u64,
+    },
+}
+
+/// Units counted at once: their set has to fit the memory of a worker. A larger dataset is read several times.
+const UNITS_AT_ONCE: u64 = 4_000_000;
+
+/// Checks every dataset. O(rows), and O(rows²/4·10⁶) reads of the unit column where units must be unique.
+pub(super) async fn check(datasets: &Datasets) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for mapped in datasets.all() {
+        if let Err(failure) = check_one(datasets, mapped, &mut findings).await {
+            findings.push(Finding::NotChecked { dataset: mapped.dataset.name.clone(), failure });
+        }
+    }
+    findings
+}
+
+async fn check_one(datasets: &Datasets, mapped: &Mapped, findings: &mut Vec<Finding>) -> Result<(), WorkFailure> {
+    let dataset = &mapped.dataset;
+    let closed: Vec<(&ColumnName, &Vec<String>)> = dataset
+        .columns
+        .iter()
+        .filter_map(|column| match &column.kind {
+            Kind::Category { values: Some(values) } => Some((&column.name, values)),
+            Kind::Category { values: None }
+            | Kind::Date {}
+            | Kind::Hidden {}
+            | Kind::Measure { .. }
+            | Kind::Number {}
+            | Kind::Unit {} => None,
+        })
+        .collect();
+    let mut aggregates = vec![count(lit(1_i64)).alias("rows")];
+    for (i, (name, values)) in closed.iter().enumerate() {
+        let outside = mapped.column(name)?.in_list(values.iter().map(|value| lit(value.as_str())).collect(), true);
+        let counted = count(lit(1_i64)).filter(outside).build().map_err(|error| WorkFailure::of(&error))?;
+        aggregates.push(counted.alias(format!("outside{i}")));
+    }
+    let plan = LogicalPlanBuilder::from(mapped.view.clone());
+    let plan = plan.aggregate(Vec::<Expr>::new(), aggregates).and_then(LogicalPlanBuilder::build);
+    let counts = run(datasets, plan.map_err(|error| WorkFailure::of(&error))?).await?;
+    let rows = first_count(&counts, "rows")?;
+    for (i, (name, _)) in closed.iter().enumerate() {
+        let outside = first_count(&counts, &format!("outside{i}"))?;
+        if outside > 0 {
+            let (dataset, column) = (dataset.name.clone(), (*name).clone());
+            findings.push(Finding::OutsideDomain { dataset, column, rows: outside });
+        }
+    }
+    if dataset.unit.unique {
+        let units = distinct_units(datasets, mapped, rows).await?;
+        if units != rows {
+            findings.push(Finding::UnitsRepeat { dataset: dataset.name.clone(), rows, units });
+        }
+    }
+    Ok(())
+}
+
+/// Distinct units of the whole dataset, part by part of their hashes.
+async fn distinct_units(datasets: &Datasets, mapped: &Mapped, rows: u64) -> Result<u64, WorkFailure> {
+    let parts = rows.div_ceil(UNITS_AT_ONCE).max(1);
+    let mut units = 0;
+    for part in 0..parts {
+        let unit = mapped.column(&mapped.dataset.unit.column)?;
+        let in_part = ScalarUDF::new_from_impl(Part::new(part, parts)).call(vec![unit.clone()]);
+        let plan = || {
+            LogicalPlanBuilder::from(mapped.view.clone())
+                .filter(in_part)?
+                .aggregate(vec![unit.alias("unit")], Vec::<Expr>::new())?
+                .aggregate(Vec::<Expr>::new(), vec![count(Expr::Column(Column::new_unqualified("unit"))).alias("units")])?
+                .build()
+        };
+        let counts = run(datasets, plan().map_err(|error| WorkFailure::of(&error))?).await?;
+        units += first_count(&counts, "units")?;
+    }
+    Ok(units)
+}
+
+impl Mapped {
+    fn column(&self, name: &ColumnName) -> Result<Expr, WorkFailure> {
+        let mut found = self.view.schema().iter().filter(|(_, field)| field.name() == name.as_str());
+        found.next().map(|found| Expr::Column(Column::from(found))).ok_or(WorkFailure::Broken)
+    }
+}
+
+async fn run(datasets: &Datasets, plan: LogicalPlan) -> Result<Vec<RecordBatch>, WorkFailure> {
+    let state = datasets.session().state();
+    let plan = state.create_physical_plan(&plan).await.map_err(|error| WorkFailure::of(&error))?;
+    gate::view(&plan)?;
+    collect(plan, state.task_ctx()).await.map_err(|error| WorkFailure::of(&error))
+}
+
+fn first_count(batches: &[RecordBatch], name: &str) -> Result<u64, WorkFailure> {
+    let column = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| batch.column_by_name(name));
+    let counts = column.and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or(WorkFailure::Broken)?;
+    // A sum over nothing is null, and counts as none.
+    Ok(counts.iter().next().flatten().and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+}
+
+/// `mayag_part(unit)`: whether the unit's hash falls into this part.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Part {
+    part: u64,
+    parts: u64,
+    signature: Signature,
+}
+
+impl Part {
+    fn new(part: u64, parts: u64) -> Self {
+        Self { part, parts, signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Part {
+    fn name(&self) -> &'static str {
+        "mayag_part"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> datafusion::common::Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> datafusion::common::Result<ColumnarValue> {
+        let rows = args.number_rows;
+        let units = args.args.into_iter().map(|unit| unit.into_array(rows));
+        let units = units.collect::<datafusion::common::Result<Vec<_>>>()?;
+        let mut hashes = vec![0; rows];
+        create_hashes(&units, &QualityRandomState::with_seed(0), &mut hashes)?;
+        let inside = hashes.iter().map(|hash| Some(hash % self.parts == self.part));
+        Ok(ColumnarValue::Array(Arc::new(inside.collect::<arrow::array::BooleanArray>())))
+    }
+}

@@ -1,0 +1,313 @@
+//! One release, from its words to its cells: planned, gated, run, and its contributions decided.
+
+use super::accumulate::contributions::contributions;
+use super::accumulate::sketch::{Counted, sketch};
+use super::barrier::RowPolicyTable;
+use super::failure::WorkFailure;
+use super::gate;
+use super::layout::{Layout, Population, number_of};
+use super::predicate::Scope;
+use super::sources::{Datasets, Mapped};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::concat_batches;
+use datafusion::common::Column;
+use datafusion::datasource::provider_as_source;
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::physical_plan::collect;
+use mayag_disclosure::Protections;
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Number};
+use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_queries::release::{MeasureOf, Release};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+mod assemble;
+mod exact;
+
+/// A release that may run: the decision permitted it, the log has it.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// The release.
+    pub release: Release,
+    /// The rows that the policy lets it see.
+    pub rows: Predicate,
+    /// What protects its cells; bounds are worked out only as far as these need them.
+    pub protections: Protections,
+}
+
+/// More than this many units are never needed exactly by a list per cell: cells of a policy that asks for more are worked
+/// out in the second pass.
+const MOST_ENOUGH: u64 = 256;
+
+/// A cell's list of units is kept up to this many, even where a policy asks for fewer: short lists decide small cells
+/// exactly and cost little.
+const LEAST_ENOUGH: u64 = 32;
+
+/// Cells of one release at most. A release with more has keys that identify rows; it would be withheld altogether.
+const MOST_CELLS: usize = 1_000_000;
+
+/// Works on a release: one pass over the data, and a second one over the cells that the first did not decide.
+pub(super) async fn execute(datasets: &Datasets, work: &Work, scan_rows: u64) -> Result<RecordBatch, WorkFailure> {
+    let mapped = datasets.get(&work.release.dataset).ok_or(WorkFailure::Source)?;
+    let scope = Scope { country: datasets.country(), dataset: &mapped.dataset };
+    let layout = Layout::of(&work.release);
+    let query = Query { datasets, mapped, scope, work, layout: &layout, scan_rows };
+    query.run().await
+}
+
+/// A release with everything needed to plan it.
+struct Query<'a> {
+    datasets: &'a Datasets,
+    mapped: &'a Mapped,
+    scope: Scope<'a>,
+    work: &'a Work,
+    layout: &'a Layout,
+    scan_rows: u64,
+}
+
+/// How units and contributions are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// Every row is its own unit: rows are counted, values are contributions.
+    Rows,
+    /// A bounded state per cell, then a second pass over the cells that it does not decide.
+    Sketch {
+        /// Units counted exactly.
+        enough: u32,
+    },
+    /// A second pass over all cells.
+    Exact,
+}
+
+/// The names of the columns of a pass.
+fn summed_name(i: usize) -> String {
+    format!("c{i}")
+}
+
+fn rows_name(population: usize) -> String {
+    format!("n{population}")
+}
+
+fn sketch_name(population: usize, counted: Counted) -> String {
+    match counted {
+        Counted::Exactly => format!("s{population}"),
+        Counted::InFloats => format!("f{population}"),
+    }
+}
+
+impl Query<'_> {
+    async fn run(&self) -> Result<RecordBatch, WorkFailure> {
+        let method = self.method();
+        let first = self.first_pass(method).await?;
+        self.assemble(method, first).await
+    }
+
+    fn method(&self) -> Method {
+        let enough = self.work.protections.min_units.max(LEAST_ENOUGH);
+        if self.mapped.dataset.unit.unique {
+            return Method::Rows;
+        }
+        match u32::try_from(enough) {
+            Ok(enough) if u64::from(enough) <= MOST_ENOUGH && !Layout::counts_units(&self.work.release) => {
+                Method::Sketch { enough }
+            }
+            Ok(_) | Err(_) => Method::Exact,
+        }
+    }
+
+    /// Groups the rows and computes every measure, with units and contributions as far as one pass gives them.
+    async fn first_pass(&self, method: Method) -> Result<RecordBatch, WorkFailure> {
+        let mut aggregates = Vec::new();
+        for (i, population) in self.layout.populations.iter().enumerate() {
+            aggregates.push(self.over(count(lit(1_i64)), population)?.alias(rows_name(i)));
+        }
+        for (i, summed) in self.layout.summed.iter().enumerate() {
+            number_of(self.scope.dataset, &summed.column)?;
+            let all = contributions().call(vec![column(summed.column.as_str())]);
+            aggregates.push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
+        }
+        for (i, measure) in self.work.release.wire.iter().enumerate() {
+            let population = self.layout.measures.get(i).ok_or(WorkFailure::Broken)?.population;
+            if let Some(value) = self.measure(&measure.of)? {
+                let name = mayag_protocol::columns::value_column(i);
+                aggregates.push(self.over(value, self.population(population)?)?.alias(name));
+            }
+        }
+        if let Method::Sketch { enough } = method {
+            aggregates.extend(self.sketches(enough)?);
+        }
+        let plan = self.rows(None)?.aggregate(self.key_columns()?, aggregates).and_then(LogicalPlanBuilder::build);
+        self.collect(plan.map_err(engine)?).await
+    }
+
+    /// The aggregate of a measure that the first pass computes under its own name.
+    fn measure(&self, of: &MeasureOf) -> Result<Option<Expr>, WorkFailure> {
+        let float = |column_name: &str| cast(column(column_name), datafusion::arrow::datatypes::DataType::Float64);
+        #[expect(clippy::cast_precision_loss, reason = "a centre is a public round number near a mean")]
+        let distance = |column_name: &str, center: i64| float(column_name) - lit(center as f64);
+        Ok(match of {
+            MeasureOf::DistinctUnits | MeasureOf::Rows | MeasureOf::Sum { .. } => None,
+            MeasureOf::Max(level) => Some(max(self.scope.value(level)?)),
+            MeasureOf::Min(level) => Some(min(self.scope.value(level)?)),
+            MeasureOf::NonNull(name) => Some(count(column(self.shown(name.as_str())?))),
+            MeasureOf::SumCentred { column, center } => {
+                number_of(self.scope.dataset, column)?;
+                Some(sum(distance(column.as_str(), *center)))
+            }
+            MeasureOf::SumOfSquares { column, center } => {
+                number_of(self.scope.dataset, column)?;
+                let distance = distance(column.as_str(), *center);
+                Some(sum(distance.clone() * distance))
+            }
+        })
+    }
+
+    /// A sketch for each population, and one more where floats are summed.
+    fn sketches(&self, enough: u32) -> Result<Vec<Expr>, WorkFailure> {
+        let mut sketches = Vec::new();
+        for (i, population) in self.layout.populations.iter().enumerate() {
+            for counted in [Counted::Exactly, Counted::InFloats] {
+                let columns = self.sketched(i, counted)?;
+                if columns.is_empty() && counted == Counted::InFloats {
+                    continue;
+                }
+                let mut arguments = vec![column(self.scope.dataset.unit.column.as_str())];
+                arguments.extend(columns.iter().map(|summed| column(summed.1)));
+                let units = sketch(enough, counted).call(arguments);
+                sketches.push(self.over(units, population)?.alias(sketch_name(i, counted)));
+            }
+        }
+        Ok(sketches)
+    }
+
+    /// The summed columns of a population that are counted this way, with their index: the order of a sketch's columns.
+    fn sketched(&self, population: usize, counted: Counted) -> Result<Vec<(usize, &str)>, WorkFailure> {
+        let mut columns = Vec::new();
+        for (i, summed) in self.layout.summed.iter().enumerate() {
+            let way = match number_of(self.scope.dataset, &summed.column)? {
+                Number::Decimal { .. } | Number::Integer => Counted::Exactly,
+                Number::Float => Counted::InFloats,
+            };
+            if summed.population == population && way == counted {
+                columns.push((i, summed.column.as_str()));
+            }
+        }
+        Ok(columns)
+    }
+
+    fn population(&self, i: usize) -> Result<&Population, WorkFailure> {
+        self.layout.populations.get(i).ok_or(WorkFailure::Broken)
+    }
+
+    /// The condition of a population; none for everything.
+    fn condition(&self, population: &Population) -> Result<Option<Expr>, WorkFailure> {
+        Ok(match population {
+            Population::Everything => None,
+            Population::Except(filter) => Some(Expr::IsNotTrue(Box::new(self.scope.predicate(filter)?))),
+            Population::Where(filter) => Some(self.scope.predicate(filter)?),
+        })
+    }
+
+    /// An aggregate over a population.
+    fn over(&self, aggregate: Expr, population: &Population) -> Result<Expr, WorkFailure> {
+        match self.condition(population)? {
+            None => Ok(aggregate),
+            Some(condition) => aggregate.filter(condition).build().map_err(engine),
+        }
+    }
+
+    /// The keys that vary, as group expressions with the wire's names. The country does not vary.
+    fn key_columns(&self) -> Result<Vec<Expr>, WorkFailure> {
+        let varying = self.varying_keys();
+        varying.map(|(i, level)| Ok(self.scope.value(level)?.alias(mayag_protocol::columns::key_column(i)))).collect()
+    }
+
+    fn varying_keys(&self) -> impl Iterator<Item = (usize, &LevelRef)> {
+        self.work.release.keys.iter().enumerate().filter(|(_, level)| level.column.as_str() != COUNTRY_COLUMN)
+    }
+
+    /// A column that exists above the barrier.
+    fn shown<'n>(&self, name: &'n str) -> Result<&'n str, WorkFailure> {
+        use mayag_policies::catalogue::Kind;
+        match self.scope.dataset.column(name).map(|column| &column.kind) {
+            Some(Kind::Hidden {}) | None => Err(WorkFailure::Broken),
+            Some(
+                Kind::Category { .. } | Kind::Date {} | Kind::Measure { .. } | Kind::Number {} | Kind::Unit {},
+            ) => Ok(name),
+        }
+    }
+
+    /// The rows of the release: behind the barrier, then its own filter, then `also`.
+    fn rows(&self, also: Option<Expr>) -> Result<LogicalPlanBuilder, WorkFailure> {
+        let owner = match &self.work.rows {
+            Predicate::All(parts) if parts.is_empty() => None,
+            rows => Some(self.scope.predicate(rows)?),
+        };
+        let table = RowPolicyTable::new(&self.mapped.view, owner, &self.columns()?, self.scan_rows)?;
+        let source = provider_as_source(Arc::new(table));
+        let mut plan = LogicalPlanBuilder::scan(self.scope.dataset.name.as_str(), source, None).map_err(engine)?;
+        if self.work.release.filter != Predicate::everything() {
+            plan = plan.filter(self.scope.predicate(&self.work.release.filter)?).map_err(engine)?;
+        }
+        if let Some(also) = also {
+            plan = plan.filter(also).map_err(engine)?;
+        }
+        Ok(plan)
+    }
+
+    /// The columns that the release reads: the only ones that exist above the barrier.
+    fn columns(&self) -> Result<BTreeSet<String>, WorkFailure> {
+        let Release { keys, filter, wire, .. } = &self.work.release;
+        let mut levels: Vec<LevelRef> = keys.clone();
+        levels.extend(filter.levels());
+        let mut columns = BTreeSet::new();
+        for measure in wire {
+            levels.extend(measure.filter.iter().flat_map(Predicate::levels));
+            match &measure.of {
+                MeasureOf::DistinctUnits | MeasureOf::Rows => {}
+                MeasureOf::Max(level) | MeasureOf::Min(level) => levels.push(level.clone()),
+                MeasureOf::NonNull(name)
+                | MeasureOf::Sum { column: name, .. }
+                | MeasureOf::SumCentred { column: name, .. }
+                | MeasureOf::SumOfSquares { column: name, .. } => {
+                    columns.insert(self.shown(name.as_str())?.to_owned());
+                }
+            }
+        }
+        if self.method() != Method::Rows {
+            columns.insert(self.scope.dataset.unit.column.to_string());
+        }
+        for level in levels.iter().filter(|level| level.column.as_str() != COUNTRY_COLUMN) {
+            columns.insert(self.shown(level.column.as_str())?.to_owned());
+        }
+        Ok(columns)
+    }
+
+    /// Plans, gates and runs.
+    async fn collect(&self, plan: LogicalPlan) -> Result<RecordBatch, WorkFailure> {
+        let state = self.datasets.session().state();
+        let plan = state.create_physical_plan(&plan).await.map_err(engine)?;
+        gate::release(&plan)?;
+        let schema = plan.schema();
+        let batches = collect(plan, state.task_ctx()).await.map_err(engine)?;
+        if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > MOST_CELLS {
+            return Err(WorkFailure::Memory);
+        }
+        concat_batches(&schema, &batches).map_err(|_| WorkFailure::Memory)
+    }
+}
+
+fn engine(error: datafusion::error::DataFusionError) -> WorkFailure {
+    WorkFailure::of(&error)
+}
+
+/// A column of the dataset by its bare name.
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// A column of a pass.
+fn named<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef, WorkFailure> {
+    batch.column_by_name(name).ok_or(WorkFailure::Broken)
+}

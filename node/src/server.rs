@@ -1,0 +1,138 @@
+//! The node's door: which requests there are, who may make them, and the handle of a node that runs.
+//!
+//! Only gateways of the roster may connect; an analyst's own certificate opens nothing here. What a gateway carries is
+//! believed only as far as the analyst signed it.
+
+use crate::config::NodeConfig;
+use crate::line;
+use crate::node::{Node, NodeError};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use mayag_protocol::identity::{Identity, Kind};
+use mayag_protocol::question::LONGEST_ENVELOPE;
+use mayag_protocol::timestamp::Clock;
+use mayag_transport::files::{self, Mode};
+use mayag_transport::peer::Peer;
+use mayag_transport::route::Route;
+use mayag_transport::server::{Handler, Limits, RequestBody, ResponseBody, Server, ServerTls, read_body};
+use mayag_transport::tls::Usage;
+use mayag_transport::trust::IdentityFiles;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
+
+/// Everything that can be asked of a node.
+pub const ROUTES: &[Route] = &[QUESTIONS];
+
+/// A question in its envelope; the answer is a [`mayag_protocol::answer::Bundle`].
+const QUESTIONS: Route = Route { method: "POST", path: "/v1/questions" };
+
+/// From the headers to the end of a question: it has at most 64 KiB.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A node that listens. Dropping it ends every question at once; [`Running::shutdown`] lets them finish.
+#[derive(Debug)]
+pub struct Running {
+    node: Arc<Node>,
+    server: Arc<Server>,
+    stop: oneshot::Sender<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts a node: reads everything, starts its workers (processes of `program worker`), checks its data, binds the
+    /// address, writes it where the configuration says, and listens.
+    pub async fn start(config: NodeConfig, clock: Arc<dyn Clock>, program: &Path) -> Result<Self, NodeError> {
+        let node = Node::start(config, Arc::clone(&clock), program).await?;
+        let config = node.config();
+        let identity = IdentityFiles { certificate: config.pki.certificate.clone(), key: config.pki.key.clone() };
+        let tls = ServerTls { identity, trust: Arc::clone(node.trust()), usage: Usage::Node };
+        let server = Arc::new(Server::bind(config.listen.as_str(), tls, Limits::default(), clock).await?);
+        let identity = server.credentials().identity();
+        if identity.country() != Some(&config.country) || identity.federation != config.federation {
+            return Err(NodeError::OtherCertificate { found: identity });
+        }
+        if let Some(path) = &config.address_file {
+            // Written last: who finds it finds a node that answers.
+            files::replace(path, format!("{}\n", server.local_addr()).as_bytes(), Mode::Public)?;
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut tasks = JoinSet::new();
+        let door = Arc::new(Door { places: Semaphore::new(config.limits.questions), node: Arc::clone(&node) });
+        let serving = Arc::clone(&server);
+        tasks.spawn(async move {
+            let stopped = async {
+                // The sender is dropped only together with these tasks.
+                let _stopped = stopped.await;
+            };
+            serving.run(door, stopped).await;
+        });
+        tracing::info!(country = %node.country(), address = %server.local_addr(), "listening");
+        Ok(Self { node, server, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Reads certificates, revocation lists, roster and policy again, and closes connections that are no longer
+    /// allowed. What cannot be used leaves the old in force; the error says so to the operator.
+    pub fn reload(&self) -> Result<(), NodeError> {
+        let reloaded = self.node.reload();
+        let credentials = self.server.credentials().reload();
+        self.server.recheck();
+        reloaded?;
+        credentials?;
+        Ok(())
+    }
+
+    /// Takes no more questions, and returns when those under way have ended or were cut off.
+    pub async fn shutdown(mut self) {
+        // The task may have ended by itself; then there is nobody to tell.
+        let _told = self.stop.send(());
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Takes requests from gateways of the roster.
+#[derive(Debug)]
+struct Door {
+    node: Arc<Node>,
+    places: Semaphore,
+}
+
+impl Handler for Door {
+    fn admit(&self, peer: &Identity) -> bool {
+        peer.kind() == Kind::Gateway && self.node.in_force().roster().gateway(peer).is_some()
+    }
+
+    async fn handle(self: Arc<Self>, peer: Peer, request: Request<RequestBody>) -> Response<ResponseBody> {
+        let (head, body) = request.into_parts();
+        if !QUESTIONS.is(&head.method, head.uri.path()) {
+            return status(StatusCode::NOT_FOUND);
+        }
+        let body = match read_body(body, LONGEST_ENVELOPE, BODY_TIME).await {
+            Ok(body) => body,
+            Err(fault) => return status(fault.status()),
+        };
+        // Waiting here is bounded by the gateway's deadline: when it goes away, so does this future.
+        let Ok(_place) = self.places.acquire().await else { return status(StatusCode::SERVICE_UNAVAILABLE) };
+        let bundle = line::answer(&self.node, &peer.identity, &body).await;
+        let Some(bytes) = bundle.and_then(|bundle| bundle.to_bytes().ok()) else {
+            // Nothing may leave that is not in the log.
+            return status(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let mut response = Response::new(ResponseBody::full(bytes));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        response
+    }
+}
+
+fn status(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = status;
+    response
+}

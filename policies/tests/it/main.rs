@@ -1,0 +1,7 @@
+//! Decisions under whole policies: a table that people can read, and properties over random policies.
+
+// `cfg(test)` is always set here; it lets clippy know that helpers may unwrap too.
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod table;

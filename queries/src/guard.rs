@@ -1,0 +1,289 @@
+//! Bounds a question's text before anything recursive or quadratic sees it.
+//!
+//! The engine overflows the stack on a thousand `OR`s and plans in time quadratic to depth, so nothing unbounded may
+//! reach it: [`check_text`] looks at the tokens before parsing, [`check_tree`] at what the parser made of them. Both say
+//! which limit was passed, and both depend on the text alone.
+
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use mayag_protocol::refusal::{Code, Refusal};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+/// The rule that the refusals of this module name.
+const RULE: &str = "token-guard";
+
+/// Bytes of SQL. The longest question of the domain has 500.
+pub const LONGEST_SQL: usize = 16 * 1024;
+/// Tokens, without white space and comments.
+pub const MOST_TOKENS: usize = 8192;
+/// Operators, and the words that act like one. The engine's own recursion survives 256 with the planner's stack.
+pub const MOST_OPERATORS: usize = 256;
+/// Open brackets and `CASE`s at one place.
+pub const DEEPEST_NESTING: usize = 40;
+/// `SELECT`s, `VALUES` and `TABLE`s.
+pub const MOST_SELECTS: usize = 24;
+/// Joins and set operations. A comma in `FROM` counts as a read.
+pub const MOST_JOINS: usize = 24;
+/// Tables and queries read after every `WITH` was put in where it is used: doubling ones multiply.
+pub const MOST_READS: u64 = 32;
+
+/// What our own columns in a tail begin with; no question may name one.
+pub(crate) const RESERVED: &str = "__mayag";
+
+/// Checks the tokens of a question.
+pub fn check_text(sql: &str) -> Result<(), Refusal> {
+    at_most(sql.len(), LONGEST_SQL, "bytes of SQL")?;
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|error| {
+        unreadable(Some((error.location.line, error.location.column)))
+    })?;
+    let (mut count, mut operators, mut selects, mut joins, mut open, mut cases) = (0, 0, 0, 0, 0_usize, 0_usize);
+    for token in &tokens {
+        match kind(token) {
+            Kind::Space => continue,
+            Kind::Open => open += 1,
+            Kind::Close => open = open.saturating_sub(1),
+            Kind::Case => (operators, cases) = (operators + 1, cases + 1),
+            Kind::End => cases = cases.saturating_sub(1),
+            Kind::Operator => operators += 1,
+            Kind::Select => selects += 1,
+            Kind::Join => joins += 1,
+            Kind::Reserved => {
+                return Err(Refusal::new(Code::NotSupported, RULE, "choose another name").about(RESERVED));
+            }
+            Kind::Other => {}
+        }
+        count += 1;
+        at_most(count, MOST_TOKENS, "tokens")?;
+        at_most(operators, MOST_OPERATORS, "operators")?;
+        at_most(open + cases, DEEPEST_NESTING, "levels of nesting")?;
+        at_most(selects, MOST_SELECTS, "SELECTs")?;
+        at_most(joins, MOST_JOINS, "joins and set operations")?;
+    }
+    Ok(())
+}
+
+/// Checks what the parser made of the text: functions by name, and how often `WITH` queries multiply.
+pub(crate) fn check_tree(statement: &Statement, functions: &BTreeSet<String>) -> Result<(), Refusal> {
+    let mut reads = Reads { frames: vec![Frame::default()], functions };
+    match statement.visit(&mut reads) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
+}
+
+/// The refusal of a text that is not SQL, with the place at most: parsers quote what they found.
+pub(crate) fn unreadable(place: Option<(u64, u64)>) -> Refusal {
+    let hint = match place {
+        Some((line, column)) if line > 0 => format!("look at line {line}, column {column}"),
+        _ => "check spelling, brackets, GROUP BY and the arguments of functions".to_owned(),
+    };
+    Refusal::new(Code::SqlNotReadable, "sql", hint)
+}
+
+fn at_most<N: PartialOrd + std::fmt::Display>(found: N, limit: N, what: &str) -> Result<(), Refusal> {
+    if found <= limit {
+        return Ok(());
+    }
+    let hint = format!("at most {limit} {what}: ask several smaller questions");
+    Err(Refusal::new(Code::TooComplex, RULE, hint).about(what))
+}
+
+enum Kind {
+    Case,
+    Close,
+    End,
+    Join,
+    Open,
+    Operator,
+    Other,
+    Reserved,
+    Select,
+    Space,
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a symbol that is not listed counts as an operator: the strict side")]
+fn kind(token: &Token) -> Kind {
+    match token {
+        Token::Whitespace(_) | Token::EOF => Kind::Space,
+        Token::LParen | Token::LBracket | Token::LBrace => Kind::Open,
+        Token::RParen | Token::RBracket | Token::RBrace => Kind::Close,
+        Token::Word(word) if word.value.to_ascii_lowercase().contains(RESERVED) => Kind::Reserved,
+        Token::Word(word) => word_kind(word.keyword),
+        Token::Comma
+        | Token::Period
+        | Token::SemiColon
+        | Token::Number(..)
+        | Token::Char(_)
+        | Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::TripleSingleQuotedString(_)
+        | Token::TripleDoubleQuotedString(_)
+        | Token::DollarQuotedString(_)
+        | Token::SingleQuotedByteStringLiteral(_)
+        | Token::DoubleQuotedByteStringLiteral(_)
+        | Token::TripleSingleQuotedByteStringLiteral(_)
+        | Token::TripleDoubleQuotedByteStringLiteral(_)
+        | Token::SingleQuotedRawStringLiteral(_)
+        | Token::DoubleQuotedRawStringLiteral(_)
+        | Token::TripleSingleQuotedRawStringLiteral(_)
+        | Token::TripleDoubleQuotedRawStringLiteral(_)
+        | Token::NationalStringLiteral(_)
+        | Token::QuoteDelimitedStringLiteral(_)
+        | Token::NationalQuoteDelimitedStringLiteral(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::UnicodeStringLiteral(_)
+        | Token::HexStringLiteral(_)
+        | Token::Placeholder(_) => Kind::Other,
+        _ => Kind::Operator,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a thousand keywords, of which these count")]
+fn word_kind(keyword: Keyword) -> Kind {
+    match keyword {
+        Keyword::CASE => Kind::Case,
+        Keyword::END => Kind::End,
+        Keyword::SELECT | Keyword::VALUES | Keyword::TABLE => Kind::Select,
+        Keyword::JOIN | Keyword::APPLY | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
+            Kind::Join
+        }
+        Keyword::AND
+        | Keyword::AT
+        | Keyword::BETWEEN
+        | Keyword::COLLATE
+        | Keyword::DIV
+        | Keyword::GLOB
+        | Keyword::ILIKE
+        | Keyword::IN
+        | Keyword::IS
+        | Keyword::ISNULL
+        | Keyword::LIKE
+        | Keyword::MATCH
+        | Keyword::NOT
+        | Keyword::NOTNULL
+        | Keyword::OPERATOR
+        | Keyword::OR
+        | Keyword::OVERLAPS
+        | Keyword::PRIOR
+        | Keyword::REGEXP
+        | Keyword::RLIKE
+        | Keyword::SIMILAR
+        | Keyword::WHEN
+        | Keyword::XOR => Kind::Operator,
+        _ => Kind::Other,
+    }
+}
+
+/// One query while its parts are visited.
+#[derive(Default)]
+struct Frame {
+    /// What the query is called, where it is one of a `WITH`.
+    name: Option<String>,
+    /// Tables and queries it reads so far.
+    reads: u64,
+    /// What one use of each `WITH` query costs.
+    costs: BTreeMap<String, u64>,
+    /// The queries of its `WITH` by address: the visitor does not say where it is.
+    names: BTreeMap<usize, String>,
+}
+
+struct Reads<'a> {
+    frames: Vec<Frame>,
+    functions: &'a BTreeSet<String>,
+}
+
+impl Visitor for Reads<'_> {
+    type Break = Refusal;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        let name = self.frames.last().and_then(|frame| frame.names.get(&address(query)).cloned());
+        let mut frame = Frame { name, reads: 1, ..Frame::default() };
+        if let Some(with) = &query.with {
+            if with.recursive {
+                return ControlFlow::Break(not_supported("WITH RECURSIVE"));
+            }
+            for table in &with.cte_tables {
+                frame.names.insert(address(&table.query), normal(&table.alias.name.value, table.alias.name.quote_style));
+            }
+        }
+        if !query.locks.is_empty() || query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some()
+        {
+            return ControlFlow::Break(not_supported("a clause after the query"));
+        }
+        self.frames.push(frame);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<Refusal> {
+        let Some(done) = self.frames.pop() else { return ControlFlow::Continue(()) };
+        if let Some(outer) = self.frames.last_mut() {
+            match done.name {
+                Some(name) => {
+                    outer.costs.insert(name, done.reads);
+                }
+                None => outer.reads = outer.reads.saturating_add(done.reads),
+            }
+        }
+        self.bounded()
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Refusal> {
+        let name = match relation.0.as_slice() {
+            [part] => part.as_ident().map(|ident| normal(&ident.value, ident.quote_style)),
+            _ => None,
+        };
+        let cost = name.and_then(|name| self.frames.iter().rev().find_map(|frame| frame.costs.get(&name).copied()));
+        if let Some(frame) = self.frames.last_mut() {
+            frame.reads = frame.reads.saturating_add(cost.unwrap_or(1));
+        }
+        self.bounded()
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the plan walker decides about every other expression")]
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
+        match expr {
+            Expr::Function(function) => {
+                let name = function.name.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+                let name = name.to_ascii_lowercase();
+                if self.functions.contains(name.trim_matches('"')) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(not_supported(&name))
+                }
+            }
+            Expr::Cube(_) => ControlFlow::Break(not_supported("CUBE")),
+            Expr::GroupingSets(_) => ControlFlow::Break(not_supported("GROUPING SETS")),
+            Expr::Rollup(_) => ControlFlow::Break(not_supported("ROLLUP")),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Reads<'_> {
+    fn bounded(&self) -> ControlFlow<Refusal> {
+        let reads = self.frames.iter().map(|frame| frame.reads).max().unwrap_or(0);
+        match at_most(reads, MOST_READS, "tables read, counting every use of a WITH query") {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => ControlFlow::Break(refusal),
+        }
+    }
+}
+
+fn address(query: &Query) -> usize {
+    std::ptr::from_ref(query).addr()
+}
+
+/// A name as the engine compares it: unquoted names in lower case.
+fn normal(name: &str, quote: Option<char>) -> String {
+    if quote.is_some() { name.to_owned() } else { name.to_ascii_lowercase() }
+}
+
+fn not_supported(what: &str) -> Refusal {
+    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked").about(what)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Aggregates, windows and `DISTINCT` over results: many cells become one, and so do their statuses.
+//!
+//! All of them withheld: the fold is withheld. Some of them: it is partial.
+
+use super::cells::{Cells, Cutting, ok};
+use super::refuse;
+use super::status::{Lifted, at_most_partial, folded, least_of, or_known, status, unit};
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, LogicalPlan, Window, WindowFrame, WindowFunctionDefinition, lit,
+};
+use mayag_protocol::refusal::Refusal;
+use std::sync::Arc;
+
+/// An aggregate over results, such as a sum of sums.
+pub(super) fn aggregate(cutting: &mut Cutting<'_>, aggregate: &Aggregate) -> Result<Cells, Refusal> {
+    let input = cutting.cells(&aggregate.input)?;
+    let (mut groups, mut group_statuses) = (Vec::new(), Vec::new());
+    for expr in &aggregate.group_expr {
+        if matches!(expr, Expr::GroupingSet(_)) {
+            return Err(refuse::not_supported("GROUPING SETS"));
+        }
+        let (value, status) = cutting.expr(expr, &input)?;
+        groups.push(value);
+        group_statuses.push(status);
+    }
+    let mut hidden = Hidden::default();
+    let mut units: Vec<_> = aggregate.group_expr.iter().map(|expr| unit(expr, &input)).collect();
+    // Groups by a measure: a withheld key stays a group of its own and is never mixed with null.
+    let (keys, mut exprs) = (groups.len(), Vec::new());
+    let mut statuses: Vec<Option<Expr>> = group_statuses
+        .into_iter()
+        .map(|status| {
+            let name = cutting.name();
+            status.map(|status| {
+                groups.push(or_known(status).alias(&name));
+                hidden_column(&name)
+            })
+        })
+        .collect();
+    let key_status = least_of(statuses.iter().cloned());
+    for expr in &aggregate.aggr_expr {
+        let (value, lifted) = cutting.lift(expr)?;
+        units.push(unit(expr_of(&value), &input));
+        let own = match function(&value) {
+            Some(function) => fold_status(cutting, function, &input, &lifted, &mut hidden)?,
+            None => return Err(refuse::internal()),
+        };
+        exprs.push(value);
+        statuses.push(least_of([own, key_status.clone()]));
+    }
+    let visible = aggregate.schema.columns().into_iter().map(Expr::Column).collect();
+    exprs.extend(hidden.exprs);
+    if keys == 0 && exprs.is_empty() {
+        return Err(refuse::internal());
+    }
+    let plan = LogicalPlan::Aggregate(ok(Aggregate::try_new(Arc::new(input.plan), groups, exprs))?);
+    cutting.arrange(plan, visible, statuses, units)
+}
+
+/// Aggregates or windows that only statuses need.
+#[derive(Default)]
+struct Hidden {
+    exprs: Vec<Expr>,
+}
+
+impl Hidden {
+    fn add(&mut self, cutting: &mut Cutting<'_>, expr: Expr) -> Expr {
+        let name = cutting.name();
+        self.exprs.push(expr.alias(&name));
+        hidden_column(&name)
+    }
+}
+
+fn hidden_column(name: &str) -> Expr {
+    Expr::Column(datafusion::common::Column::new_unqualified(name))
+}
+
+fn expr_of(expr: &Expr) -> &Expr {
+    if let Expr::Alias(alias) = expr { expr_of(&alias.expr) } else { expr }
+}
+
+fn function(expr: &Expr) -> Option<&AggregateFunction> {
+    if let Expr::AggregateFunction(function) = expr_of(expr) { Some(function) } else { None }
+}
+
+fn fold_status(
+    cutting: &mut Cutting<'_>,
+    function: &AggregateFunction,
+    input: &Cells,
+    lifted: &Lifted,
+    hidden: &mut Hidden,
+) -> Result<Option<Expr>, Refusal> {
+    let parameters = &function.params;
+    let read = parameters.args.iter().chain(parameters.order_by.iter().map(|sort| &sort.expr));
+    let arguments = read.map(|expr| status(expr, input, lifted)).collect::<Result<Vec<_>, _>>()?;
+    let condition = parameters.filter.as_ref().map(|filter| status(filter, input, lifted)).transpose()?.flatten();
+    // Where a withheld cell decides what is folded, every row counts.
+    let filter = parameters.filter.clone().filter(|_| condition.is_none());
+    let Some(own) = least_of(arguments.into_iter().chain([condition])) else { return Ok(None) };
+    let mut extreme = |udaf| {
+        let call = AggregateFunction::new_udf(udaf, vec![own.clone()], false, filter.clone(), Vec::new(), None);
+        hidden.add(cutting, Expr::AggregateFunction(call))
+    };
+    let (smallest, largest) = (extreme(min_udaf()), extreme(max_udaf()));
+    folded(smallest, largest).map(or_known).map(Some)
+}
+
+/// `DISTINCT` over results. Rows that are equal but for what they are worth become the least worth.
+pub(super) fn distinct(cutting: &mut Cutting<'_>, input: &Arc<LogicalPlan>) -> Result<Cells, Refusal> {
+    let cells = cutting.cells(input)?;
+    let visible = cells.visible();
+    let units = cells.carried.iter().map(|carried| carried.unit.clone()).collect();
+    if cells.carried.iter().all(|carried| carried.status.is_none()) {
+        // Only statuses could stand beside the visible columns, and there are none in use.
+        let Cells { plan, carried } = cutting.arrange(cells.plan, visible, vec![None; cells.carried.len()], units)?;
+        return Ok(Cells { plan: LogicalPlan::Distinct(Distinct::All(Arc::new(plan))), carried });
+    }
+    let mut hidden = Hidden::default();
+    let mut statuses = Vec::new();
+    for carried in cells.carried {
+        statuses.push(carried.status.map(|status| {
+            let status = vec![Expr::Column(status)];
+            let call = AggregateFunction::new_udf(max_udaf(), status, false, None, Vec::new(), None);
+            or_known(hidden.add(cutting, Expr::AggregateFunction(call)))
+        }));
+    }
+    let plan = LogicalPlan::Aggregate(ok(Aggregate::try_new(Arc::new(cells.plan), visible.clone(), hidden.exprs))?);
+    cutting.arrange(plan, visible, statuses, units)
+}
+
+/// Window functions over results.
+pub(super) fn window(cutting: &mut Cutting<'_>, window: &Window) -> Result<Cells, Refusal> {
+    let input = cutting.cells(&window.input)?;
+    let mut hidden = Hidden::default();
+    let mut statuses: Vec<Option<Expr>> =
+        input.carried.iter().map(|carried| carried.status.clone().map(Expr::Column)).collect();
+    let mut units: Vec<_> = input.carried.iter().map(|carried| carried.unit.clone()).collect();
+    for expr in &window.window_expr {
+        let Expr::WindowFunction(function) = expr_of(expr) else { return Err(refuse::internal()) };
+        statuses.push(window_status(cutting, function, &input, &mut hidden)?);
+        units.push(window_unit(function, &input));
+    }
+    let visible = window.schema.columns().into_iter().map(Expr::Column).collect();
+    let exprs = window.window_expr.iter().cloned().chain(hidden.exprs).collect();
+    let plan = LogicalPlan::Window(ok(Window::try_new(exprs, Arc::new(input.plan)))?);
+    cutting.arrange(plan, visible, statuses, units)
+}
+
+fn window_unit(function: &WindowFunction, input: &Cells) -> Option<String> {
+    let keeps = ["avg", "first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "sum"];
+    keeps.contains(&function.fun.name()).then(|| unit(function.params.args.first()?, input)).flatten()
+}
+
+fn window_status(
+    cutting: &mut Cutting<'_>,
+    function: &WindowFunction,
+    input: &Cells,
+    hidden: &mut Hidden,
+) -> Result<Option<Expr>, Refusal> {
+    let parameters = &function.params;
+    let none = Lifted::new();
+    let of = |expr: &Expr| status(expr, input, &none);
+    if parameters.filter.as_ref().map(|filter| of(filter)).transpose()?.flatten().is_some() {
+        return Err(refuse::not_supported("FILTER by a measure in a window"));
+    }
+    let arguments = parameters.args.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+    let partition = least_of(parameters.partition_by.iter().map(of).collect::<Result<Vec<_>, _>>()?);
+    let order = parameters.order_by.iter().map(|sort| of(&sort.expr)).collect::<Result<Vec<_>, _>>()?;
+    let order = least_of(order.into_iter().chain([partition.clone()]));
+    // Where a withheld cell decides the order, no row of the partition is sure of its place.
+    let place = match &order {
+        None => None,
+        Some(order) => {
+            let partition_by = if partition.is_none() { parameters.partition_by.clone() } else { Vec::new() };
+            let whole = WindowFunctionParams {
+                args: vec![order.clone()],
+                partition_by,
+                order_by: Vec::new(),
+                window_frame: WindowFrame::new(None),
+                filter: None,
+                null_treatment: None,
+                distinct: false,
+            };
+            Some(at_most_partial(hidden.add(cutting, call(WindowFunctionDefinition::AggregateUDF(max_udaf()), whole)))?)
+        }
+    };
+    let own = match &function.fun {
+        WindowFunctionDefinition::AggregateUDF(_) => match least_of(arguments) {
+            None => None,
+            Some(own) => {
+                let over = |udaf| {
+                    let parameters =
+                        WindowFunctionParams { args: vec![own.clone()], distinct: false, ..parameters.clone() };
+                    call(WindowFunctionDefinition::AggregateUDF(udaf), parameters)
+                };
+                let smallest = hidden.add(cutting, over(min_udaf()));
+                let largest = hidden.add(cutting, over(max_udaf()));
+                Some(or_known(folded(smallest, largest)?))
+            }
+        },
+        WindowFunctionDefinition::WindowUDF(udwf) => match udwf.name() {
+            "lag" | "lead" | "first_value" | "last_value" | "nth_value" => {
+                moved(cutting, function, &arguments, hidden)?
+            }
+            "cume_dist" | "dense_rank" | "ntile" | "percent_rank" | "rank" | "row_number" => order.clone(),
+            name => return Err(refuse::not_supported(name)),
+        },
+    };
+    Ok(least_of([own, place]))
+}
+
+/// `lag` and its like take a value from another row, and its status with it.
+fn moved(
+    cutting: &mut Cutting<'_>,
+    function: &WindowFunction,
+    arguments: &[Option<Expr>],
+    hidden: &mut Hidden,
+) -> Result<Option<Expr>, Refusal> {
+    let parameters = &function.params;
+    let Some(Some(own)) = arguments.first() else {
+        return match least_of(arguments.iter().cloned()) {
+            None => Ok(None),
+            Some(_) => Err(refuse::not_supported(format!("{} by a measure", function.fun.name()))),
+        };
+    };
+    if parameters.null_treatment.is_some() || arguments.iter().skip(1).any(Option::is_some) {
+        return Err(refuse::not_supported(format!("{} with these options", function.fun.name())));
+    }
+    let mut args = parameters.args.clone();
+    for (i, arg) in args.iter_mut().enumerate() {
+        match i {
+            0 => *arg = own.clone(),
+            // What is filled in at the edge is a constant, hence known.
+            2 => *arg = lit(0_u8),
+            _ => {}
+        }
+    }
+    let parameters = WindowFunctionParams { args, ..parameters.clone() };
+    Ok(Some(or_known(hidden.add(cutting, call(function.fun.clone(), parameters)))))
+}
+
+fn call(fun: WindowFunctionDefinition, params: WindowFunctionParams) -> Expr {
+    Expr::WindowFunction(Box::new(WindowFunction { fun, params }))
+}

@@ -1,0 +1,227 @@
+//! Cuts an aggregate over rows out of a plan: its release, in the catalogue's words.
+
+use super::predicate::predicate;
+use super::refuse;
+use super::rows::{Level, Rows, Source, Values};
+use crate::merge::natural_type;
+use crate::release::{MeasureOf, Output, Release, WireMeasure};
+use arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate, Expr};
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Kind, Number};
+use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_protocol::refusal::Refusal;
+
+/// How one group key of a plan follows from the release's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyColumn {
+    /// Which key of the release.
+    pub(crate) key: usize,
+    /// Whether the plan wants the year of the date as a number.
+    pub(crate) year_number: bool,
+}
+
+/// A release, and how the aggregate that it replaces reads its columns from it.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub(super) release: Release,
+    /// One per group expression of the aggregate.
+    pub(super) keys: Vec<KeyColumn>,
+    /// The unit of each output's numbers.
+    pub(super) units: Vec<Option<String>>,
+}
+
+/// The release that an aggregate over rows is.
+pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, Refusal> {
+    let rows = Rows::of(&aggregate.input, catalogue)?;
+    let schema = aggregate.input.schema();
+    let mut cutter = Cutter { rows: &rows, schema, wire: Vec::new() };
+    let (mut levels, mut keys) = (Vec::new(), Vec::new());
+    for expr in &aggregate.group_expr {
+        let Level { level, values } = cutter.key(expr)?;
+        let key = position(&mut levels, level);
+        keys.push(KeyColumn { key, year_number: values == Values::YearNumber });
+    }
+    let (mut outputs, mut units) = (Vec::new(), Vec::new());
+    for (i, expr) in aggregate.aggr_expr.iter().enumerate() {
+        let field = aggregate.schema.fields().get(aggregate.group_expr.len() + i).ok_or_else(refuse::internal)?;
+        let (output, unit) = cutter.aggregate(expr, field.data_type())?;
+        outputs.push(output);
+        units.push(unit);
+    }
+    let mut wire = cutter.wire;
+    if wire.is_empty() {
+        // Groups without a measure: the hidden count carries what a cell is worth.
+        wire.push(WireMeasure { of: MeasureOf::Rows, filter: None });
+        outputs.push(Output::Direct(0));
+    }
+    let filter = match <[Predicate; 1]>::try_from(rows.filters) {
+        Ok([only]) => only,
+        Err(several) => Predicate::All(several),
+    };
+    let release = Release { dataset: rows.dataset.name.clone(), keys: levels, filter, wire, outputs };
+    Ok(Cut { release, keys, units })
+}
+
+/// Where an item is in a list that holds each once.
+fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|known| *known == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
+}
+
+struct Cutter<'r, 'a> {
+    rows: &'r Rows<'a>,
+    schema: &'r DFSchema,
+    wire: Vec<WireMeasure>,
+}
+
+impl Cutter<'_, '_> {
+    fn key(&self, expr: &Expr) -> Result<Level, Refusal> {
+        match self.rows.source(expr, self.schema) {
+            Some(Source::Level(level)) => Ok(level),
+            Some(Source::Measure(column)) => Err(refuse::key(column.name.as_str())),
+            Some(Source::Unit(column)) => Err(refuse::key(column.as_str())),
+            None if matches!(expr, Expr::GroupingSet(_)) => Err(refuse::not_supported("GROUPING SETS")),
+            None => Err(refuse::key(refuse::written(expr))),
+        }
+    }
+
+    fn aggregate(&mut self, expr: &Expr, planned: &DataType) -> Result<(Output, Option<String>), Refusal> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "an aggregate's list holds aggregate functions, named or not")]
+        let function = match expr {
+            Expr::Alias(alias) => return self.aggregate(&alias.expr, planned),
+            Expr::AggregateFunction(function) => function,
+            _ => return Err(refuse::internal()),
+        };
+        let name = function.func.name();
+        let parameters = &function.params;
+        let filter = parameters.filter.as_ref().map(|filter| predicate(filter, self.rows, self.schema)).transpose()?;
+        if !parameters.order_by.is_empty() || parameters.null_treatment.is_some() {
+            return Err(refuse::not_supported(format!("{name} with an order")));
+        }
+        let [argument] = parameters.args.as_slice() else { return Err(refuse::not_supported(name)) };
+        match name {
+            "count" => self.count(function, argument, filter).map(|output| (output, None)),
+            "min" | "max" => {
+                let level = self.extreme(name, argument)?;
+                let of = if name == "min" { MeasureOf::Min(level) } else { MeasureOf::Max(level) };
+                Ok((Output::Direct(self.wire(of, &filter)), None))
+            }
+            "sum" | "avg" | "var" | "var_pop" | "stddev" | "stddev_pop" => {
+                let column = self.measure(name, argument, parameters.distinct)?;
+                let output = self.moments(name, column, &filter, planned)?;
+                // A variance is in squares of the unit.
+                let unit = column.unit.clone().filter(|_| !name.starts_with("var"));
+                Ok((output, unit))
+            }
+            _ => Err(refuse::not_supported(name)),
+        }
+    }
+
+    fn count(
+        &mut self,
+        function: &AggregateFunction,
+        argument: &Expr,
+        filter: Option<Predicate>,
+    ) -> Result<Output, Refusal> {
+        let distinct = function.params.distinct;
+        let not_distinct = |column: &str| {
+            if distinct { Err(refuse::aggregate(format!("count(DISTINCT {column})"))) } else { Ok(()) }
+        };
+        let of = match self.rows.source(argument, self.schema) {
+            Some(Source::Unit(column)) if distinct && *column == self.rows.dataset.unit.column => MeasureOf::DistinctUnits,
+            Some(Source::Unit(column)) => {
+                not_distinct(column.as_str())?;
+                MeasureOf::NonNull(column.clone())
+            }
+            Some(Source::Measure(column)) => {
+                not_distinct(column.name.as_str())?;
+                MeasureOf::NonNull(column.name.clone())
+            }
+            Some(Source::Level(level)) => {
+                not_distinct(level.level.column.as_str())?;
+                // A node always knows which country it is.
+                let country = level.level.column.as_str() == COUNTRY_COLUMN;
+                if country { MeasureOf::Rows } else { MeasureOf::NonNull(level.level.column) }
+            }
+            None => {
+                let constant = super::predicate::constant(argument).filter(|value| !value.is_null());
+                if distinct || constant.is_none() {
+                    return Err(refuse::aggregate(format!("count of {}", refuse::written(argument))));
+                }
+                MeasureOf::Rows
+            }
+        };
+        Ok(Output::Direct(self.wire(of, &filter)))
+    }
+
+    fn extreme(&self, name: &str, argument: &Expr) -> Result<LevelRef, Refusal> {
+        match self.rows.source(argument, self.schema) {
+            Some(Source::Level(Level { level, values: Values::Date | Values::Int | Values::Text })) => Ok(level),
+            Some(Source::Measure(column)) => Err(refuse::aggregate(format!("{name}({})", column.name))),
+            Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({column})"))),
+            Some(Source::Level(_)) | None => {
+                Err(refuse::aggregate(format!("{name} of {}", refuse::written(argument))))
+            }
+        }
+    }
+
+    /// The measure that an argument is: a bare column, at most read as a float.
+    fn measure(&self, name: &str, argument: &Expr, distinct: bool) -> Result<&Column, Refusal> {
+        let inner = match argument {
+            Expr::Cast(cast) if cast.field.data_type() == &DataType::Float64 => cast.expr.as_ref(),
+            other => other,
+        };
+        let all = if distinct { "DISTINCT " } else { "" };
+        match self.rows.source(inner, self.schema) {
+            Some(Source::Measure(column)) if !distinct => Ok(column),
+            Some(Source::Measure(column)) => Err(refuse::aggregate(format!("{name}({all}{})", column.name))),
+            Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({all}{column})"))),
+            Some(Source::Level(level)) => Err(refuse::aggregate(format!("{name}({all}{})", level.level.column))),
+            None => Err(refuse::aggregate(format!("{name} of {}", refuse::written(inner)))),
+        }
+    }
+
+    fn moments(
+        &mut self,
+        name: &str,
+        column: &Column,
+        filter: &Option<Predicate>,
+        planned: &DataType,
+    ) -> Result<Output, Refusal> {
+        let Kind::Measure { number, center } = column.kind else { return Err(refuse::internal()) };
+        let (sum_type, average_type) = natural_type(number);
+        let fits = |natural: &DataType| planned == natural || planned == &DataType::Float64;
+        let column = &column.name;
+        let count = MeasureOf::NonNull(column.clone());
+        match name {
+            "sum" if fits(&sum_type) => Ok(Output::Direct(self.sum(column, number, filter))),
+            "avg" if fits(&average_type) => {
+                let sum = self.sum(column, number, filter);
+                Ok(Output::Avg { sum, count: self.wire(count, filter) })
+            }
+            "var" | "var_pop" | "stddev" | "stddev_pop" if planned == &DataType::Float64 => {
+                let center = center.unwrap_or(0);
+                Ok(Output::Spread {
+                    squares: self.wire(MeasureOf::SumOfSquares { column: column.clone(), center }, filter),
+                    sum: self.wire(MeasureOf::SumCentred { column: column.clone(), center }, filter),
+                    count: self.wire(count, filter),
+                    sample: !name.ends_with("_pop"),
+                    root: name.starts_with("stddev"),
+                })
+            }
+            _ => Err(refuse::not_supported(name)),
+        }
+    }
+
+    fn sum(&mut self, column: &mayag_protocol::names::ColumnName, number: Number, filter: &Option<Predicate>) -> usize {
+        self.wire(MeasureOf::Sum { column: column.clone(), number }, filter)
+    }
+
+    fn wire(&mut self, of: MeasureOf, filter: &Option<Predicate>) -> usize {
+        position(&mut self.wire, WireMeasure { of, filter: filter.clone() })
+    }
+}

@@ -1,0 +1,277 @@
+//! Filters below a release: boolean combinations of comparisons of levels with constants, and nothing else.
+//!
+//! A comparison of a date becomes one at the coarsest grain that means the same: `seized_on >= DATE '2024-04-01'` needs
+//! quarters only, because that day begins one. A bound that begins no period needs days.
+
+use super::calendar::{coarsest, first_of_year, start};
+use super::refuse;
+use super::rows::{Level, Rows, Source, Values};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
+use mayag_protocol::refusal::Refusal;
+
+const DAY_SECONDS: i64 = 86_400;
+
+/// The predicate that an expression over rows is.
+pub(super) fn predicate(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
+    let inner = |expr: &Expr| predicate(expr, rows, schema);
+    #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
+    match expr {
+        Expr::Alias(alias) => inner(&alias.expr),
+        Expr::BinaryExpr(binary) => self::binary(binary, rows, schema),
+        Expr::Not(part) => Ok(Predicate::Not(Box::new(inner(part)?))),
+        Expr::IsNull(part) => Ok(Predicate::IsNull { level: level(part, rows, schema)?.level }),
+        Expr::IsNotNull(part) => {
+            let level = level(part, rows, schema)?.level;
+            Ok(Predicate::Not(Box::new(Predicate::IsNull { level })))
+        }
+        Expr::Between(between) => {
+            let level = level(&between.expr, rows, schema)?;
+            let low = compare(&level, Comparison::GreaterOrEqual, &between.low)?;
+            let high = compare(&level, Comparison::LessOrEqual, &between.high)?;
+            let both = Predicate::All(vec![low, high]);
+            Ok(if between.negated { Predicate::Not(Box::new(both)) } else { both })
+        }
+        Expr::InList(list) => {
+            let level = level(&list.expr, rows, schema)?;
+            let any = any_of(&level, &list.list)?;
+            Ok(if list.negated { Predicate::Not(Box::new(any)) } else { any })
+        }
+        Expr::Literal(value, _) => match value {
+            ScalarValue::Boolean(Some(true)) => Ok(Predicate::everything()),
+            // A filter lets null through as little as false.
+            ScalarValue::Boolean(Some(false)) => Ok(Predicate::Any(Vec::new())),
+            _ => Err(refuse::predicate("a constant")),
+        },
+        Expr::Column(_)
+        | Expr::ScalarVariable(..)
+        | Expr::Like(_)
+        | Expr::SimilarTo(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsNotUnknown(_)
+        | Expr::Negative(_)
+        | Expr::Case(_)
+        | Expr::Cast(_)
+        | Expr::TryCast(_)
+        | Expr::ScalarFunction(_)
+        | Expr::AggregateFunction(_)
+        | Expr::WindowFunction(_)
+        | Expr::Exists(_)
+        | Expr::InSubquery(_)
+        | Expr::SetComparison(_)
+        | Expr::ScalarSubquery(_)
+        | Expr::Wildcard { .. }
+        | Expr::GroupingSet(_)
+        | Expr::Placeholder(_)
+        | Expr::OuterReferenceColumn(..)
+        | Expr::Unnest(_)
+        | Expr::HigherOrderFunction(_)
+        | Expr::Lambda(_)
+        | Expr::LambdaVariable(_) => Err(refuse::predicate(refuse::written(expr))),
+    }
+}
+
+fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
+    let comparison = match binary.op {
+        Operator::And | Operator::Or => {
+            let parts =
+                vec![predicate(&binary.left, rows, schema)?, predicate(&binary.right, rows, schema)?];
+            return Ok(if binary.op == Operator::And { Predicate::All(parts) } else { Predicate::Any(parts) });
+        }
+        Operator::Eq => Comparison::Equal,
+        Operator::NotEq => Comparison::NotEqual,
+        Operator::Lt => Comparison::Less,
+        Operator::LtEq => Comparison::LessOrEqual,
+        Operator::Gt => Comparison::Greater,
+        Operator::GtEq => Comparison::GreaterOrEqual,
+        Operator::Plus
+        | Operator::Minus
+        | Operator::Multiply
+        | Operator::Divide
+        | Operator::Modulo
+        | Operator::IsDistinctFrom
+        | Operator::IsNotDistinctFrom
+        | Operator::RegexMatch
+        | Operator::RegexIMatch
+        | Operator::RegexNotMatch
+        | Operator::RegexNotIMatch
+        | Operator::LikeMatch
+        | Operator::ILikeMatch
+        | Operator::NotLikeMatch
+        | Operator::NotILikeMatch
+        | Operator::BitwiseAnd
+        | Operator::BitwiseOr
+        | Operator::BitwiseXor
+        | Operator::BitwiseShiftRight
+        | Operator::BitwiseShiftLeft
+        | Operator::StringConcat
+        | Operator::AtArrow
+        | Operator::ArrowAt
+        | Operator::Arrow
+        | Operator::LongArrow
+        | Operator::HashArrow
+        | Operator::HashLongArrow
+        | Operator::AtAt
+        | Operator::IntegerDivide
+        | Operator::HashMinus
+        | Operator::AtQuestion
+        | Operator::Question
+        | Operator::QuestionAnd
+        | Operator::QuestionPipe
+        | Operator::Colon => return Err(refuse::predicate(format!("operator {}", binary.op))),
+    };
+    if constant(&binary.left).is_some() {
+        return compare(&level(&binary.right, rows, schema)?, turned(comparison), &binary.left);
+    }
+    compare(&level(&binary.left, rows, schema)?, comparison, &binary.right)
+}
+
+/// The same comparison read from the right.
+fn turned(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Equal => Comparison::Equal,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::NotEqual => Comparison::NotEqual,
+    }
+}
+
+/// The level that an expression is; measures and units cannot be compared.
+fn level(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Level, Refusal> {
+    match rows.source(expr, schema) {
+        Some(Source::Level(level)) => Ok(level),
+        Some(Source::Measure(column)) => Err(refuse::predicate(column.name.as_str())),
+        Some(Source::Unit(column)) => Err(refuse::predicate(column.as_str())),
+        None => Err(refuse::predicate(refuse::written(expr))),
+    }
+}
+
+fn any_of(level: &Level, list: &[Expr]) -> Result<Predicate, Refusal> {
+    let values = list.iter().map(|expr| value(level, expr)).collect::<Result<Vec<_>, _>>()?;
+    match (level.values, level.level.grain) {
+        // Days that do not begin a period are equal to none: let the comparison say so.
+        (Values::Date, Some(grain)) if grain != Grain::Day => {
+            let equal = |value: Literal| dates(&level.level, grain, Comparison::Equal, &value);
+            Ok(Predicate::Any(values.into_iter().map(equal).collect::<Result<_, _>>()?))
+        }
+        (Values::Date | Values::Int | Values::Text | Values::YearNumber, _) => {
+            Ok(Predicate::In { level: level.level.clone(), values })
+        }
+    }
+}
+
+fn compare(level: &Level, comparison: Comparison, with: &Expr) -> Result<Predicate, Refusal> {
+    let value = value(level, with)?;
+    match (level.values, level.level.grain) {
+        (Values::Date, Some(grain)) => dates(&level.level, grain, comparison, &value),
+        (Values::Date | Values::Int | Values::Text | Values::YearNumber, _) => {
+            Ok(Predicate::Compare { level: level.level.clone(), comparison, value })
+        }
+    }
+}
+
+/// The constant as a value of the level.
+fn value(level: &Level, expr: &Expr) -> Result<Literal, Refusal> {
+    let refusal = || refuse::predicate(level.level.column.as_str());
+    let value = constant(expr).ok_or_else(refusal)?;
+    let literal = match level.values {
+        Values::Text => match value {
+            ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
+                text.map(Literal::Text)
+            }
+            _ => None,
+        },
+        Values::Int => whole(&value).map(Literal::Int),
+        Values::YearNumber => whole(&value).and_then(first_of_year).map(Literal::Date),
+        Values::Date => day(&value).map(Literal::Date),
+    };
+    literal.ok_or_else(refusal)
+}
+
+fn whole(value: &ScalarValue) -> Option<i64> {
+    match value {
+        ScalarValue::Int64(value) => *value,
+        ScalarValue::Int32(value) => value.map(i64::from),
+        ScalarValue::Int16(value) => value.map(i64::from),
+        ScalarValue::Int8(value) => value.map(i64::from),
+        ScalarValue::UInt64(value) => value.and_then(|value| i64::try_from(value).ok()),
+        ScalarValue::UInt32(value) => value.map(i64::from),
+        _ => None,
+    }
+}
+
+/// The day of a date, or of a timestamp at midnight.
+fn day(value: &ScalarValue) -> Option<i32> {
+    let midnight = |time: Option<i64>, per_second: i64| {
+        let (time, day) = (time?, per_second * DAY_SECONDS);
+        (time.rem_euclid(day) == 0).then(|| i32::try_from(time.div_euclid(day)).ok()).flatten()
+    };
+    match value {
+        ScalarValue::Date32(day) => *day,
+        ScalarValue::Date64(time) => midnight(*time, 1000),
+        ScalarValue::TimestampSecond(time, None) => midnight(*time, 1),
+        ScalarValue::TimestampMillisecond(time, None) => midnight(*time, 1_000),
+        ScalarValue::TimestampMicrosecond(time, None) => midnight(*time, 1_000_000),
+        ScalarValue::TimestampNanosecond(time, None) => midnight(*time, 1_000_000_000),
+        _ => None,
+    }
+}
+
+/// A comparison of a date level with a day, at the coarsest grain that means the same.
+fn dates(level: &LevelRef, grain: Grain, comparison: Comparison, value: &Literal) -> Result<Predicate, Refusal> {
+    let refusal = || refuse::predicate(level.column.as_str());
+    let Literal::Date(day) = value else { return Err(refusal()) };
+    let next = day.checked_add(1).ok_or_else(refusal)?;
+    let at = |comparison, grain: Grain, day: i32| Predicate::Compare {
+        level: LevelRef { column: level.column.clone(), grain: Some(grain) },
+        comparison,
+        value: Literal::Date(day),
+    };
+    if grain == Grain::Day {
+        return Ok(match comparison {
+            Comparison::GreaterOrEqual | Comparison::Less => at(comparison, coarsest(*day), *day),
+            // After a day means from the next one on.
+            Comparison::Greater => at(Comparison::GreaterOrEqual, coarsest(next), next),
+            Comparison::LessOrEqual => at(Comparison::Less, coarsest(next), next),
+            Comparison::Equal | Comparison::NotEqual => at(comparison, Grain::Day, *day),
+        });
+    }
+    // The values of the level are first days of periods.
+    let first = start(*day, grain).ok_or_else(refusal)?;
+    if first == *day {
+        return Ok(match comparison {
+            // Bounds may begin a coarser period as well.
+            Comparison::GreaterOrEqual | Comparison::Less => at(comparison, coarsest(first).max(grain), first),
+            Comparison::Equal | Comparison::Greater | Comparison::LessOrEqual | Comparison::NotEqual => {
+                at(comparison, grain, first)
+            }
+        });
+    }
+    let (before, after) = (at(Comparison::LessOrEqual, grain, first), at(Comparison::Greater, grain, first));
+    Ok(match comparison {
+        Comparison::Less | Comparison::LessOrEqual => before,
+        Comparison::Greater | Comparison::GreaterOrEqual => after,
+        // No period begins on that day: false, or null where the date is null.
+        Comparison::Equal => Predicate::All(vec![before, after]),
+        Comparison::NotEqual => Predicate::Any(vec![before, after]),
+    })
+}
+
+/// The value of a constant expression: a literal, or casts and signs around one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not listed is not a constant")]
+pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Some(value.clone()),
+        Expr::Alias(alias) => constant(&alias.expr),
+        Expr::Cast(cast) => constant(&cast.expr)?.cast_to(cast.field.data_type()).ok(),
+        Expr::Negative(inner) => constant(inner)?.arithmetic_negate().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,117 @@
+//! The planner's refusals. They name what the person wrote, never what the engine said.
+
+use crate::guard::unreadable;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Expr;
+use datafusion::sql::sqlparser::parser::ParserError;
+use mayag_policies::decide::{DEFAULT_DENY, column_not_shared};
+use mayag_protocol::refusal::{Code, Refusal};
+
+/// The rule that the walker's refusals name.
+const RULE: &str = "planner";
+
+/// The same words as for a dataset that a policy does not share: the two look alike.
+pub(super) fn dataset(name: &str) -> Refusal {
+    let hint = "`mayag datasets` lists what this country shares with you, and for which purposes";
+    Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(name)
+}
+
+pub(super) fn not_one_select() -> Refusal {
+    Refusal::new(Code::NotOneSelect, RULE, "ask one SELECT; `mayag datasets` shows what there is to ask about")
+}
+
+pub(super) fn rows() -> Refusal {
+    Refusal::new(Code::RowsNotShared, RULE, "add count(*), sum(..) or another aggregate, and GROUP BY levels")
+}
+
+pub(super) fn not_supported(what: impl AsRef<str>) -> Refusal {
+    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked").about(what)
+}
+
+pub(super) fn below(what: &str) -> Refusal {
+    let hint = "aggregate each dataset first; everything else can be done with the results";
+    Refusal::new(Code::NotSupported, RULE, hint).about(format!("{what} below an aggregate"))
+}
+
+pub(super) fn key(what: impl AsRef<str>) -> Refusal {
+    let hint = "group by category columns, whole numbers, or date_trunc of dates";
+    Refusal::new(Code::KeyNotLevel, RULE, hint).about(what)
+}
+
+pub(super) fn predicate(what: impl AsRef<str>) -> Refusal {
+    let hint = "compare category columns, whole numbers or dates with constants";
+    Refusal::new(Code::PredicateNotAllowed, RULE, hint).about(what)
+}
+
+pub(super) fn aggregate(what: impl AsRef<str>) -> Refusal {
+    let hint = "use count(*), count(DISTINCT unit), sum, avg, stddev or var of a measure, min or max of a level";
+    Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
+}
+
+/// Something that cannot happen with the engine this was written for. Refusing is the safe side.
+pub(super) fn internal() -> Refusal {
+    not_supported("this combination")
+}
+
+/// What an error of the engine's planner means in our words.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an error that is not listed says only that the SQL is not readable")]
+pub(super) fn engine(error: &DataFusionError) -> Refusal {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => engine(inner),
+        DataFusionError::Shared(inner) => engine(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or_else(|| unreadable(None), engine),
+        DataFusionError::External(inner) => inner.downcast_ref::<Refusal>().cloned().unwrap_or_else(|| unreadable(None)),
+        DataFusionError::SQL(error, _) => parser(error),
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound { field, .. } => column_not_shared(&field.name),
+            SchemaError::AmbiguousReference { field } => unreadable(None).about(&field.name),
+            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+                unreadable(None).about(name)
+            }
+        },
+        DataFusionError::NotImplemented(_) => internal(),
+        _ => unreadable(None),
+    }
+}
+
+fn parser(error: &ParserError) -> Refusal {
+    match error {
+        ParserError::RecursionLimitExceeded => {
+            let hint = "at most 50 levels of nesting: ask several smaller questions";
+            Refusal::new(Code::TooComplex, "token-guard", hint).about("levels of nesting")
+        }
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => unreadable(place(text)),
+    }
+}
+
+/// The place that a parser's message ends with; the rest of it quotes the question.
+fn place(text: &str) -> Option<(u64, u64)> {
+    let (_, place) = text.rsplit_once("at Line: ")?;
+    let (line, column) = place.split_once(", Column: ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
+/// What an expression is, in a word or two of the question.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a word for the person; no decision hangs on it")]
+pub(super) fn written(expr: &Expr) -> String {
+    match expr {
+        Expr::Alias(alias) => written(&alias.expr),
+        Expr::Column(column) => column.name.clone(),
+        Expr::Literal(..) => "a constant".to_owned(),
+        Expr::BinaryExpr(binary) => format!("operator {}", binary.op),
+        Expr::Like(_) | Expr::SimilarTo(_) => "LIKE".to_owned(),
+        Expr::Case(_) => "CASE".to_owned(),
+        Expr::Cast(_) | Expr::TryCast(_) => "CAST".to_owned(),
+        Expr::ScalarFunction(function) => function.name().to_owned(),
+        Expr::AggregateFunction(function) => function.func.name().to_owned(),
+        Expr::WindowFunction(function) => function.fun.name().to_owned(),
+        Expr::Exists(_) => "EXISTS".to_owned(),
+        Expr::InSubquery(_) => "IN (SELECT ..)".to_owned(),
+        Expr::SetComparison(_) => "ANY or ALL of a query".to_owned(),
+        Expr::ScalarSubquery(_) => "a subquery".to_owned(),
+        Expr::Placeholder(_) => "a placeholder".to_owned(),
+        Expr::GroupingSet(_) => "GROUPING SETS".to_owned(),
+        _ => "this expression".to_owned(),
+    }
+}

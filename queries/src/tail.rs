@@ -1,0 +1,206 @@
+//! What is done with the merged cells: all the SQL above the releases, run over them in memory.
+//!
+//! A tail sees protected cells only. It is deterministic to the bit, so that the desk can recompute what a gateway said:
+//! one partition, rows without `ORDER BY` in the order of the merged keys.
+
+mod leaf;
+
+pub(crate) use leaf::{Leaf, ReleaseNode};
+
+use crate::engine::{tail_runtime, tail_state};
+use crate::merge::MergeError;
+use crate::plan::cells::Cells;
+use crate::release::Release;
+use crate::stack::STACK;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::compute::{concat_batches, nullif};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt8Type};
+use arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, Limit, LogicalPlan, Projection, lit};
+use datafusion::physical_plan::collect;
+use leaf::Releases;
+use mayag_protocol::columns::CellStatus;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// The most rows of a result.
+pub const MOST_ROWS: usize = 1_000_000;
+
+/// What is done with the merged answers.
+#[derive(Debug)]
+pub struct Tail {
+    /// The columns of the result, in order.
+    pub columns: Vec<TailColumn>,
+    /// Columns `c0, c1, ..`, then `s{i}` for those with a status.
+    plan: LogicalPlan,
+    /// Each counts the rows that one filter had to leave out.
+    undecided: Vec<LogicalPlan>,
+    leaves: Arc<Vec<Leaf>>,
+    releases: Arc<Vec<Release>>,
+}
+
+/// A column of the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TailColumn {
+    /// Its name.
+    pub name: String,
+    /// Whether a status column `<name>_status` goes with it.
+    pub status: bool,
+    /// The unit of its numbers, where the catalogue says one and the SQL keeps it.
+    pub unit: Option<String>,
+}
+
+/// Why a tail gave no result. Names no value; the engine's own text stays here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TailError {
+    /// The merged cells are not those of the releases.
+    #[error("the merged cells do not fit the question")]
+    Cells(#[from] MergeError),
+    /// A division by zero.
+    #[error("the question divides by zero; `nullif(.., 0)` makes it null")]
+    DivideByZero,
+    /// Anything else.
+    #[error("the question could not be computed from the merged cells")]
+    Failed,
+    /// Over the memory limit.
+    #[error("the result takes more memory than a question may")]
+    TooMuchMemory,
+    /// Over [`MOST_ROWS`].
+    #[error("the result has more than {MOST_ROWS} rows")]
+    TooManyRows,
+}
+
+impl Tail {
+    pub(crate) fn new(
+        cells: Cells,
+        releases: Vec<Release>,
+        leaves: Vec<Leaf>,
+        undecided: Vec<LogicalPlan>,
+    ) -> Result<Self, DataFusionError> {
+        let visible = cells.visible();
+        let names = cells.plan.schema().fields().iter().map(|field| field.name().clone());
+        let columns = names
+            .zip(&cells.carried)
+            .map(|(name, carried)| TailColumn { name, status: carried.status.is_some(), unit: carried.unit.clone() })
+            .collect();
+        let mut exprs: Vec<Expr> =
+            visible.into_iter().enumerate().map(|(i, column)| column.alias(format!("c{i}"))).collect();
+        for (i, carried) in cells.carried.into_iter().enumerate() {
+            if let Some(status) = carried.status {
+                exprs.push(Expr::Column(status).alias(format!("s{i}")));
+            }
+        }
+        // One row more than allowed shows that there are too many.
+        let input = Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(cells.plan))?));
+        let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX).saturating_add(1);
+        let plan = LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input });
+        Ok(Self { columns, plan, undecided, leaves: Arc::new(leaves), releases: Arc::new(releases) })
+    }
+
+    /// Whether a filter of the question depends on a measure, so that withheld cells may leave rows undecided.
+    pub fn undecidable(&self) -> bool {
+        !self.undecided.is_empty()
+    }
+
+    /// The result for merged cells: `merged[i]` is [`crate::merge::fold`] of the plan's release `i`.
+    ///
+    /// The visible columns come first, then `<name>_status` (`known`, `noisy`, `partial`, `suppressed`) for those that
+    /// depend on a measure. A suppressed value is null.
+    pub async fn run(&self, merged: Vec<RecordBatch>) -> Result<RecordBatch, TailError> {
+        let [result] = <[RecordBatch; 1]>::try_from(self.execute(vec![self.plan.clone()], merged).await?)
+            .map_err(|_| TailError::Failed)?;
+        if result.num_rows() > MOST_ROWS {
+            return Err(TailError::TooManyRows);
+        }
+        self.finish(&result)
+    }
+
+    /// How many rows a filter left out because a withheld cell would have decided about them.
+    pub async fn undecided(&self, merged: Vec<RecordBatch>) -> Result<u64, TailError> {
+        let counts = self.execute(self.undecided.clone(), merged).await?;
+        let count = |batch: &RecordBatch| {
+            let counts = batch.columns().first()?.as_primitive_opt::<Int64Type>()?;
+            u64::try_from(counts.iter().flatten().sum::<i64>()).ok()
+        };
+        counts.iter().map(count).sum::<Option<u64>>().ok_or(TailError::Failed)
+    }
+
+    /// Runs plans on a thread of its own, since they recurse as deep as the question. Stops at its next pause when the
+    /// caller is gone.
+    async fn execute(&self, plans: Vec<LogicalPlan>, merged: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, TailError> {
+        let cells = self.leaves.iter().map(|leaf| leaf.cells(&self.releases, &merged));
+        let releases = Releases::new(cells.collect::<Result<_, _>>()?);
+        let (mut done, result) = oneshot::channel();
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let result = match runtime {
+                Ok(runtime) => runtime.block_on(async {
+                    tokio::select! {
+                        result = run_all(plans, releases) => Some(result),
+                        () = done.closed() => None,
+                    }
+                }),
+                Err(_) => Some(Err(TailError::Failed)),
+            };
+            if let Some(result) = result {
+                // Nobody waits any more: nothing to do.
+                let _gone = done.send(result);
+            }
+        };
+        let thread = std::thread::Builder::new().name("mayag-tail".to_owned()).stack_size(STACK).spawn(work);
+        thread.map_err(|_| TailError::Failed)?;
+        result.await.map_err(|_| TailError::Failed)?
+    }
+
+    /// Nulls what is withheld, writes statuses as words, gives the columns their names.
+    fn finish(&self, result: &RecordBatch) -> Result<RecordBatch, TailError> {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        let (mut status_fields, mut status_columns) = (Vec::new(), Vec::new());
+        for (i, column) in self.columns.iter().enumerate() {
+            let mut value = result.column_by_name(&format!("c{i}")).cloned().ok_or(TailError::Failed)?;
+            if column.status {
+                let statuses = result.column_by_name(&format!("s{i}")).ok_or(TailError::Failed)?;
+                let statuses = statuses.as_primitive_opt::<UInt8Type>().ok_or(TailError::Failed)?;
+                let statuses: Vec<_> =
+                    statuses.iter().map(|byte| CellStatus::from_byte(byte.unwrap_or(0))).collect::<Option<_>>().ok_or(TailError::Failed)?;
+                let withheld: BooleanArray =
+                    statuses.iter().map(|status| Some(*status == CellStatus::Suppressed)).collect();
+                value = nullif(&value, &withheld).map_err(|_| TailError::Failed)?;
+                let words: StringArray = statuses.iter().map(|status| Some(status.as_str())).collect();
+                status_fields.push(Field::new(format!("{}_status", column.name), DataType::Utf8, false));
+                status_columns.push(Arc::new(words) as ArrayRef);
+            }
+            fields.push(Field::new(&column.name, value.data_type().clone(), true));
+            columns.push(value);
+        }
+        fields.extend(status_fields);
+        columns.extend(status_columns);
+        let options = RecordBatchOptions::new().with_row_count(Some(result.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(|_| TailError::Failed)
+    }
+}
+
+async fn run_all(plans: Vec<LogicalPlan>, releases: Releases) -> Result<Vec<RecordBatch>, TailError> {
+    let runtime = tail_runtime().map_err(|error| classify(&error))?;
+    let state = tail_state(runtime).with_query_planner(Arc::new(releases)).build();
+    let mut results = Vec::new();
+    for plan in plans {
+        let plan = state.create_physical_plan(&plan).await.map_err(|error| classify(&error))?;
+        let schema = plan.schema();
+        let batches = collect(plan, state.task_ctx()).await.map_err(|error| classify(&error))?;
+        results.push(concat_batches(&schema, &batches).map_err(|_| TailError::Failed)?);
+    }
+    Ok(results)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other error of the engine is the same to the person")]
+fn classify(error: &DataFusionError) -> TailError {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => TailError::TooMuchMemory,
+        DataFusionError::ArrowError(error, _) if matches!(error.as_ref(), ArrowError::DivideByZero) => {
+            TailError::DivideByZero
+        }
+        _ => TailError::Failed,
+    }
+}

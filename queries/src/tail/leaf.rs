@@ -1,0 +1,168 @@
+//! Where a tail reads a release: a leaf of the plan that no optimiser rule can look into.
+
+use crate::merge::{MergeError, outputs_as};
+use crate::plan::KeyColumn;
+use crate::release::Release;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{CastOptions, DatePart, cast_with_options, date_part};
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::common::DFSchemaRef;
+use datafusion::error::Result;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// How a leaf's columns follow from a merged release: keys, outputs, then one status per output.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    /// Which release.
+    pub(crate) release: usize,
+    /// Its key columns.
+    pub(crate) keys: Vec<KeyColumn>,
+    /// The types that the plan gives the outputs. A hidden output has none and no column.
+    pub(crate) types: Vec<DataType>,
+    /// The columns of the leaf.
+    pub(crate) schema: SchemaRef,
+}
+
+impl Leaf {
+    /// The leaf's rows from the merged releases.
+    pub(super) fn cells(&self, releases: &[Release], merged: &[RecordBatch]) -> Result<RecordBatch, MergeError> {
+        let release = releases.get(self.release).ok_or(MergeError::Release)?;
+        let folded = merged.get(self.release).ok_or(MergeError::Layout)?;
+        let said = outputs_as(release, folded, &self.types)?;
+        let column = |name: String| said.column_by_name(&name).cloned().ok_or(MergeError::Layout);
+        let mut columns = Vec::new();
+        for (i, key) in self.keys.iter().enumerate() {
+            let wire = column(mayag_protocol::columns::key_column(key.key))?;
+            let wire = if key.year_number {
+                date_part(&wire, DatePart::Year).map_err(|_| MergeError::Layout)?
+            } else {
+                wire
+            };
+            let planned = self.schema.fields().get(i).ok_or(MergeError::Layout)?.data_type();
+            columns.push(cast(&wire, planned)?);
+        }
+        for i in 0..self.types.len() {
+            columns.push(column(format!("v{i}"))?);
+        }
+        for i in 0..self.types.len() {
+            columns.push(column(format!("v{i}_status"))?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(said.num_rows()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(|_| MergeError::Layout)
+    }
+}
+
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, MergeError> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(column, to, &strict).map_err(|_| MergeError::Overflow)
+}
+
+/// The leaf in the plan, by number.
+#[derive(Debug, Clone)]
+pub(crate) struct ReleaseNode {
+    leaf: usize,
+    schema: DFSchemaRef,
+}
+
+impl ReleaseNode {
+    pub(crate) fn new(leaf: usize, schema: DFSchemaRef) -> Self {
+        Self { leaf, schema }
+    }
+}
+
+// The number says it all; schemas are not ordered.
+impl PartialEq for ReleaseNode {
+    fn eq(&self, other: &Self) -> bool {
+        self.leaf == other.leaf
+    }
+}
+
+impl Eq for ReleaseNode {}
+
+impl PartialOrd for ReleaseNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.leaf.partial_cmp(&other.leaf)
+    }
+}
+
+impl Hash for ReleaseNode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.leaf.hash(state);
+    }
+}
+
+impl UserDefinedLogicalNodeCore for ReleaseNode {
+    fn name(&self) -> &'static str {
+        "Release"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        Vec::new()
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Release: {}", self.leaf)
+    }
+
+    fn with_exprs_and_inputs(&self, _: Vec<Expr>, _: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(self.clone())
+    }
+}
+
+/// Plans the leaves of a tail as tables in memory.
+#[derive(Debug, Clone)]
+pub(super) struct Releases {
+    /// The rows of each leaf.
+    leaves: Arc<Vec<RecordBatch>>,
+}
+
+impl Releases {
+    pub(super) fn new(leaves: Vec<RecordBatch>) -> Self {
+        Self { leaves: Arc::new(leaves) }
+    }
+}
+
+#[async_trait]
+impl ExtensionPlanner for Releases {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        _: &[Arc<dyn ExecutionPlan>],
+        _: &dyn Session,
+        _: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let node = node.as_any().downcast_ref::<ReleaseNode>();
+        let Some(cells) = node.and_then(|node| self.leaves.get(node.leaf)) else { return Ok(None) };
+        let plan = MemorySourceConfig::try_new_exec(&[vec![cells.clone()]], cells.schema(), None)?;
+        Ok(Some(plan))
+    }
+}
+
+#[async_trait]
+impl QueryPlanner for Releases {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(self.clone())]);
+        planner.create_physical_plan(plan, session).await
+    }
+}
