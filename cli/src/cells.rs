@@ -1,7 +1,7 @@
 //! The cells of an answer as every format sees them: a value, and what it is worth.
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, UInt8Type};
+use arrow::datatypes::{DataType, Float64Type};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mayag_desk::table::{Column, Table};
@@ -14,8 +14,6 @@ pub struct Cell {
     pub value: Value,
     /// What it is worth; `None` in columns that are always known.
     pub status: Option<CellStatus>,
-    /// The standard deviation of its noise.
-    pub deviation: Option<f64>,
 }
 
 /// What a cell holds.
@@ -48,7 +46,6 @@ struct CellColumn<'a> {
     values: &'a dyn Array,
     text: ArrayFormatter<'a>,
     statuses: Option<&'a dyn Array>,
-    deviations: Option<&'a dyn Array>,
 }
 
 /// A table whose columns are not where its description says, or of a type without a text.
@@ -80,7 +77,6 @@ impl<'a> Cells<'a> {
                 values,
                 text: ArrayFormatter::try_new(values, &options)?,
                 statuses: column.status.map(|i| array(batch, i)).transpose()?,
-                deviations: column.deviation.map(|i| array(batch, i)).transpose()?,
             })
         };
         let columns = table.columns.iter().map(column).collect::<Result<_, CellsError>>()?;
@@ -116,15 +112,11 @@ impl<'a> Cells<'a> {
 impl CellColumn<'_> {
     fn cell(&self, row: usize) -> Result<Cell, CellsError> {
         let status = self.statuses.map(|statuses| status(statuses, row)).transpose()?;
-        let deviation = self
-            .deviations
-            .and_then(|deviations| deviations.as_primitive_opt::<Float64Type>())
-            .and_then(|deviations| deviations.is_valid(row).then(|| deviations.value(row)));
         let value = match status {
             Some(CellStatus::Suppressed) => Value::Suppressed,
             Some(CellStatus::Known | CellStatus::Noisy | CellStatus::Partial) | None => self.value(row)?,
         };
-        Ok(Cell { value, status, deviation })
+        Ok(Cell { value, status })
     }
 
     fn value(&self, row: usize) -> Result<Value, CellsError> {
@@ -154,15 +146,14 @@ fn array(batch: &RecordBatch, i: usize) -> Result<&dyn Array, CellsError> {
     Ok(array.as_ref())
 }
 
-/// A status that cannot be read counts as withheld: a value is never shown as more than it is worth.
+/// A status that is none counts as withheld: a value is never shown as more than it is worth.
 fn status(statuses: &dyn Array, row: usize) -> Result<CellStatus, CellsError> {
-    let bytes = statuses
-        .as_primitive_opt::<UInt8Type>()
+    let words = statuses
+        .as_string_opt::<i32>()
         .ok_or_else(|| CellsError("a status column holds no statuses".to_owned()))?;
-    if bytes.is_null(row) {
-        return Ok(CellStatus::Suppressed);
-    }
-    Ok(CellStatus::from_byte(bytes.value(row)).unwrap_or(CellStatus::Suppressed))
+    let word = if words.is_null(row) { "" } else { words.value(row) };
+    let all = [CellStatus::Known, CellStatus::Noisy, CellStatus::Partial, CellStatus::Suppressed];
+    Ok(all.into_iter().find(|status| status.as_str() == word).unwrap_or(CellStatus::Suppressed))
 }
 
 /// The names of the status column of each column, different from all other names.

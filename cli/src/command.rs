@@ -5,13 +5,16 @@ pub mod certs;
 pub mod datasets;
 pub mod gateway;
 pub mod node;
+pub mod policy;
 pub mod refusal;
 
 use crate::arguments::Folders;
+use crate::demo;
 use crate::exit::{self, Exit};
 use crate::printer::Printer;
 use clap::{Parser, Subcommand};
 use std::io;
+use std::process::ExitCode;
 
 /// Federated questions about synthetic and counterfeit drugs: each country decides what it answers, and only
 /// protected aggregates leave it.
@@ -29,6 +32,8 @@ enum Command {
     Certs(certs::CertsArgs),
     Node(node::NodeArgs),
     Gateway(gateway::GatewayArgs),
+    Demo(demo::DemoArgs),
+    Policy(policy::PolicyArgs),
     Refusal(refusal::RefusalArgs),
     /// Runs questions for a node; started by the node itself
     #[command(hide = true)]
@@ -36,16 +41,20 @@ enum Command {
 }
 
 /// Does what was asked.
-pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> Exit {
-    match arguments.command {
+pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> ExitCode {
+    let exit = match arguments.command {
         Command::Ask(args) => on_runtime(printer, async |printer| ask::run(args, folders, printer).await),
         Command::Datasets(args) => on_runtime(printer, async |printer| datasets::run(args, folders, printer).await),
+        Command::Demo(args) => on_runtime(printer, async |printer| demo::run(args, printer).await),
         Command::Certs(args) => certs::run(&args, printer),
         Command::Node(args) => on_runtime(printer, async |printer| node::run(args, printer).await),
         Command::Gateway(args) => on_runtime(printer, async |printer| gateway::run(args, printer).await),
+        Command::Policy(args) => policy::run(&args, printer),
         Command::Refusal(args) => refusal::run(&args, printer),
-        Command::Worker => node::worker(),
-    }
+        // Before any thread is started: a worker limits its whole process.
+        Command::Worker => return mayag_node::engine::worker::worker_main(),
+    };
+    exit.into()
 }
 
 fn on_runtime(printer: &mut Printer, work: impl AsyncFnOnce(&mut Printer) -> Exit) -> Exit {

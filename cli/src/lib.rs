@@ -6,6 +6,7 @@ pub mod arguments;
 pub mod board;
 pub mod cells;
 pub mod command;
+pub mod demo;
 pub mod exit;
 pub mod format;
 pub mod printer;

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let folders = Folders { config: variable("XDG_CONFIG_HOME"), home: variable("HOME") };
     let mut printer = Printer::of_process();
-    mayag_cli::command::run(arguments, &folders, &mut printer).into()
+    mayag_cli::command::run(arguments, &folders, &mut printer)
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the user's settings are is read here, once")]

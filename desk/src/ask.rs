@@ -12,6 +12,7 @@ use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Refusal;
 use mayag_protocol::timestamp::Timestamp;
+use mayag_queries::tail::TailError;
 use std::time::Duration;
 
 /// The longest time from sending to the end of the stream: longer than any question lives.
@@ -26,12 +27,15 @@ pub enum AskError {
     /// The question could not be made or sent.
     #[error(transparent)]
     Desk(#[from] DeskError),
+    /// No thread or no memory to compute with.
+    #[error("the answer could not be computed again here: this machine has no thread or memory left")]
+    NoResources,
     /// Countries answered, but the gateway could not compute the table.
     #[error("the countries answered, but the gateway sent no table: ask again, or ask for less")]
     NoTable,
     /// What the question asks above the releases fails on these answers, here and at the gateway alike.
-    #[error("the countries answered, but the part of the SQL above the aggregates fails on their answers: simplify it")]
-    Tail,
+    #[error("the countries answered, but {0}")]
+    Tail(#[from] TailError),
     /// The gateway kept the stream open for too long.
     #[error("the gateway did not finish within {} s", LONGEST_WAIT.as_secs())]
     TimedOut,
@@ -173,7 +177,8 @@ impl From<RecomputeError> for AskError {
     fn from(error: RecomputeError) -> Self {
         match error {
             RecomputeError::NoTable => Self::NoTable,
-            RecomputeError::Tail => Self::Tail,
+            RecomputeError::NoResources => Self::NoResources,
+            RecomputeError::Tail(error) => Self::Tail(error),
             RecomputeError::Verification(failed) => Self::Verification(failed),
         }
     }

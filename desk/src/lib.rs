@@ -16,4 +16,3 @@ mod verify;
 
 #[cfg(test)]
 mod fixture;
-mod shim;

@@ -1,7 +1,6 @@
 //! The merge, computed again from the signed parts: a gateway that folds wrongly is caught, whatever it signed.
 
 use crate::fault::{Fault, VerificationFailed};
-use crate::shim::{plan, Plan, Tail};
 use crate::table::{Column, Table};
 use crate::verify::CountryAnswer;
 use arrow::array::AsArray as _;
@@ -15,6 +14,8 @@ use mayag_protocol::columns::{CellStatus, key_column, status_column};
 use mayag_protocol::names::Country;
 use mayag_queries::merge;
 use mayag_queries::release::Release;
+use mayag_queries::tail::{Tail, TailError};
+use mayag_queries::{Plan, plan};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,8 +28,11 @@ pub(crate) enum RecomputeError {
     #[error("no table")]
     NoTable,
     /// The tail fails on these answers.
-    #[error("the tail fails")]
-    Tail,
+    #[error(transparent)]
+    Tail(#[from] TailError),
+    /// No thread or no memory to compute with.
+    #[error("no resources")]
+    NoResources,
     /// The gateway's table is not what the signed parts give, or the parts are not what the question needs.
     #[error(transparent)]
     Verification(#[from] VerificationFailed),
@@ -46,10 +50,10 @@ pub(crate) async fn compare(
     let mut one = JoinSet::new();
     one.spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let runtime = runtime.map_err(|_| RecomputeError::Tail)?;
+        let runtime = runtime.map_err(|_| RecomputeError::NoResources)?;
         runtime.block_on(compare_here(&sql, &catalogue, &countries, sent.as_deref()))
     });
-    one.join_next().await.and_then(Result::ok).unwrap_or(Err(RecomputeError::Tail))
+    one.join_next().await.and_then(Result::ok).unwrap_or(Err(RecomputeError::NoResources))
 }
 
 async fn compare_here(
@@ -69,21 +73,22 @@ async fn compare_here(
         return Err(VerificationFailed::of(&other.country, Fault::Cells).into());
     }
     let folded = fold(&releases, catalogue, &answered)?;
-    let own = tail.run(folded).await.map_err(|_| RecomputeError::Tail)?;
+    let own = tail.run(folded.clone()).await?;
     let sent = sent.ok_or(RecomputeError::NoTable)?;
     // A reader of foreign bytes must not take the desk with it.
     let sent = catch_unwind(AssertUnwindSafe(|| decode(sent))).ok().flatten().ok_or_else(wrong_result)?;
     if sent.schema().fields() != own.schema().fields() || sent.columns() != own.columns() {
         return Err(wrong_result());
     }
-    Ok(Some(table(own, &tail)))
+    let undecided = if tail.undecidable() { tail.undecided(folded).await? } else { 0 };
+    Ok(Some(table(own, &tail, undecided)))
 }
 
 fn wrong_result() -> RecomputeError {
     VerificationFailed::gateway(Fault::Result).into()
 }
 
-/// The input of the tail: for every release, the parts of all countries that answered, folded.
+/// The input of the tail: for every release, the cells of all countries that answered, folded.
 fn fold(
     releases: &[Release],
     catalogue: &Catalogue,
@@ -91,15 +96,14 @@ fn fold(
 ) -> Result<Vec<RecordBatch>, RecomputeError> {
     let mut folded = Vec::with_capacity(releases.len());
     for (i, release) in releases.iter().enumerate() {
-        let dataset = catalogue.dataset(release.dataset.as_str()).ok_or(RecomputeError::Tail)?;
+        let dataset = catalogue.dataset(release.dataset.as_str()).ok_or(TailError::Failed)?;
         let mut parts = Vec::with_capacity(answered.len());
         for country in answered {
             let part = part(release, dataset, country, i)
                 .ok_or_else(|| VerificationFailed::of(&country.country, Fault::Cells))?;
             parts.push((country.country.clone(), part));
         }
-        let cells = merge::fold(release, dataset, &parts).map_err(|_| RecomputeError::Tail)?;
-        folded.push(merge::outputs(release, &cells).map_err(|_| RecomputeError::Tail)?);
+        folded.push(merge::fold(release, dataset, &parts).map_err(TailError::Cells)?);
     }
     Ok(folded)
 }
@@ -146,12 +150,17 @@ fn decode(bytes: &[u8]) -> Option<RecordBatch> {
     concat_batches(&schema, &batches).ok()
 }
 
-fn table(batch: RecordBatch, tail: &Tail) -> Table {
-    let _ = tail;
-    let schema = batch.schema();
-    let mut columns = Vec::new();
-    for (i, field) in schema.fields().iter().enumerate() {
-        columns.push(Column { name: field.name().clone(), value: i, status: None, deviation: None, unit: None });
+/// Where the values of each column are, and where their statuses: behind all values, in the order of their columns.
+fn table(batch: RecordBatch, tail: &Tail, undecided: u64) -> Table {
+    let mut next_status = tail.columns.len();
+    let mut columns = Vec::with_capacity(tail.columns.len());
+    for (value, column) in tail.columns.iter().enumerate() {
+        let status = column.status.then_some(next_status);
+        next_status += usize::from(column.status);
+        columns.push(Column { name: column.name.clone(), value, status, unit: column.unit.clone() });
     }
-    Table { batch, columns }
+    Table { batch, columns, undecided }
 }
+
+#[cfg(test)]
+mod tests;

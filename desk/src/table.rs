@@ -20,10 +20,12 @@ pub struct AnswerTable {
 /// Cells in rows, with what each is worth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// The values and, beside them, the status and deviation columns that [`Self::columns`] points at.
+    /// The values and, behind them, the status columns that [`Self::columns`] points at.
     pub batch: RecordBatch,
     /// The columns a person reads, in order.
     pub columns: Vec<Column>,
+    /// Rows that a filter left out because a withheld cell would have decided about them.
+    pub undecided: u64,
 }
 
 /// A column a person reads; the numbers are indices of columns of the batch.
@@ -33,10 +35,8 @@ pub struct Column {
     pub name: String,
     /// Its values.
     pub value: usize,
-    /// What each value is worth (`UInt8`, a `CellStatus`); absent for keys, which are always known.
+    /// What each value is worth (the word of a `CellStatus`); absent for keys, which are always known.
     pub status: Option<usize>,
-    /// The standard deviation of noise (`Float64`), if the column can have any.
-    pub deviation: Option<usize>,
     /// The unit of its numbers.
     pub unit: Option<String>,
 }

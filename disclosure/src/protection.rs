@@ -154,7 +154,9 @@ pub fn protect<T: Cells>(unprotected: Unprotected<T>, protections: &Protections)
             measure_group(&cells, &measures, &withheld, &order, protections.p_percent);
         for (cell, (here, whole)) in withheld_here.iter().zip(&withheld).enumerate() {
             if *here && !*whole {
-                measures.iter().for_each(|measure| cells.withhold_measure(cell, *measure));
+                for measure in &measures {
+                    cells.withhold_measure(cell, *measure);
+                }
                 summary.suppressed_measures += count(measures.len());
             }
         }

@@ -3,7 +3,10 @@
 //! Every file it names is trusted by the node: who can write the policy decides what is shared, who can write the
 //! roster keys decides who may ask, who can read a key file can answer in the country's name.
 
-use crate::engine::sources::SourcesConfig;
+use crate::engine::frame::Setup;
+use crate::engine::pool::PoolSettings;
+use crate::engine::sources::{Source, SourcesConfig, View};
+use mayag_policies::catalogue::Catalogue;
 use mayag_protocol::names::{Country, Federation};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -38,8 +41,11 @@ pub struct NodeConfig {
     #[serde(default)]
     pub limits: Limits,
     /// The node's own tables.
-    #[serde(flatten)]
-    pub data: SourcesConfig,
+    #[serde(default)]
+    pub sources: Vec<Source>,
+    /// The datasets it answers about, as views of them.
+    #[serde(default)]
+    pub datasets: Vec<View>,
 }
 
 /// Keys, certificates and roster.
@@ -119,12 +125,14 @@ pub enum ConfigError {
 }
 
 impl NodeConfig {
-    /// Reads a configuration and makes its paths absolute or relative to the present folder.
+    /// Reads a configuration and makes its paths absolute.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let mut config = Self::parse(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
-        config.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
+        // Workers run in another folder: what they are told must not depend on where this process was started.
+        let absolute = std::path::absolute(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        config.resolve(absolute.parent().unwrap_or(&absolute));
         Ok(config)
     }
 
@@ -143,7 +151,29 @@ impl NodeConfig {
         for path in pki.into_iter().chain([&mut self.state, &mut self.policy]).chain(optional) {
             *path = folder.join(&path);
         }
-        self.data.resolve(folder);
+        for source in &mut self.sources {
+            source.path = folder.join(&source.path);
+        }
+    }
+
+    /// How its workers are run: processes of `program worker`.
+    pub(crate) fn pool_settings(&self, program: &Path) -> PoolSettings {
+        let Limits { workers, cores, memory, scan_rows, deadline: _, questions: _ } = self.limits;
+        PoolSettings {
+            program: program.to_owned(),
+            arguments: vec!["worker".to_owned()],
+            folder: self.state.clone(),
+            workers,
+            cores,
+            memory,
+            scan_rows,
+        }
+    }
+
+    /// What its workers are told when they start.
+    pub(crate) fn setup(&self, catalogue: &Catalogue) -> Setup {
+        let sources = SourcesConfig { datasets: self.datasets.clone(), sources: self.sources.clone() };
+        Setup { catalogue: catalogue.clone(), country: self.country.clone(), sources }
     }
 }
 

@@ -111,7 +111,7 @@ async fn work(
         let job = Job { release: release.clone(), rows: permit.rows().clone(), protections };
         let protected = protect(node.pool().run(job, deadline).await?, &protections);
         let summary = *protected.summary();
-        let part = protected.into_inner().to_wire(release)?;
+        let part = protected.into_inner().to_wire()?;
         releases.push(ReleasePart {
             digest: sha256(&part),
             cells: summary.cells,

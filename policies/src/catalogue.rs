@@ -154,6 +154,10 @@ pub enum CatalogueFault {
 
 impl Catalogue {
     /// The catalogue that ships with the product.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it cannot: the text is compiled in, and a test reads it"
+    )]
     pub fn builtin() -> Self {
         #[expect(clippy::expect_used, reason = "the text is compiled in, and a test reads it")]
         Self::parse(BUILTIN.as_bytes()).expect("the built-in catalogue is valid")
@@ -227,6 +231,10 @@ impl Dataset {
 impl Kind {
     /// The finest grain at which the column can be a level: `Some(None)` for a level without grain, `None` for a column
     /// that is no level at all.
+    #[expect(
+        clippy::option_option,
+        reason = "no level, a level without grain and a level with one are three answers"
+    )]
     pub fn finest(&self) -> Option<Option<Grain>> {
         match self {
             Self::Category { .. } | Self::Number {} => Some(None),

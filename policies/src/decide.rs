@@ -195,8 +195,8 @@ fn said(grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Said {
 
 fn level_said(grant: &Grant, dataset: &Dataset, level: &LevelRef) -> Said {
     let asked = match grain_of(dataset, level) {
-        Some(grain) => grain,
-        None => return Said::ColumnNotShared,
+        Ok(grain) => grain,
+        Err(no) => return no,
     };
     match (share(grant, dataset, &level.column), asked) {
         (Shared::Country | Shared::As(Share::Dimension { finest: None }), None) => Said::Yes,
@@ -207,10 +207,9 @@ fn level_said(grant: &Grant, dataset: &Dataset, level: &LevelRef) -> Said {
         }
         (Shared::As(Share::Dimension { finest: Some(finest) }), Some(_)) => Said::TooFine(*finest),
         // A measure or a unit that is shared is still no level.
-        (Shared::As(Share::Measure { .. } | Share::Unit), _)
+        (Shared::As(Share::Measure { .. } | Share::Unit) | Shared::No, _)
         | (Shared::As(Share::Dimension { finest: None }) | Shared::Country, Some(_))
-        | (Shared::As(Share::Dimension { finest: Some(_) }), None)
-        | (Shared::No, _) => Said::ColumnNotShared,
+        | (Shared::As(Share::Dimension { finest: Some(_) }), None) => Said::ColumnNotShared,
     }
 }
 
@@ -283,13 +282,14 @@ fn share<'a>(grant: &'a Grant, dataset: &Dataset, column: &ColumnName) -> Shared
     }
 }
 
-/// The grain at which a level asks for its column; a date without a grain is the date itself. `None` for what is no
+/// The grain at which a level asks for its column; a date without a grain is the date itself. An error for what is no
 /// level at all.
-fn grain_of(dataset: &Dataset, level: &LevelRef) -> Option<Option<Grain>> {
+fn grain_of(dataset: &Dataset, level: &LevelRef) -> Result<Option<Grain>, Said> {
     if level.column.as_str() == COUNTRY_COLUMN {
-        return Some(level.grain);
+        return Ok(level.grain);
     }
-    dataset.column(level.column.as_str())?.kind.finest().map(|finest| level.grain.or(finest))
+    let finest = dataset.column(level.column.as_str()).and_then(|column| column.kind.finest());
+    finest.map(|finest| level.grain.or(finest)).ok_or(Said::ColumnNotShared)
 }
 
 /// Why no grant covers these needs. The order of the needs decides, never anything that differs between an unknown

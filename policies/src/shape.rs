@@ -221,7 +221,9 @@ impl Predicate {
     fn collect_levels(&self, levels: &mut Vec<LevelRef>) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.collect_levels(levels))
+                for part in parts {
+                    part.collect_levels(levels);
+                }
             }
             Self::Not(part) => part.collect_levels(levels),
             Self::Compare { level, .. } | Self::In { level, .. } | Self::IsNull { level } => {

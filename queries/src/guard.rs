@@ -155,11 +155,9 @@ fn word_kind(keyword: Keyword) -> Kind {
         | Keyword::BETWEEN
         | Keyword::COLLATE
         | Keyword::DIV
-        | Keyword::GLOB
         | Keyword::ILIKE
         | Keyword::IN
         | Keyword::IS
-        | Keyword::ISNULL
         | Keyword::LIKE
         | Keyword::MATCH
         | Keyword::NOT

@@ -61,7 +61,7 @@ impl Default for Limits {
             silence: Duration::from_secs(130),
             answer_bytes: 64 * 1024 * 1024,
             header_bytes: 8 * 1024,
-            age: Duration::from_secs(10 * 60),
+            age: Duration::from_mins(10),
             ping: Duration::from_secs(20),
             pong: Duration::from_secs(10),
             recheck: Duration::from_secs(30),
@@ -162,7 +162,14 @@ pub struct Client {
     credentials: Arc<Credentials>,
     trust: Arc<Trust>,
     limits: Limits,
-    pool: Mutex<HashMap<(String, Identity), Arc<Seat>>>,
+    pool: Mutex<HashMap<Whom, Arc<Seat>>>,
+}
+
+/// A party at an address.
+#[derive(PartialEq, Eq, Hash)]
+struct Whom {
+    address: String,
+    expected: Identity,
 }
 
 /// Where the connection to one party at one address is kept; held while it is being made, so that one is made.
@@ -199,7 +206,7 @@ impl Client {
             Ok(response) => Ok(response),
             Err(Unsent::Failed(fault)) => Err(fault),
             Err(Unsent::Returned(request)) => {
-                connection.close();
+                connection.retire();
                 let connection = self.connection(address, expected).await?;
                 connection.send(*request, &self.limits).await.map_err(|unsent| match unsent {
                     Unsent::Failed(fault) => fault,
@@ -237,7 +244,10 @@ impl Client {
         pool.retain(|_, seat| {
             1 < Arc::strong_count(seat) || seat.try_lock().is_ok_and(|seat| seat.is_some())
         });
-        Arc::clone(pool.entry((address.to_owned(), expected.clone())).or_default())
+        Arc::clone(
+            pool.entry(Whom { address: address.to_owned(), expected: expected.clone() })
+                .or_default(),
+        )
     }
 }
 

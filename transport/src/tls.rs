@@ -110,16 +110,11 @@ pub fn client(
 
 /// What was wrong with the peer's certificate, if that is what ended the handshake.
 pub(crate) fn peer_fault(fault: &TlsError) -> Option<PeerFault> {
-    match fault {
-        TlsError::InvalidCertificate(CertificateError::Other(OtherError(fault))) => {
-            fault.downcast_ref().copied()
-        }
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "only errors made by `refuse` carry a fault of a certificate"
-        )]
-        _ => None,
-    }
+    // Only what `refuse` made carries a fault of a certificate.
+    let TlsError::InvalidCertificate(CertificateError::Other(OtherError(fault))) = fault else {
+        return None;
+    };
+    fault.downcast_ref().copied()
 }
 
 /// Verifies those who connect, always against what is in force at that moment.

@@ -338,3 +338,6 @@ pub(crate) fn fault_of(fault: &TlsError) -> PeerFault {
         _ => PeerFault::Malformed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,7 @@ use std::sync::Arc;
 /// Ask one SQL question of many countries; every answer is verified before it is shown
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Withheld cells are shown as `:c`, cells that some countries' parts are missing from are marked `:p`, noisy cells with
-the standard deviation of their noise. Formats for programs have a status column beside every number instead.
+Withheld cells are shown as `:c`, cells that some countries' parts are missing from are marked `:p`, cells with noise `±`. Formats for programs have a status column beside every number instead.
 
 Exit codes: 0 complete, 1 error or no answer, 2 usage or connection, 3 partial, 4 refused by all, 6 verification failed
 
@@ -130,7 +129,7 @@ pub(crate) fn answer<T>(reply: Result<Reply<T>, AskError>, printer: &mut Printer
 fn exit_of_error(error: &AskError) -> Exit {
     match error {
         AskError::Connection(_) | AskError::TimedOut => Exit::Usage,
-        AskError::Desk(DeskError::Random(_)) | AskError::NoTable | AskError::Stream(_) | AskError::Tail => Exit::Error,
+        AskError::Desk(DeskError::Random(_)) | AskError::NoResources | AskError::NoTable | AskError::Stream(_) | AskError::Tail(_) => Exit::Error,
         AskError::Desk(_) => Exit::Usage,
         AskError::Verification(_) => Exit::VerificationFailed,
     }
@@ -144,7 +143,9 @@ fn advice(error: &AskError) -> String {
         AskError::Connection(_) | AskError::TimedOut => {
             format!("{error}; check the gateway's address in the profile, and that it is running")
         }
-        AskError::Desk(_) | AskError::NoTable | AskError::Stream(_) | AskError::Tail => error.to_string(),
+        AskError::Desk(_) | AskError::NoResources | AskError::NoTable | AskError::Stream(_) | AskError::Tail(_) => {
+            error.to_string()
+        },
     }
 }
 
@@ -179,6 +180,9 @@ fn print(answer: &AnswerTable, format: Format, args: &AskArgs, printer: &mut Pri
     if format == Format::Table {
         legend(answer).iter().for_each(|line| printer.talk(line));
     }
+    if let Some(undecided) = answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0) {
+        printer.talk(&format!("-- {undecided} rows are left out: withheld cells would have decided whether they belong here"));
+    }
     footer(&answer.question, &answer.outcomes, exit, printer);
     exit
 }
@@ -196,7 +200,7 @@ fn write(bytes: &[u8], out: Option<&Path>, exit: Exit, printer: &mut Printer) ->
 }
 
 /// What the marks in the table mean, for those that are in it.
-fn legend(answer: &AnswerTable) -> Vec<&'static str> {
+pub(crate) fn legend(answer: &AnswerTable) -> Vec<&'static str> {
     let Some(cells) = answer.table.as_ref().and_then(|table| crate::cells::Cells::new(table).ok()) else {
         return Vec::new();
     };
@@ -207,7 +211,7 @@ fn legend(answer: &AnswerTable) -> Vec<&'static str> {
     let marks = [
         (CellStatus::Suppressed, "-- :c  withheld: too few units, one of them dominates, or it would reveal such a cell"),
         (CellStatus::Partial, "-- :p  without the part of at least one country, which is withheld: the whole is not known"),
-        (CellStatus::Noisy, "-- ±   noise of this standard deviation was added"),
+        (CellStatus::Noisy, "-- ±   noise was added"),
     ];
     marks.into_iter().filter(|(status, _)| has(*status)).map(|(_, text)| text).collect()
 }

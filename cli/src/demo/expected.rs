@@ -25,26 +25,45 @@ pub(crate) struct Difference {
 }
 
 /// Everything about an answer that is not as expected.
-pub(crate) fn compare(example: &Example, answer: &AnswerTable) -> Result<Vec<Difference>, DemoError> {
+pub(crate) fn compare(
+    example: &Example,
+    answer: &AnswerTable,
+) -> Result<Vec<Difference>, DemoError> {
     let rows = rows(answer)?;
     let name = example.name;
     let mut differences = Vec::new();
-    differences.extend(difference(&format!("{name}: countries"), example.outcomes, &outcomes(answer)));
+    differences.extend(difference(
+        &format!("{name}: countries"),
+        example.outcomes,
+        &outcomes(answer),
+    ));
     differences.extend(difference(&format!("{name}: answer"), example.answer, &rows));
     if example.published == Published::TotalsByDrug {
         let expected = totals_by_drug()?;
         let rows: Vec<String> = rows.lines().skip(1).map(str::to_owned).collect();
-        differences.extend(difference(&format!("{name}: published totals"), &expected, &sorted(rows)));
+        differences.extend(difference(
+            &format!("{name}: published totals"),
+            &expected,
+            &sorted(rows),
+        ));
     }
     Ok(differences)
 }
 
 /// Writes down what was answered.
-pub(crate) fn record(folder: &Path, example: &Example, answer: &AnswerTable) -> Result<(), DemoError> {
+pub(crate) fn record(
+    folder: &Path,
+    example: &Example,
+    answer: &AnswerTable,
+) -> Result<(), DemoError> {
     let name = example.name;
     files::replace(&folder.join(format!("{name}.csv")), rows(answer)?.as_bytes(), Mode::Public)?;
     let outcomes = outcomes(answer);
-    Ok(files::replace(&folder.join(format!("{name}.outcomes.csv")), outcomes.as_bytes(), Mode::Public)?)
+    Ok(files::replace(
+        &folder.join(format!("{name}.outcomes.csv")),
+        outcomes.as_bytes(),
+        Mode::Public,
+    )?)
 }
 
 fn rows(answer: &AnswerTable) -> Result<String, DemoError> {
@@ -56,7 +75,9 @@ fn outcomes(answer: &AnswerTable) -> String {
     let mut text = "country,outcome,code,subject\n".to_owned();
     for report in &answer.outcomes {
         let (code, subject) = match &report.refusal {
-            Some(refusal) => (refusal.code.number(), refusal.subject.as_deref().unwrap_or_default()),
+            Some(refusal) => {
+                (refusal.code.number(), refusal.subject.as_deref().unwrap_or_default())
+            }
             None => ("", ""),
         };
         text.push_str(&format!("{},{},{code},{subject}\n", report.country, report.outcome));
@@ -88,8 +109,10 @@ fn difference(what: &str, expected: &str, found: &str) -> Option<Difference> {
     }
     let missing = expected.lines().filter(|line| !found.lines().any(|other| other == *line));
     let unexpected = found.lines().filter(|line| !expected.lines().any(|other| other == *line));
-    let mut lines: Vec<String> =
-        missing.map(|line| format!("- {line}")).chain(unexpected.map(|line| format!("+ {line}"))).collect();
+    let mut lines: Vec<String> = missing
+        .map(|line| format!("- {line}"))
+        .chain(unexpected.map(|line| format!("+ {line}")))
+        .collect();
     if lines.is_empty() {
         lines.push("the same lines in another order or number".to_owned());
     }

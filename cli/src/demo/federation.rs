@@ -75,7 +75,11 @@ impl Federation<'_> {
         });
         drop(sender);
         let counts: Vec<usize> = receiver.into_iter().collect::<Result<_, _>>()?;
-        if counts.len() == national::ALL.len() { Ok(counts.iter().sum()) } else { Err(FederationError::Thread) }
+        if counts.len() == national::ALL.len() {
+            Ok(counts.iter().sum())
+        } else {
+            Err(FederationError::Thread)
+        }
     }
 
     fn make_data_of(&self, national: &National) -> Result<usize, FederationError> {
@@ -100,7 +104,10 @@ impl Federation<'_> {
         }
         self.write("gateway/gateway.toml", &gateway_toml())?;
         for (country, person) in ANALYSTS {
-            self.write(&format!("desk/{country}-analyst-{person}.toml"), &profile_toml(country, person))?;
+            self.write(
+                &format!("desk/{country}-analyst-{person}.toml"),
+                &profile_toml(country, person),
+            )?;
         }
         for example in &questions::ALL {
             self.write(&format!("questions/{}.sql", example.name), example.sql)?;
@@ -126,11 +133,20 @@ fn readme(national: &National) -> String {
     } else {
         "Wholly invented by a seeded generator. The figures say nothing about any country."
     };
-    format!("# SYNTHETIC incidents of `{country}`\n\nNo incident in `{}` is real. {origin}\n", national.file)
+    format!(
+        "# SYNTHETIC incidents of `{country}`\n\nNo incident in `{}` is real. {origin}\n",
+        national.file
+    )
 }
 
 fn node_toml(national: &National) -> String {
     let National { country, file, format, view, .. } = national;
+    let columns: String = national
+        .column_types()
+        .iter()
+        .map(|(name, kind)| format!("    {{ name = \"{name}\", type = \"{kind}\" }},\n"))
+        .collect();
+    let columns = if columns.is_empty() { columns } else { format!("columns = [\n{columns}]\n") };
     format!(
         r#"# The demonstration's node of `{country}`. Paths are relative to this file.
 federation = "demo"
@@ -162,7 +178,7 @@ memory = "256MiB"
 name = "incidents"
 format = "{format}"
 path = "data/{file}"
-
+{columns}
 # How it maps to the federation's dataset.
 [[datasets]]
 name = "seizures"
@@ -196,7 +212,9 @@ roster_keys = "../pki/roster.keys"
 "#,
     );
     for National { country, .. } in &national::ALL {
-        let node = format!("\n[[nodes]]\ncountry = \"{country}\"\naddress_file = \"../{country}/address\"\n");
+        let node = format!(
+            "\n[[nodes]]\ncountry = \"{country}\"\naddress_file = \"../{country}/address\"\n"
+        );
         // Writing into a string does not fail.
         let _written = text.write_str(&node);
     }
@@ -269,7 +287,11 @@ mod tests {
         federation.make_certificates("2026-11-23T12:00:00Z".parse().unwrap()).unwrap();
         federation.write_settings().unwrap();
         let profile = Profile::read(&folder.path().join(PROFILE)).unwrap();
-        assert!(profile.pki.key.exists() && profile.pki.question_key.exists() && profile.pki.roster.exists());
+        assert!(
+            profile.pki.key.exists()
+                && profile.pki.question_key.exists()
+                && profile.pki.roster.exists()
+        );
         let gateway = GatewayConfig::read(&folder.path().join("gateway/gateway.toml")).unwrap();
         assert!(gateway.pki.client_key.exists() && gateway.pki.answer_key.exists());
         let node = NodeConfig::read(&folder.path().join("kr/node.toml")).unwrap();

@@ -27,7 +27,9 @@ pub(crate) enum FolderError {
     #[error(transparent)]
     Files(#[from] FilesError),
     /// It holds something else.
-    #[error("{0} is not empty and was not made by `mayag demo`: nothing was written; choose another folder, or empty it yourself")]
+    #[error(
+        "{0} is not empty and was not made by `mayag demo`: nothing was written; choose another folder, or empty it yourself"
+    )]
     Foreign(PathBuf),
 }
 
@@ -62,7 +64,9 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::Busy(path)),
-            Err(TryLockError::Error(source)) => return Err(FolderError::File { path: marker, source }),
+            Err(TryLockError::Error(source)) => {
+                return Err(FolderError::File { path: marker, source });
+            }
         }
         if temporary.is_none() {
             empty(&path)?;
@@ -98,7 +102,11 @@ fn claim(path: &Path) -> Result<(), FolderError> {
     }
     let mut entries = fs::read_dir(path).map_err(failed(path))?;
     let used = entries.next().is_some();
-    if used && !path.join(MARKER).is_file() { Err(FolderError::Foreign(path.to_owned())) } else { Ok(()) }
+    if used && !path.join(MARKER).is_file() {
+        Err(FolderError::Foreign(path.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Removes what an earlier demonstration made, by name, and nothing else.

@@ -62,7 +62,11 @@ impl Processes {
         let nodes = national::ALL.iter().map(|national| (national.country, "node", "node.toml"));
         let mut processes = Vec::new();
         for (folder, command, config) in nodes.chain([("gateway", "gateway", "gateway.toml")]) {
-            let name = if command == "node" { format!("node `{folder}`") } else { "the gateway".to_owned() };
+            let name = if command == "node" {
+                format!("node `{folder}`")
+            } else {
+                "the gateway".to_owned()
+            };
             let folder = federation.folder.join(folder);
             let process = Process::start(&name, command, &folder, config);
             processes.push(process.map_err(|source| ProcessError::NotStarted { name, source })?);
@@ -144,7 +148,12 @@ mod tests {
         let log = folder.path().join("node.log");
         assert_eq!(last_lines(&log), "");
         let text: String = (0..5000).map(|i| format!("line {i}\n")).collect();
-        mayag_transport::files::replace(&log, text.as_bytes(), mayag_transport::files::Mode::Public).unwrap();
+        mayag_transport::files::replace(
+            &log,
+            text.as_bytes(),
+            mayag_transport::files::Mode::Public,
+        )
+        .unwrap();
         let lines = last_lines(&log);
         assert!(lines.starts_with("line 4988\n") && lines.ends_with("line 4999"), "{lines}");
     }

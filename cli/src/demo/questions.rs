@@ -80,12 +80,17 @@ pub(crate) const ALL: [Example; 4] = [
 impl Example {
     /// Whom it is asked of; nothing means everybody.
     pub(crate) fn asked(&self) -> Option<Vec<Country>> {
-        let countries: Vec<Country> = self.countries.iter().filter_map(|code| code.parse().ok()).collect();
+        let countries: Vec<Country> =
+            self.countries.iter().filter_map(|code| code.parse().ok()).collect();
         (!countries.is_empty()).then_some(countries)
     }
 
     /// Whom it is asked of, in words.
     pub(crate) fn asked_words(&self) -> String {
-        if self.countries.is_empty() { "all countries".to_owned() } else { self.countries.join(", ") }
+        if self.countries.is_empty() {
+            "all countries".to_owned()
+        } else {
+            self.countries.join(", ")
+        }
     }
 }

@@ -79,7 +79,10 @@ mod tests {
         let (state, first) = splitmix(0);
         assert_eq!((first, splitmix(state).1), (0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4));
         let mut random = Random { state: [1, 2, 3, 4] };
-        assert_eq!([random.next(), random.next(), random.next(), random.next()], [11520, 0, 1_509_978_240, 1_215_971_899_390_074_240]);
+        assert_eq!(
+            [random.next(), random.next(), random.next(), random.next()],
+            [11520, 0, 1_509_978_240, 1_215_971_899_390_074_240]
+        );
     }
 
     #[test]

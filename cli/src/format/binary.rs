@@ -78,11 +78,6 @@ fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
             let words: ArrayRef = Arc::new(StringArray::from(statuses));
             columns.push((Field::new(name, DataType::Utf8, true), words));
         }
-        if let Some(deviation) = column.deviation {
-            let deviations = table.batch.columns().get(deviation).ok_or(FormatError::Encoding)?;
-            let field = Field::new(format!("{}_sd", column.name), deviations.data_type().clone(), true);
-            columns.push((field, Arc::clone(deviations)));
-        }
     }
     Ok(columns)
 }
@@ -94,6 +89,7 @@ fn metadata(answer: &AnswerTable) -> Result<HashMap<String, String>, FormatError
         ("mayag.complete", answer.complete().to_string()),
         ("mayag.asked", answer.asked().to_string()),
         ("mayag.answered", answer.answered().to_string()),
+        ("mayag.undecided", answer.table.as_ref().map_or(0, |table| table.undecided).to_string()),
         ("mayag.countries", to_text(&countries, Reader::Program)?.trim_end().to_owned()),
     ];
     Ok(words.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())

@@ -18,19 +18,14 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
     for (column, status) in cells.columns().zip(status_names(cells.columns())) {
         header.push(column.name.clone());
         header.extend(status);
-        header.extend(column.deviation.map(|_| format!("{}_sd", column.name)));
     }
-    let deviations: Vec<bool> = cells.columns().map(|column| column.deviation.is_some()).collect();
     let mut out = String::new();
     push(&mut out, &header, style);
     for row in 0..cells.rows() {
         let mut fields = Vec::with_capacity(header.len());
-        for (cell, deviation) in cells.row(row)?.iter().zip(&deviations) {
+        for cell in &cells.row(row)? {
             fields.push(value(cell, style));
             fields.extend(cell.status.map(|status| status.as_str().to_owned()));
-            if *deviation {
-                fields.push(cell.deviation.map(|deviation| deviation.to_string()).unwrap_or_default());
-            }
         }
         push(&mut out, &fields, style);
     }

@@ -23,6 +23,8 @@ struct Whole<'a> {
     countries: Vec<CountryLine<'a>>,
     columns: Vec<ColumnLine<'a>>,
     rows: Vec<RowLine<'a>>,
+    /// Rows that a filter left out because a withheld cell would have decided about them.
+    undecided: u64,
 }
 
 /// What one country did.
@@ -60,8 +62,6 @@ struct ColumnLine<'a> {
 struct RowLine<'a> {
     values: InOrder<'a, serde_json::Value>,
     status: InOrder<'a, &'static str>,
-    #[serde(skip_serializing_if = "InOrder::is_empty")]
-    deviation: InOrder<'a, f64>,
 }
 
 /// An object whose keys keep the order of the columns.
@@ -80,6 +80,7 @@ enum Line<'a> {
         complete: bool,
         answered: usize,
         asked: usize,
+        undecided: u64,
     },
     Country {
         seq: u64,
@@ -104,6 +105,7 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
         countries: answer.outcomes.iter().map(CountryLine::new).collect(),
         columns: cells.iter().flat_map(columns).collect(),
         rows: rows(cells.as_ref())?,
+        undecided: undecided(answer),
     };
     to_text(&whole, style.reader)
 }
@@ -124,7 +126,8 @@ pub fn render_lines(answer: &AnswerTable) -> Result<String, FormatError> {
         seq += 1;
     }
     let (complete, answered, asked) = (answer.complete(), answer.answered(), answer.asked());
-    out.push_str(&to_text(&Line::Complete { seq, complete, answered, asked }, Reader::Program)?);
+    let complete = Line::Complete { seq, complete, answered, asked, undecided: undecided(answer) };
+    out.push_str(&to_text(&complete, Reader::Program)?);
     Ok(out)
 }
 
@@ -168,6 +171,10 @@ impl<'a> CountryLine<'a> {
     }
 }
 
+fn undecided(answer: &AnswerTable) -> u64 {
+    answer.table.as_ref().map_or(0, |table| table.undecided)
+}
+
 fn columns<'a>(cells: &Cells<'a>) -> Vec<ColumnLine<'a>> {
     let line = |(i, column): (usize, &'a Column)| ColumnLine {
         name: &column.name,
@@ -189,7 +196,6 @@ fn row<'a>(cells: &Cells<'a>, i: usize) -> Result<RowLine<'a>, FormatError> {
     Ok(RowLine {
         values: InOrder(named().map(|(name, cell)| (name, value(cell))).collect()),
         status: InOrder(named().filter_map(|(name, cell)| Some((name, cell.status?.as_str()))).collect()),
-        deviation: InOrder(named().filter_map(|(name, cell)| Some((name, cell.deviation?))).collect()),
     })
 }
 
@@ -212,12 +218,6 @@ fn integer(text: &str) -> serde_json::Value {
         number.into()
     } else {
         text.into()
-    }
-}
-
-impl<T> InOrder<'_, T> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Aligned columns for people: numbers to the right, `:c` for withheld cells, `:p` behind partial ones, `±sd` behind
-//! noisy ones.
+//! Aligned columns for people: numbers to the right, `:c` for withheld cells, `:p` behind partial ones, `±` behind noisy
+//! ones.
 
 use crate::cells::{Cell, Cells, Value};
 use crate::format::{FormatError, Style};
@@ -13,10 +13,13 @@ pub const WITHHELD: &str = ":c";
 /// What stands behind a cell that some countries' parts are missing from.
 pub const PARTIAL: &str = ":p";
 
-/// A cell as text: the value, and the marks behind it. They are aligned apart, so that digits stay below digits.
+/// What stands behind a cell with noise in it.
+pub const NOISY: &str = "±";
+
+/// A cell as text: the value, and the mark behind it. They are aligned apart, so that digits stay below digits.
 struct Text {
     value: String,
-    marks: String,
+    mark: &'static str,
 }
 
 /// The answer as an aligned table; empty where no country answered.
@@ -65,16 +68,12 @@ fn text(cell: &Cell, style: &Style) -> Text {
         Value::Suppressed => WITHHELD.to_owned(),
         Value::Text(text) => safe(text).into_owned(),
     };
-    let mut marks = Vec::new();
-    if let Some(deviation) = cell.deviation
-        && cell.value != Value::Suppressed
-    {
-        marks.push(format!("±{deviation}"));
-    }
-    if cell.status == Some(CellStatus::Partial) {
-        marks.push(PARTIAL.to_owned());
-    }
-    Text { value, marks: marks.join(" ") }
+    let mark = match cell.status {
+        Some(CellStatus::Noisy) => NOISY,
+        Some(CellStatus::Partial) => PARTIAL,
+        Some(CellStatus::Known | CellStatus::Suppressed) | None => "",
+    };
+    Text { value, mark }
 }
 
 /// A decimal without the zeros that only its scale put there.
@@ -85,24 +84,24 @@ fn trimmed(digits: &str) -> &str {
 /// How wide a column is, and on which side its values stand.
 struct Layout {
     value: usize,
-    marks: usize,
+    mark: usize,
     numeric: bool,
 }
 
 impl Layout {
     fn of<'a>(header: &str, numeric: bool, cells: impl Iterator<Item = &'a Text>) -> Self {
-        let (mut value, mut marks) = (0, 0);
+        let (mut value, mut mark) = (0, 0);
         for cell in cells {
             value = value.max(width(&cell.value));
-            marks = marks.max(width(&cell.marks));
+            mark = mark.max(width(cell.mark));
         }
-        let mut layout = Self { value, marks, numeric };
+        let mut layout = Self { value, mark, numeric };
         layout.value += width(header).saturating_sub(layout.width());
         layout
     }
 
     fn width(&self) -> usize {
-        self.value + if self.marks == 0 { 0 } else { self.marks + 1 }
+        self.value + if self.mark == 0 { 0 } else { self.mark + 1 }
     }
 
     fn header(&self, header: &str) -> String {
@@ -111,7 +110,7 @@ impl Layout {
 
     fn cell(&self, text: &Text) -> String {
         let value = pad(&text.value, self.value, self.numeric);
-        if self.marks == 0 { value } else { format!("{value} {}", pad(&text.marks, self.marks, false)) }
+        if self.mark == 0 { value } else { format!("{value} {}", pad(text.mark, self.mark, false)) }
     }
 }
 

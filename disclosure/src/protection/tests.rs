@@ -52,6 +52,7 @@ fn cells_shown(units: &[u64]) -> Vec<bool> {
     shown(&cells, TEN).0
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as `Cells::contributions` gives it")]
 fn sum(total: f64, largest: f64, second: f64) -> Option<Contributions> {
     Some(Contributions { total, largest, second })
 }

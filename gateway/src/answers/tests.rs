@@ -126,7 +126,7 @@ fn an_answer_a_refusal_and_a_failure_are_what_they_say() {
 
 #[test]
 fn only_the_key_of_the_country_counts() {
-    let (kr, other) = (kr(), self::kr());
+    let (other, kr) = (kr(), kr());
     let parts = vec![part("kr", &[3, 4])];
     let sent = other.sent(&answer(answered(&parts)), parts.clone());
     assert_eq!(check(&sent, &kr.expected).unwrap_err(), AnswerFault::Signature);

@@ -10,6 +10,7 @@ use super::predicate::Scope;
 use super::sources::{Datasets, Mapped};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
+use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
@@ -143,7 +144,7 @@ impl Query<'_> {
 
     /// The aggregate of a measure that the first pass computes under its own name.
     fn measure(&self, of: &MeasureOf) -> Result<Option<Expr>, WorkFailure> {
-        let float = |column_name: &str| cast(column(column_name), datafusion::arrow::datatypes::DataType::Float64);
+        let float = |column_name: &str| cast(column(column_name), DataType::Float64);
         #[expect(clippy::cast_precision_loss, reason = "a centre is a public round number near a mean")]
         let distance = |column_name: &str, center: i64| float(column_name) - lit(center as f64);
         Ok(match of {

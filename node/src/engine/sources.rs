@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 mod column_type;
 
-pub use column_type::ColumnType;
+pub use column_type::{ColumnType, UnknownColumnType};
 
 /// The tables of a node, as part of `node.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

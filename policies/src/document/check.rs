@@ -29,15 +29,14 @@ pub(super) fn grants(
             let message = "the grant ends before the policy begins";
             problems.push(Problem::new(format!("{place}/valid_until"), message));
         }
-        match catalogue.dataset(written.dataset.as_str()) {
-            Some(dataset) => grants.push(grant(&place, written, dataset, &mut problems)),
-            None => {
-                let names = catalogue.datasets.iter().map(|dataset| dataset.name.as_str());
-                let message =
-                    format!("the catalogue has no dataset {}", quoted(written.dataset.as_str()));
-                let problem = Problem::new(format!("{place}/dataset"), message);
-                problems.push(problem.suggest(written.dataset.as_str(), names));
-            }
+        if let Some(dataset) = catalogue.dataset(written.dataset.as_str()) {
+            grants.push(grant(&place, written, dataset, &mut problems));
+        } else {
+            let names = catalogue.datasets.iter().map(|dataset| dataset.name.as_str());
+            let message =
+                format!("the catalogue has no dataset {}", quoted(written.dataset.as_str()));
+            let problem = Problem::new(format!("{place}/dataset"), message);
+            problems.push(problem.suggest(written.dataset.as_str(), names));
         }
     }
     if !problems.is_empty() {

@@ -111,10 +111,7 @@ fn distance(from: &str, to: &str) -> usize {
     for (i, a) in from.chars().enumerate() {
         let mut diagonal = i;
         let mut left = i + 1;
-        let (first, rest) = match row.split_first_mut() {
-            Some(parts) => parts,
-            None => return i,
-        };
+        let Some((first, rest)) = row.split_first_mut() else { return i };
         *first = left;
         for (above, b) in rest.iter_mut().zip(to.chars()) {
             let here = (diagonal + usize::from(a != b)).min(*above + 1).min(left + 1);

@@ -4,6 +4,7 @@ use super::{LONGEST, Policy, Problem, Share};
 use crate::catalogue::Catalogue;
 use crate::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_protocol::names::Digest;
+use std::fmt::Write as _;
 use std::path::Path;
 
 const SMALLEST: &str = include_str!("../../examples/smallest.json");
@@ -19,7 +20,7 @@ fn parse(text: &str) -> Result<Policy, Vec<Problem>> {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    problems.iter().flat_map(|problem| [problem.to_string(), "\n".to_owned()]).collect()
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn the_examples_are_read() {
     let smallest = parse(SMALLEST).map_err(|problems| lines(&problems)).unwrap();
     assert_eq!(smallest.country().as_str(), "th");
     assert_eq!(smallest.version().serial, 1);
-    assert_eq!(smallest.version().digest.as_str()[..16], format!("{:016x}", SMALLEST.len()));
+    assert!(smallest.version().digest.as_str().starts_with(&format!("{:016x}", SMALLEST.len())));
     let grant = &smallest.grants()[0];
     assert_eq!((grant.protections.min_units, grant.protections.p_percent), (10, 10));
     assert_eq!(grant.rows, Predicate::everything());
@@ -72,7 +73,7 @@ fn refused_twins_are_refused_in_exactly_these_words() {
             let found = lines(&parse(&text).expect_err(&path.display().to_string()));
             let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
             if found != expected {
-                wrong.push_str(&format!("--- {}\n{found}", path.with_extension("txt").display()));
+                writeln!(wrong, "--- {}\n{found}", path.with_extension("txt").display()).unwrap();
             }
         }
     }
@@ -89,7 +90,7 @@ fn long_documents_are_refused_unread() {
 #[test]
 fn every_truncation_and_every_changed_byte_is_refused_or_read_without_a_panic() {
     for end in 0..SMALLEST.trim_end().len() {
-        assert!(parse(&SMALLEST[..end]).is_err(), "{end}");
+        assert!(parse(SMALLEST.get(..end).unwrap()).is_err(), "{end}");
     }
     for at in 0..SMALLEST.len() {
         for byte in *b"\"{}[]:,0\\\n x" {

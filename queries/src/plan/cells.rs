@@ -27,19 +27,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A part of the plan above the releases.
-pub(super) struct Cells {
-    pub(super) plan: LogicalPlan,
+pub(crate) struct Cells {
+    pub(crate) plan: LogicalPlan,
     /// One per column of the original plan.
-    pub(super) carried: Vec<Carried>,
+    pub(crate) carried: Vec<Carried>,
 }
 
 /// What travels with a column.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Carried {
+pub(crate) struct Carried {
     /// The column of its status, where it depends on a measure.
-    pub(super) status: Option<Column>,
+    pub(crate) status: Option<Column>,
     /// The unit of its numbers.
-    pub(super) unit: Option<String>,
+    pub(crate) unit: Option<String>,
 }
 
 impl Cells {
@@ -57,7 +57,7 @@ impl Cells {
     }
 
     /// The original columns.
-    pub(super) fn visible(&self) -> Vec<Expr> {
+    pub(crate) fn visible(&self) -> Vec<Expr> {
         self.plan.schema().columns().into_iter().take(self.carried.len()).map(Expr::Column).collect()
     }
 }

@@ -78,7 +78,7 @@ struct Cutter<'r, 'a> {
     wire: Vec<WireMeasure>,
 }
 
-impl Cutter<'_, '_> {
+impl<'a> Cutter<'_, 'a> {
     fn key(&self, expr: &Expr) -> Result<Level, Refusal> {
         match self.rows.source(expr, self.schema) {
             Some(Source::Level(level)) => Ok(level),
@@ -170,7 +170,7 @@ impl Cutter<'_, '_> {
     }
 
     /// The measure that an argument is: a bare column, at most read as a float.
-    fn measure(&self, name: &str, argument: &Expr, distinct: bool) -> Result<&Column, Refusal> {
+    fn measure(&self, name: &str, argument: &Expr, distinct: bool) -> Result<&'a Column, Refusal> {
         let inner = match argument {
             Expr::Cast(cast) if cast.field.data_type() == &DataType::Float64 => cast.expr.as_ref(),
             other => other,

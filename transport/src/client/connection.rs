@@ -37,7 +37,7 @@ pub(super) struct Connection {
     server: Server,
     /// Whether the server has said anything. Until it has, it has not accepted our certificate.
     heard: Arc<AtomicBool>,
-    closed: AtomicBool,
+    retired: AtomicBool,
     spawner: Spawner,
     _tasks: Tasks,
 }
@@ -103,7 +103,7 @@ pub(super) async fn connect(
         opened,
         server,
         heard,
-        closed: AtomicBool::new(false),
+        retired: AtomicBool::new(false),
         spawner,
         _tasks: tasks,
     }))
@@ -177,7 +177,7 @@ impl Server {
 impl Connection {
     /// Whether further requests may go this way.
     pub(super) fn is_usable(&self, limits: &Limits) -> bool {
-        !self.closed.load(Ordering::Acquire)
+        !self.retired.load(Ordering::Acquire)
             && !self.sender.is_closed()
             && self.opened.elapsed() < limits.age
             && self.server.is_trusted(limits.recheck)
@@ -209,9 +209,14 @@ impl Connection {
         }
     }
 
+    /// Takes no further requests; those in progress go on.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
     /// Ends it at once, with everything on it.
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.retire();
         self.spawner.stop();
     }
 

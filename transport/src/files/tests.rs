@@ -23,7 +23,7 @@ fn a_secret_that_others_can_read_is_refused() {
         assert!(message.contains("chmod 600") && message.contains("tls.key"), "{message}");
     }
     fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
-    assert!(read_secret(&path).is_ok());
+    assert_eq!(read_secret(&path).unwrap(), "secret");
 }
 
 #[test]

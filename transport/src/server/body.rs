@@ -160,13 +160,11 @@ impl ResponseBody {
 
     /// All senders are gone; that is the end only if the task that had them came to its own.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
-        match ready!(self.producer.poll_join_next(context)) {
-            Some(Err(_)) => Poll::Ready(Some(Err(Broken))),
-            Some(Ok(())) | None => {
-                self.stream = None;
-                Poll::Ready(None)
-            }
+        if let Some(Err(_)) = ready!(self.producer.poll_join_next(context)) {
+            return Poll::Ready(Some(Err(Broken)));
         }
+        self.stream = None;
+        Poll::Ready(None)
     }
 
     fn is_over(&self) -> bool {

@@ -159,9 +159,10 @@ async fn handshake(shared: &Shared, stream: TcpStream, address: SocketAddr) -> O
 
 fn report(fault: &io::Error) {
     let fault = fault.get_ref().and_then(|fault| fault.downcast_ref()).and_then(tls::peer_fault);
-    match fault {
-        Some(fault) => tracing::warn!(%fault, "a client's certificate was refused"),
-        None => tracing::debug!("a handshake failed"),
+    if let Some(fault) = fault {
+        tracing::warn!(%fault, "a client's certificate was refused");
+    } else {
+        tracing::debug!("a handshake failed");
     }
 }
 

@@ -27,7 +27,7 @@ const LONGEST_AUTHORITY: usize = 64 * 1024;
 const LONGEST_LIST: usize = 16 * 1024 * 1024;
 
 /// A list may begin this much in the future: clocks differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+const CLOCK_SKEW: Duration = Duration::from_mins(5);
 
 /// What is in force together.
 pub(super) struct Loaded {

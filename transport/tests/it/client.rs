@@ -50,7 +50,7 @@ async fn a_restarted_server_is_found_again() {
     let trust = world.trust();
     let client = world.gateway_client(&trust, client::Limits::default());
     let mut node = world.node(&trust, Limits::default()).await;
-    assert!(client.post(&node.address(), &id(NODE_KR), "/who", Bytes::new()).await.is_ok());
+    client.post(&node.address(), &id(NODE_KR), "/who", Bytes::new()).await.unwrap();
     node.stop().await;
     let fault = {
         let address = node.address();
@@ -59,7 +59,7 @@ async fn a_restarted_server_is_found_again() {
     };
     assert!(matches!(fault, ClientError::Unreachable { .. }), "{fault}");
     let node = world.node(&trust, Limits::default()).await;
-    assert!(client.post(&node.address(), &id(NODE_KR), "/who", Bytes::new()).await.is_ok());
+    client.post(&node.address(), &id(NODE_KR), "/who", Bytes::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn whoever_does_not_speak_tls_is_told_apart() {
     let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = rude.local_addr().unwrap().to_string();
     let expected = id(NODE_KR);
-    let (fault, _) = tokio::join!(client.post(&address, &expected, "/who", Bytes::new()), async {
+    let (fault, ()) = tokio::join!(client.post(&address, &expected, "/who", Bytes::new()), async {
         drop(rude.accept().await.unwrap());
     });
     let fault = fault.unwrap_err();

@@ -20,7 +20,7 @@ fn every_authority_needs_its_one_revocation_list_in_force() {
     let list = folder.join("kr-analyst.crl");
     let good = fs::read(&list).unwrap();
 
-    world.pki.write_crl(&scope, &[], world.now(), world.now()).unwrap();
+    world.pki.write_crl(&scope, &[], "2026-11-23T11:00:00Z".parse().unwrap(), world.now()).unwrap();
     assert!(matches!(world.try_trust(), Err(TrustError::ListExpired { .. })));
     world.pki.write_crl(&scope, &[], world.now().plus(HOUR), world.now().plus(2 * HOUR)).unwrap();
     assert!(matches!(world.try_trust(), Err(TrustError::ListNotYet { .. })));

@@ -5,7 +5,7 @@
 
 mod profiles;
 
-pub(crate) use profiles::{Profile, AUSTRALIA, KOREA, MEXICO, THAILAND};
+pub(crate) use profiles::{AUSTRALIA, KOREA, MEXICO, Profile, THAILAND};
 
 use super::{Incident, NOTES, SEED, informant, note};
 use crate::demo::random::Random;
@@ -22,7 +22,10 @@ pub(crate) fn incidents(profile: &Profile) -> Vec<Incident> {
     let mut random = Random::new(SEED, profile.country);
     let mut days: Vec<u64> = (0..profile.incidents).map(|_| day(&mut random)).collect();
     days.sort_unstable();
-    days.into_iter().enumerate().filter_map(|(i, day)| incident(profile, i + 1, day, &mut random)).collect()
+    days.into_iter()
+        .enumerate()
+        .filter_map(|(i, day)| incident(profile, i + 1, day, &mut random))
+        .collect()
 }
 
 /// A day; later ones are a little more frequent.

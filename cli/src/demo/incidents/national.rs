@@ -81,6 +81,14 @@ impl National {
         }
     }
 
+    /// The columns of a text file and their types, as `node.toml` names them; Parquet files know their own.
+    pub(crate) fn column_types(&self) -> Vec<(&'static str, String)> {
+        if self.format == "parquet" {
+            return Vec::new();
+        }
+        self.columns.iter().map(|(name, field)| (*name, field.column_type())).collect()
+    }
+
     /// The bytes of its file.
     pub(crate) fn encode(&self, incidents: &[Incident]) -> Result<Vec<u8>, NotWritten> {
         write::encode(self, incidents)
@@ -103,7 +111,9 @@ impl National {
             Field::Note => Value::Text(&incident.note),
             Field::Origin => optional(incident.origin),
             Field::Pounds => Value::Decimal(incident.quantity, published::SCALE),
-            Field::Purity => incident.purity.map_or(Value::Unknown, |tenths| Value::Decimal(tenths.into(), 1)),
+            Field::Purity => {
+                incident.purity.map_or(Value::Unknown, |tenths| Value::Decimal(tenths.into(), 1))
+            }
             Field::Region => Value::Text(incident.place.region),
             Field::SeizedOn => Value::Date(incident.seized_on),
             Field::Transport => Value::Text(incident.transport),
@@ -111,7 +121,34 @@ impl National {
     }
 
     fn national_drug(&self, drug: &'static str) -> &'static str {
-        self.drugs.iter().find(|(catalogue, _)| *catalogue == drug).map_or(drug, |(_, national)| national)
+        self.drugs
+            .iter()
+            .find(|(catalogue, _)| *catalogue == drug)
+            .map_or(drug, |(_, national)| national)
+    }
+}
+
+impl Field {
+    fn column_type(self) -> String {
+        match self {
+            Self::FiscalYear | Self::Grams => "integer".to_owned(),
+            Self::Kilograms => format!("decimal(12,{})", invented::SCALE),
+            Self::Pounds => format!("decimal(28,{})", published::SCALE),
+            Self::Purity => "decimal(4,1)".to_owned(),
+            Self::SeizedOn => "date".to_owned(),
+            Self::Agency
+            | Self::Area
+            | Self::Destination
+            | Self::Drug
+            | Self::Id
+            | Self::Informant
+            | Self::LandFilter
+            | Self::Month
+            | Self::Note
+            | Self::Origin
+            | Self::Region
+            | Self::Transport => "text".to_owned(),
+        }
     }
 }
 
@@ -167,12 +204,10 @@ const KR: National = National {
     file: "apsu.csv",
     format: "csv",
     view: "\
-SELECT sagun_beonho AS seizure_id, CAST(apsu_ilja AS DATE) AS seized_on, yakmul AS drug, gigwan AS agency,
-  jiyeok AS region, segwan AS area, unsong AS transport,
-  CASE WHEN chulbalji = '' THEN NULL ELSE chulbalji END AS origin_country,
-  CASE WHEN dochakji = '' THEN NULL ELSE dochakji END AS destination_country,
-  CAST(hoegye_yeondo AS BIGINT) AS fiscal_year, wol AS month, CAST(NULL AS VARCHAR) AS land_filter,
-  CAST(CAST(jungryang_kg AS DECIMAL(12, 3)) * CAST('2.20462262' AS DECIMAL(9, 8)) AS DECIMAL(28, 16)) AS quantity,
+SELECT sagun_beonho AS seizure_id, apsu_ilja AS seized_on, yakmul AS drug, gigwan AS agency,
+  jiyeok AS region, segwan AS area, unsong AS transport, chulbalji AS origin_country, dochakji AS destination_country,
+  hoegye_yeondo AS fiscal_year, wol AS month, CAST(NULL AS VARCHAR) AS land_filter,
+  CAST(jungryang_kg * CAST('2.20462262' AS DECIMAL(9, 8)) AS DECIMAL(28, 16)) AS quantity,
   CAST(sundo AS DOUBLE) AS purity_pct, damdang_memo AS officer_note, jebo_beonho AS informant_ref
 FROM incidents",
     columns: &[
@@ -202,15 +237,13 @@ const MX: National = National {
     file: "aseguramientos.csv",
     format: "csv",
     view: "\
-SELECT folio AS seizure_id, CAST(fecha AS DATE) AS seized_on,
+SELECT folio AS seizure_id, fecha AS seized_on,
   CASE droga WHEN 'Cocaina' THEN 'Cocaine' WHEN 'Extasis' THEN 'Ecstasy' WHEN 'Fentanilo' THEN 'Fentanyl'
     WHEN 'Heroina' THEN 'Heroin' WHEN 'Marihuana' THEN 'Marijuana' WHEN 'Metanfetamina' THEN 'Methamphetamine'
     WHEN 'Opio' THEN 'Opium' WHEN 'Precursores' THEN 'Precursors' ELSE 'Other' END AS drug,
-  dependencia AS agency, region, lugar AS area, transporte AS transport,
-  CASE WHEN pais_origen = '' THEN NULL ELSE pais_origen END AS origin_country,
-  CASE WHEN pais_destino = '' THEN NULL ELSE pais_destino END AS destination_country,
-  CAST(ejercicio AS BIGINT) AS fiscal_year, mes AS month, CAST(NULL AS VARCHAR) AS land_filter,
-  CAST(CAST(cantidad_kg AS DECIMAL(12, 3)) * CAST('2.20462262' AS DECIMAL(9, 8)) AS DECIMAL(28, 16)) AS quantity,
+  dependencia AS agency, region, lugar AS area, transporte AS transport, pais_origen AS origin_country, pais_destino AS destination_country,
+  ejercicio AS fiscal_year, mes AS month, CAST(NULL AS VARCHAR) AS land_filter,
+  CAST(cantidad_kg * CAST('2.20462262' AS DECIMAL(9, 8)) AS DECIMAL(28, 16)) AS quantity,
   CAST(pureza AS DOUBLE) AS purity_pct, notas AS officer_note, fuente AS informant_ref
 FROM incidents",
     columns: &[
@@ -250,10 +283,10 @@ const TH: National = National {
     file: "khadi.ndjson",
     format: "ndjson",
     view: "\
-SELECT khadi_no AS seizure_id, CAST(wan_thi AS DATE) AS seized_on, ya_septid AS drug, nuai_ngan AS agency, phak AS region,
+SELECT khadi_no AS seizure_id, wan_thi AS seized_on, ya_septid AS drug, nuai_ngan AS agency, phak AS region,
   phuen_thi AS area, khonsong AS transport, ton_thang AS origin_country, plai_thang AS destination_country,
-  CAST(pi_ngop AS BIGINT) AS fiscal_year, duean AS month, CAST(NULL AS VARCHAR) AS land_filter,
-  CAST(CAST(nam_nak_kg AS DECIMAL(12, 3)) * CAST('2.20462262' AS DECIMAL(9, 8)) AS DECIMAL(28, 16)) AS quantity,
+  pi_ngop AS fiscal_year, duean AS month, CAST(NULL AS VARCHAR) AS land_filter,
+  CAST(nam_nak_kg * CAST('2.20462262' AS DECIMAL(9, 8)) AS DECIMAL(28, 16)) AS quantity,
   CAST(borisut AS DOUBLE) AS purity_pct, banthuek AS officer_note, sai_khao AS informant_ref
 FROM incidents",
     columns: &[

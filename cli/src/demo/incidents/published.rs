@@ -9,7 +9,8 @@ use crate::demo::random::Random;
 use chrono::{Days, Months, NaiveDate};
 
 /// The published groups; `demo/data/PROVENANCE.md` says where they come from.
-pub(crate) const PUBLISHED: &str = include_str!("../../../demo/data/us_cbp_nationwide-drugs-fy20-fy23.csv");
+pub(crate) const PUBLISHED: &str =
+    include_str!("../../../demo/data/us_cbp_nationwide-drugs-fy20-fy23.csv");
 
 /// Digits after the point of a quantity: as many as the publication's longest has.
 pub(crate) const SCALE: u32 = 16;
@@ -38,7 +39,12 @@ pub(crate) struct LineError(usize);
 
 /// The published groups, in the order of the file.
 pub(crate) fn groups() -> Result<Vec<Group>, LineError> {
-    PUBLISHED.lines().enumerate().skip(1).map(|(i, line)| group(line).ok_or(LineError(i + 1))).collect()
+    PUBLISHED
+        .lines()
+        .enumerate()
+        .skip(1)
+        .map(|(i, line)| group(line).ok_or(LineError(i + 1)))
+        .collect()
 }
 
 /// One incident per published event.
@@ -94,7 +100,7 @@ fn split(quantity: i128, events: u64, random: &mut Random) -> Vec<i128> {
         })
         .collect();
     if let Some(last) = parts.last_mut() {
-        *last += left;
+        *last += left - 1;
     }
     parts
 }
@@ -109,20 +115,30 @@ fn route(group: &Group, random: &mut Random) -> (&'static str, Option<&'static s
     let origins: &[(Option<&str>, u32)] = match (group.place.region, group.drug) {
         ("Southwest Border", _) => &[(Some("mx"), 24), (Some("gt"), 2), (Some("co"), 1), (None, 3)],
         ("Northern Border", _) => &[(Some("ca"), 20), (Some("cn"), 2), (Some("nl"), 1), (None, 3)],
-        (_, "Cocaine") => &[(Some("co"), 8), (Some("do"), 6), (Some("ec"), 3), (Some("pe"), 2), (None, 4)],
+        (_, "Cocaine") => {
+            &[(Some("co"), 8), (Some("do"), 6), (Some("ec"), 3), (Some("pe"), 2), (None, 4)]
+        }
         (_, "Khat") => &[(Some("ke"), 6), (Some("et"), 5), (None, 1)],
-        (_, "Ecstasy" | "Ketamine" | "LSD") => &[(Some("nl"), 8), (Some("de"), 5), (Some("gb"), 4), (None, 3)],
-        (_, "Methamphetamine" | "Fentanyl") => &[(Some("mx"), 8), (Some("cn"), 5), (Some("th"), 1), (None, 3)],
+        (_, "Ecstasy" | "Ketamine" | "LSD") => {
+            &[(Some("nl"), 8), (Some("de"), 5), (Some("gb"), 4), (None, 3)]
+        }
+        (_, "Methamphetamine" | "Fentanyl") => {
+            &[(Some("mx"), 8), (Some("cn"), 5), (Some("th"), 1), (None, 3)]
+        }
         (_, _) => &[(Some("cn"), 5), (Some("in"), 3), (Some("gb"), 3), (Some("jm"), 2), (None, 4)],
     };
-    (random.choose(transports).copied().unwrap_or("unknown"), random.choose(origins).copied().flatten())
+    (
+        random.choose(transports).copied().unwrap_or("unknown"),
+        random.choose(origins).copied().flatten(),
+    )
 }
 
 fn group(line: &'static str) -> Option<Group> {
     let mut fields = line.split(',');
     let mut field = || fields.next();
     let (year, month, agency, region) = (field()?, field()?, field()?, field()?);
-    let (land_filter, area, drug, events, quantity) = (field()?, field()?, field()?, field()?, field()?);
+    let (land_filter, area, drug, events, quantity) =
+        (field()?, field()?, field()?, field()?, field()?);
     let fiscal_year: i32 = year.parse().ok()?;
     let month0 = u32::try_from(MONTHS.iter().position(|name| *name == month)?).ok()?;
     // Fiscal year 2020 is October 2019 to September 2020.

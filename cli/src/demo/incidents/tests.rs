@@ -17,7 +17,11 @@ fn national(country: &str) -> &'static National {
 }
 
 fn incidents(national: &National) -> Cow<'static, [Incident]> {
-    if national.country == "us" { Cow::Borrowed(&AMERICAN) } else { Cow::Owned(national.incidents().unwrap()) }
+    if national.country == "us" {
+        Cow::Borrowed(&AMERICAN)
+    } else {
+        Cow::Owned(national.incidents().unwrap())
+    }
 }
 
 fn seizures() -> Dataset {
@@ -26,7 +30,8 @@ fn seizures() -> Dataset {
 
 /// A published number in 10⁻¹⁶, read digit by digit, independently of the product's reader.
 fn sixteenths(text: &str) -> i128 {
-    let (digits, exponent) = text.split_once("e-").map_or((text, 0), |(digits, e)| (digits, e.parse().unwrap()));
+    let (digits, exponent) =
+        text.split_once("e-").map_or((text, 0), |(digits, e)| (digits, e.parse().unwrap()));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let mut all = "0".repeat(exponent) + whole;
     let point = all.len() - exponent;
@@ -41,7 +46,10 @@ fn the_incidents_of_the_united_states_add_up_to_every_published_row() {
     let mut published: BTreeMap<[&str; 7], (u64, i128)> = BTreeMap::new();
     for line in PUBLISHED.lines().skip(1) {
         let f: Vec<&str> = line.split(',').collect();
-        let before = published.insert([f[0], f[1], f[2], f[3], f[4], f[5], f[6]], (f[7].parse().unwrap(), sixteenths(f[8])));
+        let before = published.insert(
+            [f[0], f[1], f[2], f[3], f[4], f[5], f[6]],
+            (f[7].parse().unwrap(), sixteenths(f[8])),
+        );
         assert_eq!(before, None, "{line}");
     }
     assert_eq!(AMERICAN.len(), 269_872);
@@ -89,10 +97,19 @@ fn american_dates_lie_in_their_fiscal_month_and_use_all_of_it() {
     let mut last_days = BTreeSet::new();
     for incident in AMERICAN.iter() {
         let date = incident.seized_on;
-        assert_eq!(incident.fiscal_year, date.year() + i32::from(date.month() >= 10), "{}", incident.id);
+        assert_eq!(
+            incident.fiscal_year,
+            date.year() + i32::from(date.month() >= 10),
+            "{}",
+            incident.id
+        );
         last_days.insert((date.month(), date.day()));
     }
-    assert!(last_days.contains(&(10, 1)) && last_days.contains(&(1, 31)) && last_days.contains(&(2, 29)));
+    assert!(
+        last_days.contains(&(10, 1))
+            && last_days.contains(&(1, 31))
+            && last_days.contains(&(2, 29))
+    );
 }
 
 #[test]
@@ -101,7 +118,11 @@ fn the_same_seed_gives_the_same_bytes() {
         let again = national.incidents().unwrap();
         let first = incidents(national);
         assert!(*first == again, "{}", national.country);
-        assert!(national.encode(&first).unwrap() == national.encode(&again).unwrap(), "{}", national.country);
+        assert!(
+            national.encode(&first).unwrap() == national.encode(&again).unwrap(),
+            "{}",
+            national.country
+        );
     }
 }
 
@@ -114,7 +135,12 @@ fn the_bytes_are_those_of_every_machine() {
         .map(|national| {
             let incidents = incidents(national);
             let text: String = incidents.iter().map(|incident| format!("{incident:?}\n")).collect();
-            format!("{} {} {}", national.country, incidents.len(), mayag_audit::keys::sha256(text.as_bytes()))
+            format!(
+                "{} {} {}",
+                national.country,
+                incidents.len(),
+                mayag_audit::keys::sha256(text.as_bytes())
+            )
         })
         .collect();
     assert_eq!(digests, DIGESTS);
@@ -132,7 +158,9 @@ const DIGESTS: [&str; 5] = [
 fn every_value_is_one_the_catalogue_knows() {
     let dataset = seizures();
     let closed = |column: &str| match &dataset.column(column).unwrap().kind {
-        Kind::Category { values: Some(values) } => values.iter().cloned().collect::<BTreeSet<String>>(),
+        Kind::Category { values: Some(values) } => {
+            values.iter().cloned().collect::<BTreeSet<String>>()
+        }
         other => panic!("{column}: {other:?}"),
     };
     let (drugs, transports) = (closed("drug"), closed("transport"));
@@ -144,10 +172,18 @@ fn every_value_is_one_the_catalogue_knows() {
             assert!(drugs.contains(incident.drug), "{incident:?}");
             assert!(transports.contains(incident.transport), "{incident:?}");
             assert!(months.contains(incident.month()), "{incident:?}");
-            assert!(incident.place.land_filter.is_none_or(|filter| land_filters.contains(filter)), "{incident:?}");
-            assert!(incident.quantity >= 0 && incident.purity.is_none_or(|tenths| tenths <= 1000), "{incident:?}");
+            assert!(
+                incident.place.land_filter.is_none_or(|filter| land_filters.contains(filter)),
+                "{incident:?}"
+            );
+            assert!(
+                incident.quantity >= 0 && incident.purity.is_none_or(|tenths| tenths <= 1000),
+                "{incident:?}"
+            );
             let lowercase = |country: Option<&str>| {
-                country.is_none_or(|code| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_lowercase()))
+                country.is_none_or(|code| {
+                    code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_lowercase())
+                })
             };
             assert!(lowercase(incident.origin) && lowercase(incident.destination), "{incident:?}");
             assert!(ids.insert(incident.id.as_str()), "an identifier is used twice");
@@ -160,26 +196,39 @@ fn every_view_makes_every_column_of_the_catalogue() {
     for national in &ALL {
         for column in &seizures().columns {
             let name = column.name.as_str();
-            let made = national.view.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+            let made = national
+                .view
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == name);
             assert!(made, "{}: {name}", national.country);
         }
         for (catalogue, own) in national.drugs {
             let mapped = format!("WHEN '{own}' THEN '{catalogue}'");
-            assert!(*catalogue == "Other" || national.view.contains(&mapped), "{}: {mapped}", national.country);
+            assert!(
+                *catalogue == "Other" || national.view.contains(&mapped),
+                "{}: {mapped}",
+                national.country
+            );
         }
     }
 }
 
 #[test]
 fn invented_incidents_lie_in_the_published_years_and_say_what_they_are() {
-    let (first, last) = (NaiveDate::from_ymd_opt(2019, 10, 1).unwrap(), NaiveDate::from_ymd_opt(2023, 9, 30).unwrap());
+    let (first, last) = (
+        NaiveDate::from_ymd_opt(2019, 10, 1).unwrap(),
+        NaiveDate::from_ymd_opt(2023, 9, 30).unwrap(),
+    );
     for national in &ALL {
         let incidents = incidents(national);
         assert!(incidents.len() >= 4_000, "{}", national.country);
         for incident in incidents.iter() {
             assert!((first..=last).contains(&incident.seized_on), "{incident:?}");
             assert!(incident.note.starts_with("synthetic: "), "{incident:?}");
-            assert!(incident.informant.starts_with(&format!("{CANARY} {} ", incident.id)), "{incident:?}");
+            assert!(
+                incident.informant.starts_with(&format!("{CANARY} {} ", incident.id)),
+                "{incident:?}"
+            );
         }
     }
 }

@@ -65,7 +65,7 @@ impl TryFrom<String> for ColumnType {
     fn try_from(text: String) -> Result<Self, UnknownColumnType> {
         let decimal = || {
             let (precision, scale) = text.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
-            let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
+            let (precision, scale): (u8, i8) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
             let fits = 1 <= precision && precision <= 38 && 0 <= scale && scale.unsigned_abs() <= precision;
             fits.then_some(Self::Decimal(precision, scale))
         };

@@ -53,9 +53,41 @@ pub(crate) const KOREA: Profile = Profile {
         (place("Korea Coast Guard", "Jeju", "JEJU COAST GUARD"), 2),
     ],
     routes: &[
-        (("mail", &[(Some("us"), 20), (Some("th"), 18), (Some("vn"), 9), (Some("nl"), 8), (Some("de"), 5), (None, 4)]), 50),
-        (("air", &[(Some("th"), 22), (Some("la"), 6), (Some("vn"), 10), (Some("us"), 9), (Some("ph"), 4), (None, 3)]), 34),
-        (("sea", &[(Some("mx"), 4), (Some("cn"), 6), (Some("th"), 5), (Some("vn"), 4), (None, 2)]), 12),
+        (
+            (
+                "mail",
+                &[
+                    (Some("us"), 20),
+                    (Some("th"), 18),
+                    (Some("vn"), 9),
+                    (Some("nl"), 8),
+                    (Some("de"), 5),
+                    (None, 4),
+                ],
+            ),
+            50,
+        ),
+        (
+            (
+                "air",
+                &[
+                    (Some("th"), 22),
+                    (Some("la"), 6),
+                    (Some("vn"), 10),
+                    (Some("us"), 9),
+                    (Some("ph"), 4),
+                    (None, 3),
+                ],
+            ),
+            34,
+        ),
+        (
+            (
+                "sea",
+                &[(Some("mx"), 4), (Some("cn"), 6), (Some("th"), 5), (Some("vn"), 4), (None, 2)],
+            ),
+            12,
+        ),
         (("unknown", &[(None, 1)]), 4),
     ],
     destinations: &[(Some("kr"), 92), (Some("jp"), 4), (Some("au"), 2), (None, 2)],
@@ -133,9 +165,49 @@ pub(crate) const AUSTRALIA: Profile = Profile {
         (place("Criminal Intelligence Commission", "Capital Territory", "CANBERRA"), 3),
     ],
     routes: &[
-        (("mail", &[(Some("us"), 20), (Some("nl"), 16), (Some("gb"), 12), (Some("de"), 9), (Some("my"), 8), (Some("th"), 8), (None, 5)]), 70),
-        (("air", &[(Some("th"), 9), (Some("vn"), 8), (Some("my"), 6), (Some("us"), 6), (Some("in"), 4), (None, 3)]), 19),
-        (("sea", &[(Some("mx"), 6), (Some("us"), 7), (Some("th"), 5), (Some("cn"), 4), (Some("ca"), 3), (None, 2)]), 11),
+        (
+            (
+                "mail",
+                &[
+                    (Some("us"), 20),
+                    (Some("nl"), 16),
+                    (Some("gb"), 12),
+                    (Some("de"), 9),
+                    (Some("my"), 8),
+                    (Some("th"), 8),
+                    (None, 5),
+                ],
+            ),
+            70,
+        ),
+        (
+            (
+                "air",
+                &[
+                    (Some("th"), 9),
+                    (Some("vn"), 8),
+                    (Some("my"), 6),
+                    (Some("us"), 6),
+                    (Some("in"), 4),
+                    (None, 3),
+                ],
+            ),
+            19,
+        ),
+        (
+            (
+                "sea",
+                &[
+                    (Some("mx"), 6),
+                    (Some("us"), 7),
+                    (Some("th"), 5),
+                    (Some("cn"), 4),
+                    (Some("ca"), 3),
+                    (None, 2),
+                ],
+            ),
+            11,
+        ),
     ],
     destinations: &[(Some("au"), 94), (Some("nz"), 5), (None, 1)],
 };
@@ -167,9 +239,22 @@ pub(crate) const MEXICO: Profile = Profile {
     ],
     routes: &[
         (("land", &[(Some("mx"), 30), (Some("gt"), 9), (Some("us"), 2), (None, 6)]), 66),
-        (("sea", &[(Some("cn"), 9), (Some("in"), 4), (Some("co"), 8), (Some("ec"), 6), (None, 3)]), 20),
+        (
+            (
+                "sea",
+                &[(Some("cn"), 9), (Some("in"), 4), (Some("co"), 8), (Some("ec"), 6), (None, 3)],
+            ),
+            20,
+        ),
         (("air", &[(Some("co"), 5), (Some("mx"), 4), (Some("pe"), 2), (None, 2)]), 9),
         (("mail", &[(Some("mx"), 7), (Some("cn"), 3), (None, 1)]), 5),
     ],
-    destinations: &[(Some("us"), 66), (Some("mx"), 16), (Some("au"), 4), (Some("kr"), 2), (Some("ca"), 4), (None, 8)],
+    destinations: &[
+        (Some("us"), 66),
+        (Some("mx"), 16),
+        (Some("au"), 4),
+        (Some("kr"), 2),
+        (Some("ca"), 4),
+        (None, 8),
+    ],
 };

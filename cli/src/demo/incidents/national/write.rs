@@ -41,8 +41,11 @@ fn csv(national: &National, incidents: &[Incident]) -> Vec<u8> {
     let mut text = names.join(",");
     text.push('\n');
     for incident in incidents {
-        let cells: Vec<String> =
-            national.columns.iter().map(|(_, field)| quoted(national.value(*field, incident).text())).collect();
+        let cells: Vec<String> = national
+            .columns
+            .iter()
+            .map(|(_, field)| quoted(national.value(*field, incident).text()))
+            .collect();
         text.push_str(&cells.join(","));
         text.push('\n');
     }
@@ -50,7 +53,11 @@ fn csv(national: &National, incidents: &[Incident]) -> Vec<u8> {
 }
 
 fn quoted(cell: String) -> String {
-    if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    if cell.contains([',', '"', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
 }
 
 fn ndjson(national: &National, incidents: &[Incident]) -> Result<Vec<u8>, NotWritten> {
@@ -73,7 +80,10 @@ fn ndjson(national: &National, incidents: &[Incident]) -> Result<Vec<u8>, NotWri
 }
 
 fn parquet(national: &National, incidents: &[Incident]) -> Result<Vec<u8>, NotWritten> {
-    let columns = national.columns.iter().map(|(name, field)| Ok((*name, column(national, *field, incidents)?)));
+    let columns = national
+        .columns
+        .iter()
+        .map(|(name, field)| Ok((*name, column(national, *field, incidents)?)));
     let batch = RecordBatch::try_from_iter(columns.collect::<Result<Vec<_>, ArrowError>>()?)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -86,7 +96,11 @@ fn parquet(national: &National, incidents: &[Incident]) -> Result<Vec<u8>, NotWr
     Ok(bytes)
 }
 
-fn column(national: &National, field: Field, incidents: &[Incident]) -> Result<ArrayRef, ArrowError> {
+fn column(
+    national: &National,
+    field: Field,
+    incidents: &[Incident],
+) -> Result<ArrayRef, ArrowError> {
     let values = incidents.iter().map(|incident| national.value(field, incident));
     let decimals = |precision: u8, scale: u32| -> Result<ArrayRef, ArrowError> {
         let units = values.clone().map(|value| match value {
@@ -94,7 +108,9 @@ fn column(national: &National, field: Field, incidents: &[Incident]) -> Result<A
             Value::Date(_) | Value::Number(_) | Value::Text(_) | Value::Unknown => None,
         });
         let array: Decimal128Array = units.collect();
-        Ok(Arc::new(array.with_precision_and_scale(precision, i8::try_from(scale).unwrap_or(i8::MAX))?))
+        Ok(Arc::new(
+            array.with_precision_and_scale(precision, i8::try_from(scale).unwrap_or(i8::MAX))?,
+        ))
     };
     match field {
         Field::FiscalYear | Field::Grams => Ok(Arc::new(values.map(whole).collect::<Int64Array>())),
@@ -126,7 +142,9 @@ fn whole(value: Value<'_>) -> Option<i64> {
 
 fn day(value: Value<'_>) -> Option<i32> {
     match value {
-        Value::Date(date) => i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok(),
+        Value::Date(date) => {
+            i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+        }
         Value::Decimal(..) | Value::Number(_) | Value::Text(_) | Value::Unknown => None,
     }
 }

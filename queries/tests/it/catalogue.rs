@@ -1,0 +1,29 @@
+//! The catalogue of these tests: every kind of column.
+
+use mayag_policies::catalogue::Catalogue;
+
+const JSON: &str = r#"{"version": 1, "datasets": [
+  {"name": "seizures", "about": "one seizure a row", "unit": {"column": "person_id"}, "columns": [
+    {"name": "seizure_id", "about": "x", "kind": {"type": "hidden"}},
+    {"name": "officer_note", "about": "x", "kind": {"type": "hidden"}},
+    {"name": "person_id", "about": "x", "kind": {"type": "unit"}},
+    {"name": "region", "about": "x", "kind": {"type": "category"}},
+    {"name": "substance", "about": "x", "kind": {"type": "category"}},
+    {"name": "route", "about": "x", "kind": {"type": "category"}},
+    {"name": "seized_on", "about": "x", "kind": {"type": "date"}},
+    {"name": "hour", "about": "x", "kind": {"type": "number"}},
+    {"name": "quantity_g", "about": "x", "unit": "g", "kind": {"type": "measure", "number": "float", "center": 70}},
+    {"name": "kg", "about": "x", "unit": "kg", "kind": {"type": "measure", "number": {"decimal": {"precision": 12, "scale": 3}}}},
+    {"name": "items", "about": "x", "kind": {"type": "measure", "number": "integer"}}
+  ]},
+  {"name": "labs", "about": "one laboratory a row", "unit": {"column": "lab_id", "unique": true}, "columns": [
+    {"name": "lab_id", "about": "x", "kind": {"type": "unit"}},
+    {"name": "product", "about": "x", "kind": {"type": "category"}},
+    {"name": "found_on", "about": "x", "kind": {"type": "date"}},
+    {"name": "capacity", "about": "x", "kind": {"type": "measure", "number": "integer"}}
+  ]}
+]}"#;
+
+pub(crate) fn catalogue() -> Catalogue {
+    Catalogue::parse(JSON.as_bytes()).unwrap()
+}

@@ -1,0 +1,1 @@
+//! Questions made to crash, to stall, or to slip something past the planner.

@@ -1,0 +1,162 @@
+//! The federation law: the question over many countries, computed from releases, is the question over all the rows.
+
+use crate::catalogue::catalogue;
+use crate::naive::{Row, part, table};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Float64Type};
+use arrow::util::display::array_value_to_string;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use mayag_queries::merge::{fold, read_part, write_part};
+use mayag_queries::{Plan, plan};
+use proptest::prelude::{Strategy, any};
+use proptest::test_runner::{Config, TestRunner};
+
+/// Every question orders its rows wholly.
+const QUESTIONS: &[&str] = &[
+    "SELECT region, count(*) AS n, count(person_id) AS p, count(kg) AS k FROM seizures GROUP BY region ORDER BY region",
+    "SELECT count(*), sum(kg), avg(kg), sum(items), avg(items), min(region), max(hour) FROM seizures",
+    "SELECT avg(quantity_g), stddev(quantity_g), stddev_pop(quantity_g), var_samp(items), var_pop(kg) FROM seizures",
+    "SELECT substance, route, sum(kg) AS kg, avg(kg) AS a, avg(items) AS i FROM seizures GROUP BY substance, route ORDER BY substance, route",
+    "SELECT date_trunc('month', seized_on) AS m, count(*) AS n FROM seizures GROUP BY 1 ORDER BY 1",
+    "SELECT seized_on_quarter AS q, hour, sum(items) AS n FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT extract(year FROM seized_on) AS y, count(*) AS n FROM seizures GROUP BY 1 ORDER BY 1",
+    "SELECT country, count(*) AS n, avg(quantity_g) AS q FROM seizures GROUP BY country ORDER BY country",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on >= DATE '2024-01-01' AND seized_on < DATE '2024-04-01'",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on BETWEEN DATE '2024-01-01' AND DATE '2024-02-29'",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on NOT BETWEEN DATE '2024-01-15' AND DATE '2024-02-29' OR seized_on IS NULL",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on > DATE '2024-01-31' AND seized_on <> DATE '2024-03-01'",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on_month > DATE '2024-01-15' AND NOT seized_on_quarter = DATE '2024-02-01'",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on_month <= DATE '2024-02-15' OR seized_on_month <> DATE '2024-02-15'",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on_month IN (DATE '2024-01-01', DATE '2024-02-02')",
+    "SELECT count(*) AS n FROM seizures WHERE seized_on_month NOT IN (DATE '2024-01-01', DATE '2024-02-02')",
+    "SELECT count(*) AS n FROM seizures WHERE date_trunc('month', seized_on) >= TIMESTAMP '2024-02-01 00:00:00'",
+    "SELECT count(*) AS n FROM seizures WHERE extract(year FROM seized_on) = 2024",
+    "SELECT count(*) AS n FROM seizures WHERE NOT (region = 'a' OR route IN ('x', 'y')) AND substance NOT IN ('p')",
+    "SELECT count(*) AS n FROM seizures WHERE 3 < hour AND hour NOT BETWEEN 5 AND 6 OR region IS NULL",
+    "SELECT count(*) FILTER (WHERE route = 'x') AS x, sum(kg) FILTER (WHERE hour > 4) AS kg, avg(items) FILTER (WHERE region <> 'a') AS i FROM seizures",
+    "SELECT region, count(*) AS n FROM seizures GROUP BY region HAVING count(*) > 3 AND sum(kg) IS NOT NULL ORDER BY region",
+    "SELECT region, n, round(100.0 * n / sum(n) OVER (), 1) AS pct FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t ORDER BY region",
+    "SELECT m, n, n - lag(n) OVER (ORDER BY m) AS d, sum(n) OVER (ORDER BY m) AS s FROM (SELECT date_trunc('month', seized_on) AS m, count(*) AS n FROM seizures GROUP BY 1) t ORDER BY m",
+    "SELECT region, sum(CASE WHEN substance = 'p' THEN n ELSE 0 END) AS p, max(n) AS most, count(n) AS c FROM (SELECT region, substance, count(*) AS n FROM seizures GROUP BY region, substance) t GROUP BY region ORDER BY region",
+    "SELECT region FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) a EXCEPT SELECT region FROM (SELECT region, count(*) AS n FROM seizures WHERE route = 'x' GROUP BY region) b ORDER BY 1",
+    "SELECT (SELECT count(*) FROM seizures WHERE region = 'a') - (SELECT count(*) FROM seizures WHERE route = 'x') AS d",
+    "SELECT DISTINCT substance FROM seizures ORDER BY substance",
+    "SELECT substance, route FROM seizures GROUP BY substance, route ORDER BY substance, route",
+    "SELECT a.region, a.n, b.m FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) a LEFT JOIN (SELECT region, sum(items) AS m FROM seizures WHERE route = 'y' GROUP BY region) b ON a.region = b.region ORDER BY a.region",
+    "SELECT region, count(*) AS n FROM seizures GROUP BY region UNION ALL SELECT 'all', count(*) FROM seizures ORDER BY region, n",
+    "SELECT n, count(*) AS regions FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t GROUP BY n ORDER BY n",
+    "SELECT DISTINCT n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t ORDER BY n",
+    "SELECT region, rank() OVER (ORDER BY n DESC, region) AS place FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t ORDER BY region",
+    "SELECT min(seized_on) AS a, max(date_trunc('month', seized_on)) AS b, min(seized_on_year) AS c, max(country) AS d FROM seizures",
+    "SELECT sum(CAST(kg AS DOUBLE)) AS s, avg(CAST(kg AS DOUBLE)) AS a, sum(CAST(items AS DOUBLE)) AS i FROM seizures",
+    "WITH t AS (SELECT region, route, sum(kg) AS kg FROM seizures GROUP BY region, route), u AS (SELECT region, sum(kg) AS kg FROM t GROUP BY region) SELECT t.region, t.route, t.kg, u.kg AS total FROM t JOIN u ON t.region = u.region ORDER BY 1, 2",
+    "SELECT m, count(*) AS n FROM (SELECT date_trunc('quarter', seized_on) AS m, region AS r FROM seizures WHERE route <> 'z') t WHERE r IN ('a', 'b') GROUP BY m ORDER BY m",
+    "SELECT region, n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t WHERE n > (SELECT avg(n) FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) u) ORDER BY region",
+    "SELECT coalesce(region, '?') AS r, count(*) AS n FROM seizures GROUP BY region ORDER BY count(*) DESC, r LIMIT 2",
+    "SELECT country, date_trunc('year', seized_on) AS y, var_samp(quantity_g) AS v FROM seizures WHERE hour IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT region, sum(kg) AS kg FROM seizures WHERE false GROUP BY region ORDER BY region",
+];
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    fn word(words: &'static [&'static str]) -> impl Strategy<Value = Option<String>> {
+        proptest::option::weighted(0.85, proptest::sample::select(words).prop_map(str::to_owned))
+    }
+    let row = (
+        proptest::option::of((0..9).prop_map(|i| format!("P-{i}"))),
+        word(&["a", "b", "c"]),
+        word(&["p", "q"]),
+        word(&["x", "y", "z"]),
+        // From 2023-12-01 for 150 days.
+        proptest::option::weighted(0.9, 19_692..19_842),
+        proptest::option::weighted(0.9, -2_i64..9),
+        proptest::option::weighted(0.8, -50.0..250.0),
+        proptest::option::weighted(0.8, -9_999_999_i128..9_999_999),
+        proptest::option::weighted(0.8, any::<i32>().prop_map(i64::from)),
+    );
+    let row = row.prop_map(|(person, region, substance, route, seized_on, hour, quantity_g, kg, items)| Row {
+        person,
+        region,
+        substance,
+        route,
+        seized_on,
+        hour,
+        quantity_g,
+        kg,
+        items,
+    });
+    proptest::collection::vec(row, 0..30)
+}
+
+/// What the gateway does: fold every release over the countries, then the tail. Parts cross the wire.
+pub(crate) async fn federated(plan: &Plan, countries: &[(String, Vec<Row>)]) -> RecordBatch {
+    let catalogue = catalogue();
+    let mut merged = Vec::new();
+    for release in &plan.releases {
+        let dataset = catalogue.dataset(release.dataset.as_str()).unwrap();
+        let parts: Vec<_> = countries
+            .iter()
+            .map(|(country, rows)| {
+                let bytes = write_part(&part(release, dataset, rows, country)).unwrap();
+                (country.parse().unwrap(), read_part(release, dataset, &bytes).unwrap())
+            })
+            .collect();
+        merged.push(fold(release, dataset, &parts).unwrap());
+    }
+    assert_eq!(plan.tail.undecided(merged.clone()).await, Ok(0));
+    plan.tail.run(merged).await.unwrap()
+}
+
+async fn whole(sql: &str, countries: &[(String, Vec<Row>)]) -> RecordBatch {
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+    context.register_batch("seizures", table(countries)).unwrap();
+    let frame = context.sql(sql).await.unwrap();
+    let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
+    let batches = frame.collect().await.unwrap();
+    let schema = batches.first().map_or(schema, RecordBatch::schema);
+    concat_batches(&schema, &batches).unwrap()
+}
+
+fn assert_same(sql: &str, ours: &RecordBatch, theirs: &RecordBatch) {
+    assert_eq!(ours.num_rows(), theirs.num_rows(), "{sql}\n{ours:?}\n{theirs:?}");
+    for (i, column) in theirs.columns().iter().enumerate() {
+        let own = ours.column(i);
+        assert_eq!(ours.schema().field(i).name(), theirs.schema().field(i).name(), "{sql}");
+        assert_eq!(own.data_type(), column.data_type(), "{sql}: column {i}");
+        for row in 0..column.len() {
+            let same = if column.data_type() == &DataType::Float64 && own.is_valid(row) && column.is_valid(row) {
+                let (a, b) = (own.as_primitive::<Float64Type>().value(row), column.as_primitive::<Float64Type>().value(row));
+                (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+            } else {
+                array_value_to_string(own, row).unwrap() == array_value_to_string(column, row).unwrap()
+            };
+            assert!(same, "{sql}: column {i}, row {row}\n{ours:?}\n{theirs:?}");
+        }
+    }
+    for status in ours.columns().iter().skip(theirs.num_columns()) {
+        assert!(status.as_string::<i32>().iter().all(|status| status == Some("known")), "{sql}: {ours:?}");
+    }
+}
+
+#[test]
+fn the_question_over_countries_is_the_question_over_all_the_rows() {
+    let catalogue = catalogue();
+    let plans: Vec<_> = QUESTIONS
+        .iter()
+        .map(|sql| (*sql, plan(sql, &catalogue).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"))))
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let countries = proptest::collection::vec(rows(), 0..4);
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&countries, |countries| {
+            let countries: Vec<_> = ["de", "jp", "kr", "us"].map(str::to_owned).into_iter().zip(countries).collect();
+            for (sql, plan) in &plans {
+                runtime.block_on(async {
+                    assert_same(sql, &federated(plan, &countries).await, &whole(sql, &countries).await);
+                });
+            }
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,173 @@
+//! Questions in text files: what a question becomes (`accepted.txt`), and why it is refused (`refused.txt`).
+//!
+//! A case is its SQL (one line or several), a line `=> expectation`, and an empty line. Lines with `--` are comments.
+
+use crate::catalogue::catalogue;
+use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
+use mayag_queries::plan;
+use mayag_queries::release::{MeasureOf, Output, Release, WireMeasure};
+use mayag_queries::tail::TailColumn;
+
+fn cases(text: &str) -> Vec<(String, String)> {
+    let mut cases = Vec::new();
+    for case in text.split("\n\n") {
+        let lines: Vec<_> = case.lines().filter(|line| !line.starts_with("--") && !line.is_empty()).collect();
+        let Some(at) = lines.iter().position(|line| line.starts_with("=> ")) else {
+            assert!(lines.is_empty(), "a case without an expectation: {case}");
+            continue;
+        };
+        let expected: Vec<_> = lines[at..].iter().map(|line| line.trim_start_matches("=> ").trim()).collect();
+        cases.push((lines[..at].join("\n"), expected.join("\n")));
+    }
+    cases
+}
+
+fn compare(text: &str, found: impl Fn(&str) -> String) {
+    let mut wrong = String::new();
+    let cases = cases(text);
+    assert!(cases.len() > 10);
+    for (sql, expected) in cases {
+        let found = found(&sql);
+        if found != expected {
+            wrong += &format!("{sql}\n=> {}\n\n", found.replace('\n', "\n=> "));
+        }
+    }
+    assert!(wrong.is_empty(), "not as written; found:\n{wrong}");
+}
+
+#[test]
+fn accepted_questions_become_these_releases() {
+    compare(include_str!("accepted.txt"), |sql| match plan(sql, &catalogue()) {
+        Ok(plan) => {
+            let mut text: Vec<_> = plan.releases.iter().map(release).collect();
+            let flag = if plan.tail.undecidable() { ", undecidable" } else { "" };
+            let columns: Vec<_> = plan.tail.columns.iter().map(column).collect();
+            text.push(format!("columns {}{flag}", columns.join(", ")));
+            text.join("\n")
+        }
+        Err(refusal) => format!("{refusal}"),
+    });
+}
+
+#[test]
+fn refused_questions_are_refused_for_these_reasons() {
+    compare(include_str!("refused.txt"), |sql| match plan(sql, &catalogue()) {
+        Ok(_) => "accepted".to_owned(),
+        Err(refusal) => {
+            format!("{} {}", refusal.code.name(), refusal.subject.unwrap_or_else(|| "-".to_owned()))
+        }
+    });
+}
+
+#[test]
+fn the_same_text_gives_the_same_plan() {
+    for (sql, _) in cases(include_str!("accepted.txt")) {
+        let (a, b) = (plan(&sql, &catalogue()).unwrap(), plan(&sql, &catalogue()).unwrap());
+        assert_eq!(a.releases, b.releases);
+        assert_eq!(format!("{:?}", a.tail), format!("{:?}", b.tail));
+    }
+}
+
+#[test]
+fn unknown_and_hidden_columns_answer_alike() {
+    for template in [
+        "SELECT COLUMN, count(*) FROM seizures GROUP BY COLUMN",
+        "SELECT count(*) FROM seizures WHERE COLUMN = 'x'",
+        "SELECT sum(COLUMN) FROM seizures",
+        "SELECT s.COLUMN FROM seizures s",
+        "SELECT count(*) FROM seizures a JOIN seizures b USING (COLUMN)",
+        "SELECT * EXCEPT (COLUMN) FROM seizures",
+        "SELECT region, max(COLUMN) FROM (SELECT * FROM seizures) GROUP BY region",
+        "SELECT count(*) FROM seizures WHERE upper(COLUMN) LIKE 'a%' ORDER BY COLUMN",
+    ] {
+        let say = |column: &str| {
+            let refusal = plan(&template.replace("COLUMN", column), &catalogue()).unwrap_err();
+            format!("{refusal:?}").replace(column, "COLUMN")
+        };
+        assert_eq!(say("officer_note"), say("officer_nota"), "{template}");
+    }
+}
+
+fn column(column: &TailColumn) -> String {
+    let unit = column.unit.as_ref().map(|unit| format!(" [{unit}]")).unwrap_or_default();
+    format!("{}{}{unit}", column.name, if column.status { "*" } else { "" })
+}
+
+fn release(release: &Release) -> String {
+    let keys: Vec<_> = release.keys.iter().map(level).collect();
+    let wire: Vec<_> = release.wire.iter().map(measure).collect();
+    let outputs: Vec<_> = release.outputs.iter().map(output).collect();
+    let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
+    let filter = predicate(&release.filter);
+    let filter = if filter == "true" { filter.replace("true", "") } else { format!(" where {filter}") };
+    format!("{}{by}{filter}: {} -> {}", release.dataset, wire.join(", "), outputs.join(", "))
+}
+
+fn measure(measure: &WireMeasure) -> String {
+    let of = match &measure.of {
+        MeasureOf::DistinctUnits => "units".to_owned(),
+        MeasureOf::Max(of) => format!("max {}", level(of)),
+        MeasureOf::Min(of) => format!("min {}", level(of)),
+        MeasureOf::NonNull(column) => format!("nonnull {column}"),
+        MeasureOf::Rows => "rows".to_owned(),
+        MeasureOf::Sum { column, .. } => format!("sum {column}"),
+        MeasureOf::SumCentred { column, center } => format!("sum {column}-{center}"),
+        MeasureOf::SumOfSquares { column, center } => format!("squares {column}-{center}"),
+    };
+    match &measure.filter {
+        Some(filter) => format!("{of} if {}", predicate(filter)),
+        None => of,
+    }
+}
+
+fn output(output: &Output) -> String {
+    match output {
+        Output::Avg { sum, count } => format!("{sum}/{count}"),
+        Output::Direct(i) => i.to_string(),
+        Output::Spread { squares, sum, count, sample, root } => {
+            format!("{}{}({squares},{sum},{count})", if *root { "sd" } else { "var" }, if *sample { "" } else { "_pop" })
+        }
+    }
+}
+
+fn level(level: &LevelRef) -> String {
+    let grain = level.grain.map(|grain| format!("@{}", grain.as_str())).unwrap_or_default();
+    format!("{}{grain}", level.column)
+}
+
+fn predicate(of: &Predicate) -> String {
+    let join = |parts: &[Predicate], word: &str| {
+        format!("({})", parts.iter().map(predicate).collect::<Vec<_>>().join(&format!(" {word} ")))
+    };
+    match of {
+        Predicate::All(parts) if parts.is_empty() => "true".to_owned(),
+        Predicate::Any(parts) if parts.is_empty() => "false".to_owned(),
+        Predicate::All(parts) => join(parts, "and"),
+        Predicate::Any(parts) => join(parts, "or"),
+        Predicate::Compare { level: of, comparison, value } => {
+            let sign = match comparison {
+                Comparison::Equal => "=",
+                Comparison::Greater => ">",
+                Comparison::GreaterOrEqual => ">=",
+                Comparison::Less => "<",
+                Comparison::LessOrEqual => "<=",
+                Comparison::NotEqual => "<>",
+            };
+            format!("{} {sign} {}", level(of), literal(value))
+        }
+        Predicate::In { level: of, values } => {
+            format!("{} in [{}]", level(of), values.iter().map(literal).collect::<Vec<_>>().join(", "))
+        }
+        Predicate::IsNull { level: of } => format!("{} is null", level(of)),
+        Predicate::Not(part) => format!("not {}", predicate(part)),
+    }
+}
+
+fn literal(value: &Literal) -> String {
+    match value {
+        Literal::Bool(value) => value.to_string(),
+        Literal::Date(day) => arrow::temporal_conversions::date32_to_datetime(*day).unwrap().date().to_string(),
+        Literal::Int(value) => value.to_string(),
+        Literal::Text(text) => text.clone(),
+    }
+}
