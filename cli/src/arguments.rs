@@ -12,7 +12,7 @@ pub struct Asking {
     /// Profile of the person who asks [default: `mayag/profile.toml` in the folder of the user's configuration]
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
-    /// Why you ask: ALERT, BORDER, FORENSIC, IDENT_DEAD, IDENTIFY, INVESTIGATE, SECCHECK, TREND or WANTED
+    /// Why you ask: ALERT, BORDER, FORENSIC, `IDENT_DEAD`, IDENTIFY, INVESTIGATE, SECCHECK, TREND or WANTED
     #[arg(long)]
     pub purpose: Option<Purpose>,
     /// Countries to ask, such as `kr,us`, or `all`

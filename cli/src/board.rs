@@ -60,7 +60,9 @@ impl Board {
                 self.waiting.retain(|country| *country != report.country);
                 if self.shown != Shown::Nothing {
                     self.clear(printer);
-                    lines(report).iter().for_each(|line| printer.talk(line));
+                    for line in lines(report) {
+                        printer.talk(&line);
+                    }
                 }
             }
         }

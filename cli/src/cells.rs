@@ -157,8 +157,7 @@ fn status(statuses: &dyn Array, row: usize) -> Result<CellStatus, CellsError> {
 }
 
 /// The names of the status column of each column, different from all other names.
-pub fn status_names<'a>(columns: impl Iterator<Item = &'a Column>) -> Vec<Option<String>> {
-    let columns: Vec<&Column> = columns.collect();
+pub fn status_names(columns: &[Column]) -> Vec<Option<String>> {
     let mut taken: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let mut names = Vec::with_capacity(columns.len());
     for column in columns {

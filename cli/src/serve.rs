@@ -12,16 +12,16 @@ use tracing_subscriber::EnvFilter;
 
 /// Arguments of every program that serves.
 #[derive(Debug, Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    pub(crate) config: PathBuf,
     /// What is logged on stderr, as JSON lines: `error`, `warn`, `info`, `debug`, or such as `info,mayag_transport=debug`
     #[arg(long, default_value = "info", value_name = "LEVEL")]
-    pub log: String,
+    pub(crate) log: String,
     /// End when stdin closes, together with the program that started this one
     #[arg(long, hide = true)]
-    pub until_stdin_closes: bool,
+    pub(crate) until_stdin_closes: bool,
 }
 
 /// Why a program does not serve.

@@ -28,7 +28,9 @@ pub enum AskError {
     #[error(transparent)]
     Desk(#[from] DeskError),
     /// No thread or no memory to compute with.
-    #[error("the answer could not be computed again here: this machine has no thread or memory left")]
+    #[error(
+        "the answer could not be computed again here: this machine has no thread or memory left"
+    )]
     NoResources,
     /// Countries answered, but the gateway could not compute the table.
     #[error("the countries answered, but the gateway sent no table: ask again, or ask for less")]
@@ -88,7 +90,11 @@ pub struct SharedByCountry {
 
 impl Desk {
     /// Asks for protected aggregates. `request.ask` must be SQL.
-    pub async fn ask(&self, request: &Request, watch: Watch<'_>) -> Result<Reply<AnswerTable>, AskError> {
+    pub async fn ask(
+        &self,
+        request: &Request,
+        watch: Watch<'_>,
+    ) -> Result<Reply<AnswerTable>, AskError> {
         let Ask::Sql { sql } = &request.ask else {
             return Err(DeskError::Question("this is no SQL question".to_owned()).into());
         };
@@ -104,30 +110,53 @@ impl Desk {
     }
 
     /// Asks what every country shares. `request.ask` must be for datasets.
-    pub async fn datasets(&self, request: &Request, watch: Watch<'_>) -> Result<Reply<SharedByCountry>, AskError> {
+    pub async fn datasets(
+        &self,
+        request: &Request,
+        watch: Watch<'_>,
+    ) -> Result<Reply<SharedByCountry>, AskError> {
         if request.ask != (Ask::Datasets {}) {
             return Err(DeskError::Question("this is no question for datasets".to_owned()).into());
         }
         let signed = self.sign(request)?;
         match self.exchange(&signed, watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
-            Checked::Complete { result: Some(_), .. } => Err(VerificationFailed::gateway(Fault::Result).into()),
+            Checked::Complete { result: Some(_), .. } => {
+                Err(VerificationFailed::gateway(Fault::Result).into())
+            }
             Checked::Complete { countries, result: None } => {
                 let outcomes = countries.iter().map(report).collect();
                 let shared = countries.into_iter().filter_map(shared).collect();
-                Ok(Reply::Answer(SharedByCountry { question: signed.question.id, outcomes, shared }))
+                Ok(Reply::Answer(SharedByCountry {
+                    question: signed.question.id,
+                    outcomes,
+                    shared,
+                }))
             }
         }
     }
 
-    async fn exchange(&self, signed: &SignedQuestion, watch: Watch<'_>) -> Result<Checked, AskError> {
-        tokio::time::timeout(LONGEST_WAIT, self.wait_for(signed, watch)).await.map_err(|_| AskError::TimedOut)?
+    async fn exchange(
+        &self,
+        signed: &SignedQuestion,
+        watch: Watch<'_>,
+    ) -> Result<Checked, AskError> {
+        tokio::time::timeout(LONGEST_WAIT, self.wait_for(signed, watch))
+            .await
+            .map_err(|_| AskError::TimedOut)?
     }
 
-    async fn wait_for(&self, signed: &SignedQuestion, watch: Watch<'_>) -> Result<Checked, AskError> {
+    async fn wait_for(
+        &self,
+        signed: &SignedQuestion,
+        watch: Watch<'_>,
+    ) -> Result<Checked, AskError> {
         let mut stream = self.connection().ask(&signed.envelope).await?;
-        let mut verifier =
-            Verifier::new(Asked { question: &signed.question, digest: &signed.digest, roster: self.roster() });
+        let mut verifier = Verifier::new(Asked {
+            question: &signed.question,
+            digest: &signed.digest,
+            roster: self.roster(),
+        });
         let mut events = Events::new();
         while let Some(chunk) = stream.next().await? {
             for event in events.push(&chunk)? {
@@ -144,7 +173,11 @@ impl Desk {
 fn tell(question: &Question, step: &Step<'_>, watch: Watch<'_>) {
     match step {
         Step::Accepted { deadline } => {
-            watch(Progress::Accepted { question: &question.id, deadline: *deadline, countries: &question.countries });
+            watch(Progress::Accepted {
+                question: &question.id,
+                deadline: *deadline,
+                countries: &question.countries,
+            });
         }
         Step::Country(answer) => watch(Progress::Country(&report(answer))),
         Step::Complete | Step::Refused => {}

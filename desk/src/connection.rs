@@ -18,12 +18,14 @@ const QUESTIONS: &str = "/v1/questions";
 pub enum ConnectionError {
     /// The connection could not be made, or broke.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(Box<ClientError>),
     /// The address of the gateway is not to be had.
     #[error(transparent)]
     Profile(#[from] ProfileError),
     /// The gateway answered with something other than events.
-    #[error("the gateway refused the connection's request (status {0}): does the roster list you as an analyst?")]
+    #[error(
+        "the gateway refused the connection's request (status {0}): does the roster list you as an analyst?"
+    )]
     Status(u16),
     /// Authorities or revocation lists cannot be used.
     #[error(transparent)]
@@ -41,6 +43,12 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct EventStream(Answer);
 
+impl From<ClientError> for ConnectionError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connection({})", self.gateway)
@@ -49,9 +57,16 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     /// Reads the certificates; connects when a question is asked.
-    pub(crate) fn prepare(profile: &Profile, roster: &Roster, clock: Arc<dyn Clock>) -> Result<Self, ConnectionError> {
+    pub(crate) fn prepare(
+        profile: &Profile,
+        roster: &Roster,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConnectionError> {
         let pki = &profile.pki;
-        let files = TrustFiles { authorities: pki.authorities.clone(), revocations: pki.revocations.clone() };
+        let files = TrustFiles {
+            authorities: pki.authorities.clone(),
+            revocations: pki.revocations.clone(),
+        };
         let trust = Trust::load(&files, roster.issuers.clone(), Arc::clone(&clock))?;
         let identity = IdentityFiles { certificate: pki.certificate.clone(), key: pki.key.clone() };
         let limits = Limits { answer_bytes: crate::stream::LONGEST_STREAM, ..Limits::default() };
@@ -65,7 +80,11 @@ impl Connection {
         let body = Bytes::copy_from_slice(envelope);
         let response = self.client.post(&address, &self.gateway, QUESTIONS, body).await?;
         let status = response.status();
-        if status.is_success() { Ok(EventStream(response.into_body())) } else { Err(ConnectionError::Status(status.as_u16())) }
+        if status.is_success() {
+            Ok(EventStream(response.into_body()))
+        } else {
+            Err(ConnectionError::Status(status.as_u16()))
+        }
     }
 }
 

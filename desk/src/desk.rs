@@ -2,7 +2,9 @@
 
 use crate::connection::{Connection, ConnectionError};
 use crate::profile::{Profile, ProfileError};
-use mayag_audit::keys::{Ed25519, KeyError, RandomError, SigningKey, random_nonce, random_question_id, sha256};
+use mayag_audit::keys::{
+    Ed25519, KeyError, RandomError, SigningKey, random_nonce, random_question_id, sha256,
+};
 use mayag_policies::catalogue::{self, Catalogue, CatalogueError};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::names::{Country, Digest};
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a question lives: long enough for a slow federation, well under what nodes allow.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 
 /// The name of the file that remembers the highest roster version seen.
 const ROSTER_VERSION: &str = "roster-version";
@@ -108,23 +110,31 @@ impl Desk {
     pub fn open(profile: Profile, clock: Arc<dyn Clock>) -> Result<Self, DeskError> {
         let catalogue = match &profile.catalogue {
             None => Catalogue::builtin(),
-            Some(path) => {
-                Catalogue::parse(&files::read(path, catalogue::LONGEST)?)?
-            }
+            Some(path) => Catalogue::parse(&files::read(path, catalogue::LONGEST)?)?,
         };
         let roster = open_roster(&profile, clock.as_ref())?;
         let question_key = read_key(&profile.pki.question_key)?;
-        let listed = roster
-            .person(&profile.identity)
-            .is_some_and(|person| person.question_keys.iter().any(|key| key == question_key.public()));
+        let listed = roster.person(&profile.identity).is_some_and(|person| {
+            person.question_keys.iter().any(|key| key == question_key.public())
+        });
         if !listed {
             return Err(DeskError::KeyNotListed(profile.identity.to_string()));
         }
         if roster.gateway(&profile.gateway.identity).is_none() {
-            return Err(DeskError::Question(format!("the roster lists no `{}`", profile.gateway.identity)));
+            return Err(DeskError::Question(format!(
+                "the roster lists no `{}`",
+                profile.gateway.identity
+            )));
         }
         let connection = Connection::prepare(&profile, &roster, Arc::clone(&clock))?;
-        Ok(Self { profile, clock, catalogue: Arc::new(catalogue), roster, question_key, connection })
+        Ok(Self {
+            profile,
+            clock,
+            catalogue: Arc::new(catalogue),
+            roster,
+            question_key,
+            connection,
+        })
     }
 
     /// The countries of the roster, sorted.
@@ -158,7 +168,9 @@ impl Desk {
         if let Some(unknown) = countries.iter().find(|country| !known.contains(country)) {
             let names: Vec<&str> = known.iter().map(Country::as_str).collect();
             let names = names.join(", ");
-            return Err(DeskError::Question(format!("`{unknown}` has no node; the countries of the roster are {names}")));
+            return Err(DeskError::Question(format!(
+                "`{unknown}` has no node; the countries of the roster are {names}"
+            )));
         }
         let now = self.clock.now();
         let question = Question {
@@ -178,9 +190,11 @@ impl Desk {
         if let Some(fault) = question.fault(now) {
             return Err(DeskError::Question(fault.to_string()));
         }
-        let payload = serde_json::to_vec(&question).map_err(|error| DeskError::Question(error.to_string()))?;
+        let payload = serde_json::to_vec(&question)
+            .map_err(|error| DeskError::Question(error.to_string()))?;
         let digest = sha256(&payload);
-        let envelope = Envelope::seal(PayloadType::Question, payload, &self.question_key).to_bytes();
+        let envelope =
+            Envelope::seal(PayloadType::Question, payload, &self.question_key).to_bytes();
         if envelope.len() > question::LONGEST_ENVELOPE {
             let longest = question::LONGEST_ENVELOPE;
             return Err(DeskError::Question(format!(

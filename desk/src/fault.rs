@@ -43,7 +43,9 @@ pub enum Fault {
     #[error("the cells are not those that were signed")]
     PartDigest,
     /// The question has an answer although its SQL cannot be planned here.
-    #[error("an answer to SQL that this desk cannot plan; another version of the planner may have answered")]
+    #[error(
+        "an answer to SQL that this desk cannot plan; another version of the planner may have answered"
+    )]
     Plan,
     /// The answer is to another question.
     #[error("the signed answer is to another question")]

@@ -2,7 +2,9 @@
 
 use crate::verify::Asked;
 use mayag_audit::keys::{SigningKey, sha256};
-use mayag_protocol::answer::{Answer, Bundle, CountryOutcome, Decision, LogPosition, PolicyVersion, Release, ReleasePart};
+use mayag_protocol::answer::{
+    Answer, Bundle, CountryOutcome, Decision, LogPosition, PolicyVersion, Release, ReleasePart,
+};
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::event::Event;
 use mayag_protocol::identity::Identity;
@@ -61,13 +63,15 @@ impl Federation {
     pub(crate) fn asked(ask: Ask) -> Self {
         let gateway = key();
         let nodes: Vec<_> = ["kr", "us"].map(|code| (country(code), key())).into();
-        let member_of = |(country, key): &(Country, SigningKey)| member(&format!("spiffe://demo/country/{country}/node"), key);
+        let member_of = |(country, key): &(Country, SigningKey)| {
+            member(&format!("spiffe://demo/country/{country}/node"), key)
+        };
         let roster = Roster {
             v: 1,
             federation: "demo".parse().unwrap(),
             version: 1,
             issued_at: now(),
-            expires_at: now().plus(Duration::from_secs(3600)),
+            expires_at: now().plus(Duration::from_hours(1)),
             issuers: Vec::new(),
             gateways: vec![member("spiffe://demo/gateway/1", &gateway)],
             nodes: nodes.iter().map(member_of).collect(),
@@ -80,7 +84,7 @@ impl Federation {
             gateway: "spiffe://demo/gateway/1".parse().unwrap(),
             countries: vec![country("kr"), country("us")],
             issued_at: now(),
-            expires_at: now().plus(Duration::from_secs(60)),
+            expires_at: now().plus(Duration::from_mins(1)),
             nonce: "00112233445566778899aabbccddeeff".parse().unwrap(),
             ask,
             purpose: Purpose::Trend,
@@ -130,13 +134,27 @@ impl Federation {
         };
         let answer = self.answer(code, decision);
         let outcome = answer.outcome();
-        Sent { country: country(code), answer: Some(answer), parts, outcome, refusal, signer: country(code) }
+        Sent {
+            country: country(code),
+            answer: Some(answer),
+            parts,
+            outcome,
+            refusal,
+            signer: country(code),
+        }
     }
 
     /// A country that was not heard.
     pub(crate) fn silent(code: &str, outcome: Outcome) -> Sent {
         let country = country(code);
-        Sent { signer: country.clone(), country, answer: None, parts: Vec::new(), outcome, refusal: None }
+        Sent {
+            signer: country.clone(),
+            country,
+            answer: None,
+            parts: Vec::new(),
+            outcome,
+            refusal: None,
+        }
     }
 
     fn envelope(&self, sent: &Sent) -> Option<(Vec<u8>, Digest)> {
@@ -148,7 +166,8 @@ impl Federation {
 
     /// One country's event.
     pub(crate) fn event(&self, seq: u64, sent: &Sent) -> Event {
-        let bundle = self.envelope(sent).map(|(envelope, _)| Bundle { envelope, parts: sent.parts.clone() });
+        let bundle =
+            self.envelope(sent).map(|(envelope, _)| Bundle { envelope, parts: sent.parts.clone() });
         Event::Country {
             seq,
             country: sent.country.clone(),
@@ -191,7 +210,12 @@ impl Federation {
     pub(crate) fn stream(&self, sent: &[Sent], result: Option<Vec<u8>>) -> Vec<Event> {
         let countries = self.question.countries.clone();
         let deadline = self.question.expires_at;
-        let mut events = vec![Event::Accepted { seq: 0, question: self.question.id.clone(), deadline, countries }];
+        let mut events = vec![Event::Accepted {
+            seq: 0,
+            question: self.question.id.clone(),
+            deadline,
+            countries,
+        }];
         events.extend(sent.iter().zip(1..).map(|(sent, seq)| self.event(seq, sent)));
         let answered = sent.iter().filter(|sent| sent.outcome.answered()).count();
         let release = self.seal(&self.release(sent, result.as_deref()));

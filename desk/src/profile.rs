@@ -116,10 +116,10 @@ pub enum ProfileError {
 impl Profile {
     /// Reads a profile and resolves its paths against its folder.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
-        let mut profile =
-            Self::parse(&text).map_err(|reason| ProfileError::Parse { path: path.to_owned(), reason })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ProfileError::Read { path: path.to_owned(), source })?;
+        let mut profile = Self::parse(&text)
+            .map_err(|reason| ProfileError::Parse { path: path.to_owned(), reason })?;
         profile.check()?;
         profile.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
         Ok(profile)
@@ -151,7 +151,10 @@ impl Profile {
 
     fn check(&self) -> Result<(), ProfileError> {
         use mayag_protocol::identity::Kind;
-        let refused = |identity: &Identity, expected| ProfileError::Identity { found: identity.to_string(), expected };
+        let refused = |identity: &Identity, expected| ProfileError::Identity {
+            found: identity.to_string(),
+            expected,
+        };
         if self.identity.federation != self.federation || self.identity.kind() != Kind::Analyst {
             return Err(refused(&self.identity, "an analyst of this federation"));
         }
@@ -166,9 +169,11 @@ impl Profile {
     }
 
     fn resolve(&mut self, folder: &Path) {
-        let Pki { authorities, revocations, certificate, key, question_key, roster, roster_keys } = &mut self.pki;
+        let Pki { authorities, revocations, certificate, key, question_key, roster, roster_keys } =
+            &mut self.pki;
         let pki = [authorities, revocations, certificate, key, question_key, roster, roster_keys];
-        let optional = self.catalogue.iter_mut().chain(&mut self.state).chain(&mut self.gateway.address_file);
+        let optional =
+            self.catalogue.iter_mut().chain(&mut self.state).chain(&mut self.gateway.address_file);
         for path in pki.into_iter().chain(optional) {
             *path = folder.join(&path);
         }
@@ -199,13 +204,21 @@ mod tests {
             assert!(SAMPLE.contains(from), "{from}");
             SAMPLE.replace(from, to)
         };
-        assert!(Profile::parse(&changed("[gateway]", "[gateway]\nverify = false")).is_err());
+        Profile::parse(&changed("[gateway]", "[gateway]\nverify = false")).unwrap_err();
         let check = |from: &str, to: &str| Profile::parse(&changed(from, to)).unwrap().check();
-        for (from, to) in [("demo/gateway/1", "demo/country/kr/node"), ("demo/gateway/1", "other/gateway/1")] {
+        for (from, to) in
+            [("demo/gateway/1", "demo/country/kr/node"), ("demo/gateway/1", "other/gateway/1")]
+        {
             assert!(matches!(check(from, to), Err(ProfileError::Identity { .. })), "{to}");
         }
-        assert!(matches!(check("kr/analyst/hana", "kr/administrator/min"), Err(ProfileError::Identity { .. })));
+        assert!(matches!(
+            check("kr/analyst/hana", "kr/administrator/min"),
+            Err(ProfileError::Identity { .. })
+        ));
         assert!(matches!(check("address =", "# address ="), Err(ProfileError::Address)));
-        assert!(matches!(check("address =", "address_file = \"x\"\naddress ="), Err(ProfileError::Address)));
+        assert!(matches!(
+            check("address =", "address_file = \"x\"\naddress ="),
+            Err(ProfileError::Address)
+        ));
     }
 }

@@ -62,13 +62,15 @@ async fn compare_here(
     countries: &[CountryAnswer],
     sent: Option<&[u8]>,
 ) -> Result<Option<Table>, RecomputeError> {
-    let answered: Vec<&CountryAnswer> = countries.iter().filter(|country| country.outcome.answered()).collect();
+    let answered: Vec<&CountryAnswer> =
+        countries.iter().filter(|country| country.outcome.answered()).collect();
     if answered.is_empty() {
         // A table out of nothing is a forgery.
         return if sent.is_none() { Ok(None) } else { Err(wrong_result()) };
     }
     // Whoever answers a question that this desk cannot plan answers another question.
-    let Plan { releases, tail } = plan(sql, catalogue).map_err(|_| VerificationFailed::gateway(Fault::Plan))?;
+    let Plan { releases, tail } =
+        plan(sql, catalogue).map_err(|_| VerificationFailed::gateway(Fault::Plan))?;
     if let Some(other) = answered.iter().find(|country| country.parts.len() != releases.len()) {
         return Err(VerificationFailed::of(&other.country, Fault::Cells).into());
     }
@@ -76,7 +78,8 @@ async fn compare_here(
     let own = tail.run(folded.clone()).await?;
     let sent = sent.ok_or(RecomputeError::NoTable)?;
     // A reader of foreign bytes must not take the desk with it.
-    let sent = catch_unwind(AssertUnwindSafe(|| decode(sent))).ok().flatten().ok_or_else(wrong_result)?;
+    let sent =
+        catch_unwind(AssertUnwindSafe(|| decode(sent))).ok().flatten().ok_or_else(wrong_result)?;
     if sent.schema().fields() != own.schema().fields() || sent.columns() != own.columns() {
         return Err(wrong_result());
     }
@@ -109,7 +112,12 @@ fn fold(
 }
 
 /// The cells of one country for one release, if they are what it signed and what the release needs.
-fn part(release: &Release, dataset: &Dataset, country: &CountryAnswer, i: usize) -> Option<RecordBatch> {
+fn part(
+    release: &Release,
+    dataset: &Dataset,
+    country: &CountryAnswer,
+    i: usize,
+) -> Option<RecordBatch> {
     let signed = signed_part(country, i)?;
     let cells = merge::read_part(release, dataset, country.parts.get(i)?).ok()?;
     let rows = u64::try_from(cells.num_rows()).ok()?;
@@ -136,9 +144,11 @@ fn withholds(release: &Release, cells: &RecordBatch) -> Option<bool> {
 
 /// Whether every key that names a country names the country the part came from.
 fn own_keys(release: &Release, country: &Country, cells: &RecordBatch) -> bool {
-    let named = release.keys.iter().enumerate().filter(|(_, key)| key.column.as_str() == COUNTRY_COLUMN);
-    named.into_iter().all(|(i, _)| {
-        let names = cells.column_by_name(&key_column(i)).and_then(|names| names.as_string_opt::<i32>());
+    let of_country =
+        release.keys.iter().enumerate().filter(|(_, key)| key.column.as_str() == COUNTRY_COLUMN);
+    of_country.into_iter().all(|(i, _)| {
+        let names =
+            cells.column_by_name(&key_column(i)).and_then(|names| names.as_string_opt::<i32>());
         names.is_some_and(|names| names.iter().all(|name| name == Some(country.as_str())))
     })
 }
@@ -157,7 +167,12 @@ fn table(batch: RecordBatch, tail: &Tail, undecided: u64) -> Table {
     for (value, column) in tail.columns.iter().enumerate() {
         let status = column.status.then_some(next_status);
         next_status += usize::from(column.status);
-        columns.push(Column { name: column.name.clone(), value, status, unit: column.unit.clone() });
+        columns.push(Column {
+            name: column.name.clone(),
+            value,
+            status,
+            unit: column.unit.clone(),
+        });
     }
     Table { batch, columns, undecided }
 }

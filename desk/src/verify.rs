@@ -105,12 +105,16 @@ impl<'a> Verifier<'a> {
                 Ok(Step::Refused)
             }
             (Stage::Waiting, Event::Country { country, outcome, ms, refusal, bundle, .. }) => {
-                let told = Told { country, outcome, ms, refusal, bundle: bundle.map(|bytes| bytes.0) };
+                let told =
+                    Told { country, outcome, ms, refusal, bundle: bundle.map(|bytes| bytes.0) };
                 self.country(told).map(Step::Country)
             }
-            (Stage::Waiting, Event::Complete { complete, answered, asked, result, release, .. }) => {
+            (
+                Stage::Waiting,
+                Event::Complete { complete, answered, asked, result, release, .. },
+            ) => {
                 let result = result.map(|bytes| bytes.0);
-                self.counts(complete, answered, asked)?;
+                self.counts(&Counts { complete, answered, asked })?;
                 self.summary(&release.0, result.as_deref())?;
                 self.stage = Stage::Complete { result };
                 Ok(Step::Complete)
@@ -143,14 +147,15 @@ impl<'a> Verifier<'a> {
         Ok(self.countries.entry(answer.country.clone()).or_insert(answer))
     }
 
-    fn counts(&self, complete: bool, answered: u64, asked: u64) -> Result<(), VerificationFailed> {
+    fn counts(&self, told: &Counts) -> Result<(), VerificationFailed> {
         let all = &self.asked.question.countries;
         if self.countries.len() != all.len() {
             return Err(VerificationFailed::gateway(Fault::EndedEarly));
         }
         let count = self.countries.values().filter(|country| country.outcome.answered()).count();
-        let same = u64::try_from(count) == Ok(answered) && u64::try_from(all.len()) == Ok(asked);
-        if same && complete == (count == all.len()) {
+        let same =
+            u64::try_from(count) == Ok(told.answered) && u64::try_from(all.len()) == Ok(told.asked);
+        if same && told.complete == (count == all.len()) {
             Ok(())
         } else {
             Err(VerificationFailed::gateway(Fault::Summary))
@@ -162,12 +167,16 @@ impl<'a> Verifier<'a> {
         let failed = VerificationFailed::gateway;
         let Asked { question, digest, roster } = self.asked;
         let member = roster.gateway(&question.gateway).ok_or_else(|| failed(Fault::Signature))?;
-        let signed = open(envelope, PayloadType::Release, &member.answer_key).ok_or_else(|| failed(Fault::Signature))?;
+        let signed = open(envelope, PayloadType::Release, &member.answer_key)
+            .ok_or_else(|| failed(Fault::Signature))?;
         let release: Release = signed.parse().map_err(|_| failed(Fault::Summary))?;
         if release.v != 1 {
             return Err(failed(Fault::Version));
         }
-        if release.question != question.id || release.question_digest != *digest || release.gateway != question.gateway {
+        if release.question != question.id
+            || release.question_digest != *digest
+            || release.gateway != question.gateway
+        {
             return Err(failed(Fault::Question));
         }
         if release.countries.len() != self.countries.len() {
@@ -187,6 +196,13 @@ impl<'a> Verifier<'a> {
         }
         if release.result == result.map(sha256) { Ok(()) } else { Err(failed(Fault::ResultDigest)) }
     }
+}
+
+/// What the gateway tells of all countries together.
+struct Counts {
+    complete: bool,
+    answered: u64,
+    asked: u64,
 }
 
 /// What the gateway tells of one country.
@@ -212,7 +228,14 @@ impl Asked<'_> {
                 | Outcome::Unreachable
                     if refusal.is_none() =>
                 {
-                    Ok(CountryAnswer { country, outcome, ms, answer: None, parts: Vec::new(), digest: None })
+                    Ok(CountryAnswer {
+                        country,
+                        outcome,
+                        ms,
+                        answer: None,
+                        parts: Vec::new(),
+                        digest: None,
+                    })
                 }
                 Outcome::Answered
                 | Outcome::AnsweredSuppressed
@@ -228,8 +251,8 @@ impl Asked<'_> {
         };
         let bundle = Bundle::parse(&bundle).map_err(|_| failed(Fault::Bundle))?;
         let member = self.roster.node(&country).ok_or_else(|| failed(Fault::Signature))?;
-        let signed =
-            open(&bundle.envelope, PayloadType::Answer, &member.answer_key).ok_or_else(|| failed(Fault::Signature))?;
+        let signed = open(&bundle.envelope, PayloadType::Answer, &member.answer_key)
+            .ok_or_else(|| failed(Fault::Signature))?;
         let answer: Answer = signed.parse().map_err(|_| failed(Fault::Bundle))?;
         self.answer(&answer, &country, &bundle.parts)?;
         if answer.outcome() != outcome {
@@ -243,11 +266,23 @@ impl Asked<'_> {
             return Err(failed(Fault::Refusal));
         }
         let digest = Some(sha256(signed.payload()));
-        Ok(CountryAnswer { country, outcome, ms, answer: Some(answer), parts: bundle.parts, digest })
+        Ok(CountryAnswer {
+            country,
+            outcome,
+            ms,
+            answer: Some(answer),
+            parts: bundle.parts,
+            digest,
+        })
     }
 
     /// A signed answer is this country's, to this question, of the kind asked, and the parts are those it names.
-    fn answer(&self, answer: &Answer, country: &Country, parts: &[Vec<u8>]) -> Result<(), VerificationFailed> {
+    fn answer(
+        &self,
+        answer: &Answer,
+        country: &Country,
+        parts: &[Vec<u8>],
+    ) -> Result<(), VerificationFailed> {
         let failed = |what| VerificationFailed::of(country, what);
         if answer.v != 1 {
             return Err(failed(Fault::Version));
@@ -256,16 +291,25 @@ impl Asked<'_> {
             return Err(failed(Fault::Country));
         }
         // A node that could not verify the question has no id to name; it refuses by the digest alone.
-        let nameless = answer.question.is_none() && matches!(answer.decision, Decision::Refused { .. });
+        let nameless =
+            answer.question.is_none() && matches!(answer.decision, Decision::Refused { .. });
         let named = answer.question.as_ref() == Some(&self.question.id);
         if !(named || nameless) || answer.question_digest != *self.digest {
             return Err(failed(Fault::Question));
         }
         let releases = match (&answer.decision, &self.question.ask) {
-            (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => releases.as_slice(),
+            (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => {
+                releases.as_slice()
+            }
             (Decision::Shared { .. }, Ask::Datasets {}) if answer.policy.is_some() => &[],
-            (Decision::Failed { .. } | Decision::Refused { .. }, Ask::Sql { .. } | Ask::Datasets {}) => &[],
-            (Decision::Answered { .. } | Decision::Shared { .. }, Ask::Sql { .. } | Ask::Datasets {}) => {
+            (
+                Decision::Failed { .. } | Decision::Refused { .. },
+                Ask::Sql { .. } | Ask::Datasets {},
+            ) => &[],
+            (
+                Decision::Answered { .. } | Decision::Shared { .. },
+                Ask::Sql { .. } | Ask::Datasets {},
+            ) => {
                 return Err(failed(Fault::Decision));
             }
         };
@@ -277,7 +321,11 @@ impl Asked<'_> {
     }
 }
 
-fn open(envelope: &[u8], kind: PayloadType, key: &mayag_protocol::names::PublicKey) -> Option<Verified> {
+fn open(
+    envelope: &[u8],
+    kind: PayloadType,
+    key: &mayag_protocol::names::PublicKey,
+) -> Option<Verified> {
     let envelope = Envelope::parse(envelope, answer::LONGEST_ENVELOPE).ok()?;
     envelope.open(kind, std::slice::from_ref(key), 1, &Ed25519).ok()
 }

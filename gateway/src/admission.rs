@@ -64,13 +64,20 @@ impl Caller {
     }
 
     /// Opens an envelope with the keys that the roster lists for the person who signed it.
-    pub(crate) fn open(self, body: &[u8], roster: &Roster, known: &mut Known) -> Result<SignedQuestion, Refusal> {
-        let envelope = Envelope::parse(body, question::LONGEST_ENVELOPE).map_err(|_| malformed())?;
+    pub(crate) fn open(
+        self,
+        body: &[u8],
+        roster: &Roster,
+        known: &mut Known,
+    ) -> Result<SignedQuestion, Refusal> {
+        let envelope =
+            Envelope::parse(body, question::LONGEST_ENVELOPE).map_err(|_| malformed())?;
         let digest = sha256(envelope.unverified_payload());
         known.digest = digest.clone();
         // Whose keys to try is read from the payload; nothing else of it is used before the signature holds.
-        let claimed: Question = strict::parse(envelope.unverified_payload(), question::LONGEST_ENVELOPE)
-            .map_err(|_| malformed())?;
+        let claimed: Question =
+            strict::parse(envelope.unverified_payload(), question::LONGEST_ENVELOPE)
+                .map_err(|_| malformed())?;
         let person = roster
             .person(&claimed.analyst)
             .filter(|person| person.identity.kind() == Kind::Analyst)
@@ -105,9 +112,12 @@ impl SignedQuestion {
         }
         if question.gateway != *gateway {
             let hint = "sign the question for the gateway that you send it to";
-            return Err(Refusal::new(Code::WrongAudience, "gateway", hint).about(question.gateway.to_string()));
+            return Err(Refusal::new(Code::WrongAudience, "gateway", hint)
+                .about(question.gateway.to_string()));
         }
-        if let Some(unknown) = question.countries.iter().find(|country| roster.node(country).is_none()) {
+        if let Some(unknown) =
+            question.countries.iter().find(|country| roster.node(country).is_none())
+        {
             let hint = "leave the country out: it is not in the federation's roster";
             return Err(Refusal::new(Code::WrongAudience, "roster", hint).about(unknown.as_str()));
         }
@@ -132,7 +142,13 @@ impl AdmittedQuestion {
 impl Known {
     /// What is known before anything was read.
     pub(crate) fn of_connection(caller: &Identity, body: &[u8]) -> Self {
-        Self { digest: sha256(body), caller: caller.clone(), question: None, purpose: None, nonce: None }
+        Self {
+            digest: sha256(body),
+            caller: caller.clone(),
+            question: None,
+            purpose: None,
+            nonce: None,
+        }
     }
 }
 
@@ -142,23 +158,33 @@ fn malformed() -> Refusal {
 }
 
 fn not_in_roster() -> Refusal {
-    Refusal::new(Code::NotInRoster, "roster", "ask your administrator to enrol you in the federation's roster")
+    Refusal::new(
+        Code::NotInRoster,
+        "roster",
+        "ask your administrator to enrol you in the federation's roster",
+    )
 }
 
 fn not_opened(error: &EnvelopeError) -> Refusal {
     match error {
-        EnvelopeError::Signatures { .. } => {
-            Refusal::new(Code::BadSignature, "roster", "sign with the question key that the roster lists for you")
+        EnvelopeError::Signatures { .. } => Refusal::new(
+            Code::BadSignature,
+            "roster",
+            "sign with the question key that the roster lists for you",
+        ),
+        EnvelopeError::Envelope(_) | EnvelopeError::Payload(_) | EnvelopeError::Type { .. } => {
+            malformed()
         }
-        EnvelopeError::Envelope(_) | EnvelopeError::Payload(_) | EnvelopeError::Type { .. } => malformed(),
     }
 }
 
 fn faulty(fault: QuestionFault) -> Refusal {
     match fault {
-        QuestionFault::Expired | QuestionFault::NotYet | QuestionFault::Life => {
-            Refusal::new(Code::Expired, "validity", "ask again; check the clock of your computer if this repeats")
-        }
+        QuestionFault::Expired | QuestionFault::NotYet | QuestionFault::Life => Refusal::new(
+            Code::Expired,
+            "validity",
+            "ask again; check the clock of your computer if this repeats",
+        ),
         QuestionFault::Countries | QuestionFault::TooLong | QuestionFault::Version => malformed(),
     }
 }

@@ -71,7 +71,12 @@ impl AnswerFault {
     pub(crate) fn outcome(self) -> Outcome {
         match self {
             Self::Version => Outcome::Incompatible,
-            Self::Cells | Self::Digest | Self::Garbage | Self::Kind | Self::Other | Self::Signature => Outcome::Failed,
+            Self::Cells
+            | Self::Digest
+            | Self::Garbage
+            | Self::Kind
+            | Self::Other
+            | Self::Signature => Outcome::Failed,
         }
     }
 }
@@ -99,7 +104,8 @@ impl CheckedAnswer {
 /// Checks the bytes that a node sent. O(bytes).
 pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, AnswerFault> {
     let bundle = Bundle::parse(bytes).map_err(|_| AnswerFault::Garbage)?;
-    let envelope = Envelope::parse(&bundle.envelope, answer::LONGEST_ENVELOPE).map_err(|_| AnswerFault::Garbage)?;
+    let envelope = Envelope::parse(&bundle.envelope, answer::LONGEST_ENVELOPE)
+        .map_err(|_| AnswerFault::Garbage)?;
     let verified = envelope
         .open(PayloadType::Answer, std::slice::from_ref(&expected.answer_key), 1, &Ed25519)
         .map_err(|_| AnswerFault::Signature)?;
@@ -109,11 +115,22 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
     }
     let outcome = answer.outcome();
     let (parts, refusal) = match (answer.decision, &expected.cut) {
-        (Decision::Answered { releases }, Some(cut)) => (cells(&bundle, &releases, cut, &expected.country)?, None),
-        (Decision::Shared { .. }, None) | (Decision::Failed { .. }, _) if bundle.parts.is_empty() => (Vec::new(), None),
-        (Decision::Refused { refusal }, _) if bundle.parts.is_empty() => (Vec::new(), Some(refusal)),
+        (Decision::Answered { releases }, Some(cut)) => {
+            (cells(&bundle, &releases, cut, &expected.country)?, None)
+        }
+        (Decision::Shared { .. }, None) | (Decision::Failed { .. }, _)
+            if bundle.parts.is_empty() =>
+        {
+            (Vec::new(), None)
+        }
+        (Decision::Refused { refusal }, _) if bundle.parts.is_empty() => {
+            (Vec::new(), Some(refusal))
+        }
         (
-            Decision::Answered { .. } | Decision::Failed { .. } | Decision::Refused { .. } | Decision::Shared { .. },
+            Decision::Answered { .. }
+            | Decision::Failed { .. }
+            | Decision::Refused { .. }
+            | Decision::Shared { .. },
             _,
         ) => return Err(AnswerFault::Kind),
     };
@@ -141,12 +158,19 @@ fn answers(answer: &Answer, expected: &Expected) -> bool {
     let same = match (&answer.question, &answer.decision) {
         (Some(question), _) => *question == expected.question,
         (None, Decision::Refused { .. }) => true,
-        (None, Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. }) => false,
+        (None, Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. }) => {
+            false
+        }
     };
     same && answer.question_digest == expected.digest
 }
 
-fn cells(bundle: &Bundle, signed: &[ReleasePart], cut: &Cut, country: &Country) -> Result<Vec<Part>, AnswerFault> {
+fn cells(
+    bundle: &Bundle,
+    signed: &[ReleasePart],
+    cut: &Cut,
+    country: &Country,
+) -> Result<Vec<Part>, AnswerFault> {
     if signed.len() != cut.releases() || bundle.parts.len() != cut.releases() {
         return Err(AnswerFault::Kind);
     }

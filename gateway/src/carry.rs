@@ -31,7 +31,8 @@ pub(crate) fn client(
     clock: &Arc<dyn Clock>,
 ) -> Result<Client, ClientError> {
     let pki = &config.pki;
-    let identity = IdentityFiles { certificate: pki.client_certificate.clone(), key: pki.client_key.clone() };
+    let identity =
+        IdentityFiles { certificate: pki.client_certificate.clone(), key: pki.client_key.clone() };
     let tls = ClientTls { identity, trust: Arc::clone(trust) };
     let limits = Limits { answer_bytes: config.limits.answer, ..Limits::default() };
     Client::new(tls, limits, Arc::clone(clock))
@@ -39,7 +40,9 @@ pub(crate) fn client(
 
 /// Sends the envelope to the node of `country`. The caller's deadline bounds it: dropping the future ends the request.
 pub(crate) async fn carry(gateway: &Gateway, country: &Country, envelope: Bytes) -> Carried {
-    let Some(node) = gateway.config().node(country) else { return Carried::Nothing(Outcome::NotAsked) };
+    let Some(node) = gateway.config().node(country) else {
+        return Carried::Nothing(Outcome::NotAsked);
+    };
     let address = match node.read() {
         Ok(address) => address,
         Err(error) => {
@@ -70,7 +73,8 @@ async fn post(
     let response = client.post(address, expected, QUESTIONS, envelope).await?;
     let status = response.status();
     // What comes with another status is nobody's signed answer and is not read.
-    let bytes = if status == StatusCode::OK { response.into_body().read().await? } else { Bytes::new() };
+    let bytes =
+        if status == StatusCode::OK { response.into_body().read().await? } else { Bytes::new() };
     Ok((status, bytes))
 }
 

@@ -162,9 +162,10 @@ pub struct AddressError {
 impl GatewayConfig {
     /// Reads a configuration and makes its paths absolute or relative to the present folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut config = Self::parse(&text)
+            .map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
         config.check()?;
         config.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
         Ok(config)
@@ -199,8 +200,11 @@ impl GatewayConfig {
             }
         }
         let Limits { countries, questions, questions_per_person, .. } = self.limits;
-        let counts =
-            [("countries", countries), ("questions", questions), ("questions_per_person", questions_per_person)];
+        let counts = [
+            ("countries", countries),
+            ("questions", questions),
+            ("questions_per_person", questions_per_person),
+        ];
         match counts.into_iter().find(|(_, count)| *count == 0) {
             Some((name, _)) => Err(ConfigError::Zero(name)),
             None => Ok(()),
@@ -224,7 +228,9 @@ impl GatewayConfig {
         let own = [certificate, key, client_certificate, client_key, answer_key, log_key];
         let optional = self.address_file.iter_mut().chain(&mut self.catalogue);
         let nodes = self.nodes.iter_mut().filter_map(|node| node.address_file.as_mut());
-        for path in trust.into_iter().chain(own).chain([&mut self.state]).chain(optional).chain(nodes) {
+        for path in
+            trust.into_iter().chain(own).chain([&mut self.state]).chain(optional).chain(nodes)
+        {
             *path = folder.join(&path);
         }
     }
@@ -241,7 +247,9 @@ impl NodeAddress {
         };
         let file = std::fs::File::open(path).map_err(|source| self.failed(source))?;
         let mut text = String::new();
-        file.take(LONGEST_ADDRESS as u64).read_to_string(&mut text).map_err(|source| self.failed(source))?;
+        file.take(LONGEST_ADDRESS as u64)
+            .read_to_string(&mut text)
+            .map_err(|source| self.failed(source))?;
         Ok(text.trim().to_owned())
     }
 
@@ -252,7 +260,8 @@ impl NodeAddress {
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let refused = || serde::de::Error::custom(format!("`{text}` is not a time such as `10s` or `250ms`"));
+    let refused =
+        || serde::de::Error::custom(format!("`{text}` is not a time such as `10s` or `250ms`"));
     let (number, scale) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 1),
         (None, Some(number)) => (number, 1000),
@@ -264,7 +273,8 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duratio
 
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let refused = || serde::de::Error::custom(format!("`{text}` is not a size such as `64KiB` or `4MiB`"));
+    let refused =
+        || serde::de::Error::custom(format!("`{text}` is not a size such as `64KiB` or `4MiB`"));
     let (number, scale) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
         (Some(number), _) => (number, 1024),
         (None, Some(number)) => (number, 1024 * 1024),
@@ -295,9 +305,15 @@ mod tests {
         assert_eq!(config.identity().to_string(), "spiffe://demo/gateway/1");
         assert_eq!(config.limits.deadline, Duration::from_secs(10));
         assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
-        assert_eq!(config.pki.client_key, Path::new("/etc/mayag/gateway/../pki/gateway-1/client.key"));
+        assert_eq!(
+            config.pki.client_key,
+            Path::new("/etc/mayag/gateway/../pki/gateway-1/client.key")
+        );
         assert_eq!(config.node(&"kr".parse().unwrap()).unwrap().read().unwrap(), "127.0.0.1:7443");
-        assert!(config.node(&"us".parse().unwrap()).unwrap().read().is_err(), "there is no such file");
+        assert!(
+            config.node(&"us".parse().unwrap()).unwrap().read().is_err(),
+            "there is no such file"
+        );
         assert!(config.node(&"th".parse().unwrap()).is_none());
     }
 
@@ -320,9 +336,18 @@ mod tests {
     fn contradictions_are_refused() {
         let check = |from, to| GatewayConfig::parse(&changed(from, to)).unwrap().check();
         let both = "address = \"127.0.0.1:7443\"\naddress_file = \"x\"";
-        assert!(matches!(check("address = \"127.0.0.1:7443\"", both), Err(ConfigError::Address(_))));
+        assert!(matches!(
+            check("address = \"127.0.0.1:7443\"", both),
+            Err(ConfigError::Address(_))
+        ));
         assert!(matches!(check("address = \"127.0.0.1:7443\"", ""), Err(ConfigError::Address(_))));
-        assert!(matches!(check("country = \"us\"", "country = \"kr\""), Err(ConfigError::Twice(_))));
-        assert!(matches!(check("questions = 64", "questions = 0"), Err(ConfigError::Zero("questions"))));
+        assert!(matches!(
+            check("country = \"us\"", "country = \"kr\""),
+            Err(ConfigError::Twice(_))
+        ));
+        assert!(matches!(
+            check("questions = 64", "questions = 0"),
+            Err(ConfigError::Zero("questions"))
+        ));
     }
 }

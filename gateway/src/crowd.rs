@@ -64,7 +64,9 @@ mod tests {
 
     #[test]
     fn places_are_counted_in_all_and_per_person_and_given_back() {
-        let person = |id: &str| format!("spiffe://demo/country/kr/analyst/{id}").parse::<Identity>().unwrap();
+        let person = |id: &str| {
+            format!("spiffe://demo/country/kr/analyst/{id}").parse::<Identity>().unwrap()
+        };
         let (hana, min) = (person("hana"), person("min"));
         let crowd = Crowd::new(3, 2);
         let first = crowd.enter(&hana).unwrap();

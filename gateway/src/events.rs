@@ -49,7 +49,12 @@ impl Events {
         let _room = self.lines.reserve_many(self.lines.max_capacity()).await;
     }
 
-    pub(crate) fn accepted(&mut self, question: QuestionId, deadline: Timestamp, countries: Vec<Country>) {
+    pub(crate) fn accepted(
+        &mut self,
+        question: QuestionId,
+        deadline: Timestamp,
+        countries: Vec<Country>,
+    ) {
         self.send(|seq| Event::Accepted { seq, question, deadline, countries });
     }
 

@@ -60,7 +60,12 @@ pub(crate) struct Asked {
 }
 
 /// Starts asking every country of `countries`.
-pub(crate) fn ask(gateway: &Arc<Gateway>, roster: &Roster, countries: &[Country], errand: &Errand) -> Asked {
+pub(crate) fn ask(
+    gateway: &Arc<Gateway>,
+    roster: &Roster,
+    countries: &[Country],
+    errand: &Errand,
+) -> Asked {
     let began = Instant::now();
     let slots = Arc::new(Semaphore::new(gateway.config().limits.countries));
     let mut asked = Asked { tasks: JoinSet::new(), countries: HashMap::new(), began };
@@ -94,7 +99,15 @@ impl Asked {
 
 impl CountryAnswer {
     fn without_answer(country: Country, outcome: Outcome, took: Duration) -> Self {
-        Self { country, outcome, took, refusal: None, digest: None, bundle: None, parts: Vec::new() }
+        Self {
+            country,
+            outcome,
+            took,
+            refusal: None,
+            digest: None,
+            bundle: None,
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -112,14 +125,21 @@ impl OneCountry {
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return CountryAnswer::without_answer(self.country, Outcome::NotAsked, began.elapsed());
         };
-        let carried = timeout_at(deadline, carry::carry(&self.gateway, &self.country, self.errand.envelope.clone()));
+        let carried = timeout_at(
+            deadline,
+            carry::carry(&self.gateway, &self.country, self.errand.envelope.clone()),
+        );
         let bytes = match carried.await {
             Ok(Carried::Answer(bytes)) => bytes,
             Ok(Carried::Nothing(outcome)) => {
                 return CountryAnswer::without_answer(self.country, outcome, began.elapsed());
             }
             Err(_elapsed) => {
-                return CountryAnswer::without_answer(self.country, Outcome::TimedOut, began.elapsed());
+                return CountryAnswer::without_answer(
+                    self.country,
+                    Outcome::TimedOut,
+                    began.elapsed(),
+                );
             }
         };
         let Ok(checked) = timeout_at(deadline, self.check(bytes.clone())).await else {
@@ -150,6 +170,8 @@ impl OneCountry {
             digest: self.errand.digest.clone(),
             cut: self.errand.cut.clone(),
         };
-        work::blocking(move || answers::check(&bytes, &expected)).await.unwrap_or(Err(AnswerFault::Garbage))
+        work::blocking(move || answers::check(&bytes, &expected))
+            .await
+            .unwrap_or(Err(AnswerFault::Garbage))
     }
 }

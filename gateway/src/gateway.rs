@@ -64,7 +64,9 @@ pub enum GatewayError {
         source: KeyError,
     },
     /// A key of this gateway is not the one the roster lists.
-    #[error("the {key} key is not the one that the roster lists for this gateway: sign a new roster or restore the key")]
+    #[error(
+        "the {key} key is not the one that the roster lists for this gateway: sign a new roster or restore the key"
+    )]
     KeyNotListed {
         /// Which key.
         key: &'static str,
@@ -123,7 +125,10 @@ impl fmt::Debug for Gateway {
 
 impl Gateway {
     /// Reads everything a gateway needs, and opens its log.
-    pub(crate) fn open(config: GatewayConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>, GatewayError> {
+    pub(crate) fn open(
+        config: GatewayConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, GatewayError> {
         let catalogue = Arc::new(read_catalogue(&config)?);
         files::create_folder(&config.state)?;
         let roster = open_roster(&config, clock.as_ref())?;
@@ -137,14 +142,18 @@ impl Gateway {
         if member.map(|member| &member.log_key) != Some(log_key.public()) {
             return Err(GatewayError::KeyNotListed { key: "log" });
         }
-        let trust_files =
-            TrustFiles { authorities: config.pki.authorities.clone(), revocations: config.pki.revocations.clone() };
+        let trust_files = TrustFiles {
+            authorities: config.pki.authorities.clone(),
+            revocations: config.pki.revocations.clone(),
+        };
         let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
         let client = crate::carry::client(&config, &trust, &clock)?;
         let nonces = Nonces::default();
         let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
         let opened = Entry::new(Operation::Opened);
-        journal.append(clock.now(), opened, &log_key).map_err(|source| journal_error(&config.state, source))?;
+        journal
+            .append(clock.now(), opened, &log_key)
+            .map_err(|source| journal_error(&config.state, source))?;
         Ok(Arc::new(Self {
             crowd: Crowd::new(config.limits.questions, config.limits.questions_per_person),
             config,
@@ -233,8 +242,11 @@ impl Gateway {
     /// Appends to the log, durably. `None` if that failed: then nothing may leave.
     pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
         let gateway = Arc::clone(self);
-        let appended =
-            work::blocking(move || gateway.journal.append(gateway.clock.now(), entry, &gateway.log_key)).await.ok()?;
+        let appended = work::blocking(move || {
+            gateway.journal.append(gateway.clock.now(), entry, &gateway.log_key)
+        })
+        .await
+        .ok()?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is carried")).ok()
     }
 }
@@ -252,7 +264,11 @@ fn read_key(path: &Path) -> Result<SigningKey, GatewayError> {
 }
 
 fn open_roster(config: &GatewayConfig, clock: &dyn Clock) -> Result<Roster, RosterFault> {
-    let files = RosterFiles { roster: &config.pki.roster, keys: &config.pki.roster_keys, state: &config.state };
+    let files = RosterFiles {
+        roster: &config.pki.roster,
+        keys: &config.pki.roster_keys,
+        state: &config.state,
+    };
     roster::open(files, &config.federation, clock.now())
 }
 

@@ -42,7 +42,12 @@ struct ReceivedQuestion {
 
 /// Carries one question from its first byte to its last event. Returns its place in the crowd, to be kept until the
 /// caller has read everything.
-pub(crate) async fn carry(gateway: Arc<Gateway>, peer: Identity, body: Bytes, events: &mut Events) -> Option<Place> {
+pub(crate) async fn carry(
+    gateway: Arc<Gateway>,
+    peer: Identity,
+    body: Bytes,
+    events: &mut Events,
+) -> Option<Place> {
     let mut known = Known::of_connection(&peer, &body);
     match straight(&gateway, &peer, body, &mut known, events).await {
         Ok(place) => Some(place),
@@ -150,9 +155,12 @@ async fn table(
         return None;
     }
     let question = admitted.question().id.clone();
-    let label = Label { question: question.clone(), answered: answered.len(), asked: answers.len() };
+    let label =
+        Label { question: question.clone(), answered: answered.len(), asked: answers.len() };
     let began = Instant::now();
-    let table = merge::table(cut, tail, answered, label, gateway.tails(), gateway.config().limits.tail).await;
+    let table =
+        merge::table(cut, tail, answered, label, gateway.tails(), gateway.config().limits.tail)
+            .await;
     tracing::info!(%question, ms = millis(began.elapsed()), "merged");
     table.inspect_err(|fault| tracing::error!(%question, %fault, "no result")).ok()
 }
@@ -167,7 +175,8 @@ async fn complete(
     known: &Known,
     events: &mut Events,
 ) {
-    let (asked, answered) = (answers.len(), answers.iter().filter(|answer| answer.outcome.answered()).count());
+    let (asked, answered) =
+        (answers.len(), answers.iter().filter(|answer| answer.outcome.answered()).count());
     let result = table.as_ref().map(|table| sha256(&table.bytes));
     let entry = Entry {
         decision: Some(format!("answered {answered} of {asked}")),
@@ -194,7 +203,12 @@ async fn complete(
     let Ok(payload) = serde_json::to_vec(&release) else { return };
     let release = Envelope::seal(PayloadType::Release, payload, gateway.answer_key()).to_bytes();
     tracing::info!(question = %admitted.question().id, answered, asked, "released");
-    events.complete(Completion { answered, asked, result: table.map(|table| table.bytes), release });
+    events.complete(Completion {
+        answered,
+        asked,
+        result: table.map(|table| table.bytes),
+        release,
+    });
 }
 
 /// Logs that a question arrived, before anybody is asked. The nonce in the entry is what a restart remembers.
@@ -238,7 +252,11 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn busy() -> Refusal {
-    Refusal::new(Code::Busy, "questions-at-once", "wait for the questions that are running, then ask again")
+    Refusal::new(
+        Code::Busy,
+        "questions-at-once",
+        "wait for the questions that are running, then ask again",
+    )
 }
 
 fn not_planned() -> Refusal {
@@ -246,5 +264,9 @@ fn not_planned() -> Refusal {
 }
 
 fn log_unavailable() -> Refusal {
-    Refusal::new(Code::LogUnavailable, "log", "ask again later; the gateway's operator has been told")
+    Refusal::new(
+        Code::LogUnavailable,
+        "log",
+        "ask again later; the gateway's operator has been told",
+    )
 }

@@ -96,10 +96,18 @@ impl Cut {
 
     /// Reads the cells that `country` sent for the release of this number. `None` if they are not what they should be:
     /// other columns, other statuses, the name of another country in a key, or numbers that could spoil a sum.
-    pub(crate) fn read(&self, release: usize, country: &Country, bytes: &[u8], cells: u64) -> Option<Part> {
+    pub(crate) fn read(
+        &self,
+        release: usize,
+        country: &Country,
+        bytes: &[u8],
+        cells: u64,
+    ) -> Option<Part> {
         let release = self.releases.get(release)?;
         let batch = merge::read_part(release, self.dataset(release).ok()?, bytes).ok()?;
-        let sound = batch.num_rows() as u64 == cells && own_keys(release, country, &batch) && addable(release, &batch);
+        let sound = batch.num_rows() as u64 == cells
+            && own_keys(release, country, &batch)
+            && addable(release, &batch);
         sound.then_some(Part(batch))
     }
 
@@ -107,8 +115,11 @@ impl Cut {
     fn fold(&self, answered: &[Parts]) -> Result<Vec<RecordBatch>, MergeError> {
         let folded = self.releases.iter().enumerate().map(|(i, release)| {
             let dataset = self.dataset(release)?;
-            let of_country = |(country, parts): &Parts| parts.get(i).map(|part| (country.clone(), part.0.clone()));
-            let parts: Vec<(Country, RecordBatch)> = answered.iter().filter_map(of_country).collect();
+            let of_country = |(country, parts): &Parts| {
+                parts.get(i).map(|part| (country.clone(), part.0.clone()))
+            };
+            let parts: Vec<(Country, RecordBatch)> =
+                answered.iter().filter_map(of_country).collect();
             merge::fold(release, dataset, &parts)
         });
         folded.collect()
@@ -121,9 +132,11 @@ impl Cut {
 
 /// Whether every key that names a country names the country the part came from.
 fn own_keys(release: &Release, country: &Country, batch: &RecordBatch) -> bool {
-    let implied = release.keys.iter().enumerate().filter(|(_, key)| key.column.as_str() == COUNTRY_COLUMN);
+    let implied =
+        release.keys.iter().enumerate().filter(|(_, key)| key.column.as_str() == COUNTRY_COLUMN);
     implied.into_iter().all(|(i, _)| {
-        let names = batch.column_by_name(&key_column(i)).and_then(|names| names.as_string_opt::<i32>());
+        let names =
+            batch.column_by_name(&key_column(i)).and_then(|names| names.as_string_opt::<i32>());
         names.is_some_and(|names| names.iter().all(|name| name == Some(country.as_str())))
     })
 }
@@ -132,9 +145,15 @@ fn own_keys(release: &Release, country: &Country, batch: &RecordBatch) -> bool {
 fn addable(release: &Release, batch: &RecordBatch) -> bool {
     (0..release.wire.len()).filter_map(|i| batch.column_by_name(&value_column(i))).all(|values| {
         if let Some(integers) = values.as_primitive_opt::<Int64Type>() {
-            integers.iter().flatten().all(|value| (-LARGEST_INTEGER..=LARGEST_INTEGER).contains(&value))
+            integers
+                .iter()
+                .flatten()
+                .all(|value| (-LARGEST_INTEGER..=LARGEST_INTEGER).contains(&value))
         } else if let Some(decimals) = values.as_primitive_opt::<Decimal128Type>() {
-            decimals.iter().flatten().all(|value| (-LARGEST_DECIMAL..=LARGEST_DECIMAL).contains(&value))
+            decimals
+                .iter()
+                .flatten()
+                .all(|value| (-LARGEST_DECIMAL..=LARGEST_DECIMAL).contains(&value))
         } else {
             // Floats that leave their range become infinite and stay visible; texts and dates are not added.
             !matches!(values.data_type(), DataType::Null)
@@ -153,10 +172,17 @@ pub(crate) async fn table(
 ) -> Result<Table, TableFault> {
     let _place = places.try_acquire().map_err(|_| TableFault::TooMany)?;
     let work = async {
-        let folded = work::blocking(move || cut.fold(&answered)).await.map_err(|_| TableFault::Panicked)??;
-        let undecided = if tail.undecidable() { Some(tail.undecided(folded.clone()).await?) } else { None };
+        let folded = work::blocking(move || cut.fold(&answered))
+            .await
+            .map_err(|_| TableFault::Panicked)??;
+        let undecided =
+            if tail.undecidable() { Some(tail.undecided(folded.clone()).await?) } else { None };
         let batch = tail.run(folded).await?;
-        work::blocking(move || write(&batch, &label, undecided)).await.ok().flatten().ok_or(TableFault::Panicked)
+        work::blocking(move || write(&batch, &label, undecided))
+            .await
+            .ok()
+            .flatten()
+            .ok_or(TableFault::Panicked)
     };
     timeout(time, work).await.unwrap_or(Err(TableFault::TooLong))
 }
@@ -168,8 +194,10 @@ fn write(batch: &RecordBatch, label: &Label, undecided: Option<u64>) -> Option<T
         ("mayag.answered", label.answered.to_string()),
         ("mayag.asked", label.asked.to_string()),
     ];
-    let words = words.into_iter().chain(undecided.map(|rows| ("mayag.undecided", rows.to_string())));
-    let metadata: HashMap<String, String> = words.map(|(key, value)| (key.to_owned(), value)).collect();
+    let words =
+        words.into_iter().chain(undecided.map(|rows| ("mayag.undecided", rows.to_string())));
+    let metadata: HashMap<String, String> =
+        words.map(|(key, value)| (key.to_owned(), value)).collect();
     let schema = Arc::new(Schema::new_with_metadata(batch.schema().fields().clone(), metadata));
     let labelled = batch.clone().with_schema(Arc::clone(&schema)).ok()?;
     let mut bytes = Vec::new();

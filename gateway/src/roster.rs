@@ -45,7 +45,11 @@ pub enum RosterFault {
 }
 
 /// Reads, verifies and remembers the roster of `federation`.
-pub fn open(files: RosterFiles<'_>, federation: &Federation, now: Timestamp) -> Result<Roster, RosterFault> {
+pub fn open(
+    files: RosterFiles<'_>,
+    federation: &Federation,
+    now: Timestamp,
+) -> Result<Roster, RosterFault> {
     let keys = files::read(files.keys, LONGEST_KEYS)?;
     let keys = roster::parse_trusted_keys(&String::from_utf8_lossy(&keys))?;
     let remembered = files.state.join(REMEMBERED);
@@ -57,7 +61,11 @@ pub fn open(files: RosterFiles<'_>, federation: &Federation, now: Timestamp) -> 
     }
     if seen < roster.version {
         // A crash before this leaves the lower number: the roster was not used yet either.
-        files::replace(&remembered, format!("{}\n", roster.version).as_bytes(), files::Mode::Public)?;
+        files::replace(
+            &remembered,
+            format!("{}\n", roster.version).as_bytes(),
+            files::Mode::Public,
+        )?;
     }
     Ok(roster)
 }
@@ -67,5 +75,8 @@ fn seen(remembered: &Path) -> Result<u64, RosterFault> {
         return Ok(0);
     }
     let text = files::read(remembered, LONGEST_VERSION)?;
-    String::from_utf8_lossy(&text).trim().parse().map_err(|_| RosterFault::Memory(remembered.to_owned()))
+    String::from_utf8_lossy(&text)
+        .trim()
+        .parse()
+        .map_err(|_| RosterFault::Memory(remembered.to_owned()))
 }

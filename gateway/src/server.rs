@@ -12,9 +12,9 @@ use mayag_protocol::timestamp::Clock;
 use mayag_transport::files::{self, Mode};
 use mayag_transport::peer::Peer;
 use mayag_transport::route::Route;
-use mayag_transport::server::{RequestBody, ResponseBody, read_body};
 use mayag_transport::server::Limits;
 use mayag_transport::server::{Handler, Server, ServerTls};
+use mayag_transport::server::{RequestBody, ResponseBody, read_body};
 use mayag_transport::tls::Usage;
 use mayag_transport::trust::IdentityFiles;
 use std::net::SocketAddr;
@@ -43,12 +43,19 @@ pub struct Running {
 
 impl Gateway {
     /// Reads everything, binds the address, writes it where the configuration says, and listens.
-    pub async fn start(config: GatewayConfig, clock: Arc<dyn Clock>) -> Result<Running, GatewayError> {
+    pub async fn start(
+        config: GatewayConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Running, GatewayError> {
         let gateway = Self::open(config, Arc::clone(&clock))?;
         let config = gateway.config();
-        let identity = IdentityFiles { certificate: config.pki.certificate.clone(), key: config.pki.key.clone() };
+        let identity = IdentityFiles {
+            certificate: config.pki.certificate.clone(),
+            key: config.pki.key.clone(),
+        };
         let tls = ServerTls { identity, trust: Arc::clone(gateway.trust()), usage: Usage::Gateway };
-        let server = Arc::new(Server::bind(config.listen.as_str(), tls, Limits::default(), clock).await?);
+        let server =
+            Arc::new(Server::bind(config.listen.as_str(), tls, Limits::default(), clock).await?);
         if server.credentials().identity() != *gateway.identity() {
             return Err(GatewayError::OtherCertificate { found: server.credentials().identity() });
         }
@@ -107,7 +114,11 @@ impl Handler for Door {
         Caller::authenticate(peer, &self.0.roster()).is_ok()
     }
 
-    async fn handle(self: Arc<Self>, peer: Peer, request: Request<RequestBody>) -> Response<ResponseBody> {
+    async fn handle(
+        self: Arc<Self>,
+        peer: Peer,
+        request: Request<RequestBody>,
+    ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
         if !QUESTIONS.is(&head.method, head.uri.path()) {
             return status(StatusCode::NOT_FOUND);
@@ -125,7 +136,9 @@ impl Handler for Door {
             drop(place);
         });
         let mut response = Response::new(stream);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
         response
     }
 }

@@ -9,7 +9,9 @@ pub(crate) struct Broken;
 
 /// Runs `work` beside the threads that serve connections. A panic in it is an error here and nothing else: what it reads
 /// came from somebody else.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Broken> {
     let mut one = JoinSet::new();
     one.spawn_blocking(work);
     one.join_next().await.and_then(Result::ok).ok_or(Broken)

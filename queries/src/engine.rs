@@ -24,22 +24,76 @@ const TAIL_BATCH_ROWS: usize = 1024;
 
 /// Scalar functions that a question may name.
 const SCALAR: &[&str] = &[
-    "abs", "btrim", "ceil", "character_length", "coalesce", "concat", "concat_ws", "date_part", "date_trunc", "exp",
-    "floor", "greatest", "iszero", "least", "left", "ln", "log", "log10", "log2", "lower", "ltrim", "make_date",
-    "nanvl", "nullif", "nvl", "power", "right", "round", "rtrim", "signum", "sqrt", "starts_with", "strpos", "substr",
-    "trunc", "upper",
+    "abs",
+    "btrim",
+    "ceil",
+    "character_length",
+    "coalesce",
+    "concat",
+    "concat_ws",
+    "date_part",
+    "date_trunc",
+    "exp",
+    "floor",
+    "greatest",
+    "iszero",
+    "least",
+    "left",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "lower",
+    "ltrim",
+    "make_date",
+    "nanvl",
+    "nullif",
+    "nvl",
+    "power",
+    "right",
+    "round",
+    "rtrim",
+    "signum",
+    "sqrt",
+    "starts_with",
+    "strpos",
+    "substr",
+    "trunc",
+    "upper",
 ];
 
 /// Aggregate functions that a question may name: over a dataset those that a release can carry, in the tail all of them.
 const AGGREGATE: &[&str] = &[
-    "avg", "bool_and", "bool_or", "corr", "count", "covar_pop", "covar_samp", "max", "median", "min", "stddev",
-    "stddev_pop", "sum", "var", "var_pop",
+    "avg",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "max",
+    "median",
+    "min",
+    "stddev",
+    "stddev_pop",
+    "sum",
+    "var",
+    "var_pop",
 ];
 
 /// Window functions that a question may name in its tail.
 const WINDOW: &[&str] = &[
-    "cume_dist", "dense_rank", "first_value", "lag", "last_value", "lead", "nth_value", "ntile", "percent_rank",
-    "rank", "row_number",
+    "cume_dist",
+    "dense_rank",
+    "first_value",
+    "lag",
+    "last_value",
+    "lead",
+    "nth_value",
+    "ntile",
+    "percent_rank",
+    "rank",
+    "row_number",
 ];
 
 /// The scalar functions that a question may name, with their aliases.
@@ -78,7 +132,9 @@ pub fn without_stores(builder: RuntimeEnvBuilder) -> Result<Arc<RuntimeEnv>, Dat
 
 /// The runtime of tails: no object stores, no spill files, bounded memory.
 pub fn tail_runtime() -> Result<Arc<RuntimeEnv>, DataFusionError> {
-    without_stores(RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(TAIL_MEMORY))))
+    without_stores(
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(TAIL_MEMORY))),
+    )
 }
 
 /// A session with the named functions and nothing else. A node passes the runtime with its own object stores.
@@ -111,7 +167,10 @@ pub fn tail_state(runtime: Arc<RuntimeEnv>) -> SessionStateBuilder {
 
 #[cfg(test)]
 mod tests {
-    use super::{AGGREGATE, SCALAR, WINDOW, aggregate_functions, scalar_functions, sql_options, tail_runtime, window_functions};
+    use super::{
+        AGGREGATE, SCALAR, WINDOW, aggregate_functions, scalar_functions, sql_options,
+        tail_runtime, window_functions,
+    };
     use datafusion::execution::object_store::ObjectStoreUrl;
     use datafusion::prelude::SessionContext;
 

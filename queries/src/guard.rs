@@ -4,7 +4,9 @@
 //! reach it: [`check_text`] looks at the tokens before parsing, [`check_tree`] at what the parser made of them. Both say
 //! which limit was passed, and both depend on the text alone.
 
-use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, ObjectName, Query, Select, Statement, TableFactor, Visit, Visitor,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -36,10 +38,11 @@ pub(crate) const RESERVED: &str = "__mayag";
 /// Checks the tokens of a question.
 pub fn check_text(sql: &str) -> Result<(), Refusal> {
     at_most(sql.len(), LONGEST_SQL, "bytes of SQL")?;
-    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().map_err(|error| {
-        unreadable(Some((error.location.line, error.location.column)))
-    })?;
-    let (mut count, mut operators, mut selects, mut joins, mut open, mut cases) = (0, 0, 0, 0, 0_usize, 0_usize);
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize()
+        .map_err(|error| unreadable(Some((error.location.line, error.location.column))))?;
+    let (mut count, mut operators, mut selects, mut joins, mut open, mut cases) =
+        (0, 0, 0, 0, 0_usize, 0_usize);
     for token in &tokens {
         match kind(token) {
             Kind::Space => continue,
@@ -51,7 +54,9 @@ pub fn check_text(sql: &str) -> Result<(), Refusal> {
             Kind::Select => selects += 1,
             Kind::Join => joins += 1,
             Kind::Reserved => {
-                return Err(Refusal::new(Code::NotSupported, RULE, "choose another name").about(RESERVED));
+                return Err(
+                    Refusal::new(Code::NotSupported, RULE, "choose another name").about(RESERVED)
+                );
             }
             Kind::Other => {}
         }
@@ -66,7 +71,10 @@ pub fn check_text(sql: &str) -> Result<(), Refusal> {
 }
 
 /// Checks what the parser made of the text: functions by name, and how often `WITH` queries multiply.
-pub(crate) fn check_tree(statement: &Statement, functions: &BTreeSet<String>) -> Result<(), Refusal> {
+pub(crate) fn check_tree(
+    statement: &Statement,
+    functions: &BTreeSet<String>,
+) -> Result<(), Refusal> {
     let mut reads = Reads { frames: vec![Frame::default()], functions };
     match statement.visit(&mut reads) {
         ControlFlow::Continue(()) => Ok(()),
@@ -83,7 +91,11 @@ pub(crate) fn unreadable(place: Option<(u64, u64)>) -> Refusal {
     Refusal::new(Code::SqlNotReadable, "sql", hint)
 }
 
-fn at_most<N: PartialOrd + std::fmt::Display>(found: N, limit: N, what: &str) -> Result<(), Refusal> {
+fn at_most<N: PartialOrd + std::fmt::Display>(
+    found: N,
+    limit: N,
+    what: &str,
+) -> Result<(), Refusal> {
     if found <= limit {
         return Ok(());
     }
@@ -104,7 +116,10 @@ enum Kind {
     Space,
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "a symbol that is not listed counts as an operator: the strict side")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a symbol that is not listed counts as an operator: the strict side"
+)]
 fn kind(token: &Token) -> Kind {
     match token {
         Token::Whitespace(_) | Token::EOF => Kind::Space,
@@ -147,9 +162,12 @@ fn word_kind(keyword: Keyword) -> Kind {
         Keyword::CASE => Kind::Case,
         Keyword::END => Kind::End,
         Keyword::SELECT | Keyword::VALUES | Keyword::TABLE => Kind::Select,
-        Keyword::JOIN | Keyword::APPLY | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
-            Kind::Join
-        }
+        Keyword::JOIN
+        | Keyword::APPLY
+        | Keyword::UNION
+        | Keyword::EXCEPT
+        | Keyword::INTERSECT
+        | Keyword::MINUS => Kind::Join,
         Keyword::AND
         | Keyword::AT
         | Keyword::BETWEEN
@@ -204,11 +222,18 @@ impl Visitor for Reads<'_> {
                 return ControlFlow::Break(not_supported("WITH RECURSIVE"));
             }
             for table in &with.cte_tables {
-                frame.names.insert(address(&table.query), normal(&table.alias.name.value, table.alias.name.quote_style));
+                frame.names.insert(
+                    address(&table.query),
+                    normal(&table.alias.name.value, table.alias.name.quote_style),
+                );
             }
         }
-        if !query.locks.is_empty() || query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some()
-        {
+        let ignored = !query.locks.is_empty()
+            || query.fetch.is_some()
+            || query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some();
+        if ignored {
             return ControlFlow::Break(not_supported("a clause after the query"));
         }
         self.frames.push(frame);
@@ -233,18 +258,79 @@ impl Visitor for Reads<'_> {
             [part] => part.as_ident().map(|ident| normal(&ident.value, ident.quote_style)),
             _ => None,
         };
-        let cost = name.and_then(|name| self.frames.iter().rev().find_map(|frame| frame.costs.get(&name).copied()));
+        let cost = name.and_then(|name| {
+            self.frames.iter().rev().find_map(|frame| frame.costs.get(&name).copied())
+        });
         if let Some(frame) = self.frames.last_mut() {
             frame.reads = frame.reads.saturating_add(cost.unwrap_or(1));
         }
         self.bounded()
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the plan walker decides about every other expression")]
+    /// The engine reads over what it does not know here; an answer must not look as if it had understood.
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refusal> {
+        let ignored = select.top.is_some()
+            || select.select_modifiers.is_some()
+            || select.prewhere.is_some()
+            || select.value_table_mode.is_some()
+            || !select.lateral_views.is_empty()
+            || !select.connect_by.is_empty()
+            || !select.cluster_by.is_empty()
+            || !select.distribute_by.is_empty()
+            || !select.sort_by.is_empty();
+        if ignored {
+            ControlFlow::Break(not_supported("a clause of a SELECT"))
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only tables and queries can be read from")]
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        let plain = match factor {
+            TableFactor::Table {
+                name: _,
+                alias: _,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                args.is_none()
+                    && version.is_none()
+                    && json_path.is_none()
+                    && sample.is_none()
+                    && !with_ordinality
+                    && with_hints.is_empty()
+                    && partitions.is_empty()
+                    && index_hints.is_empty()
+            }
+            TableFactor::Derived { lateral, subquery: _, alias: _, sample } => {
+                !lateral && sample.is_none()
+            }
+            TableFactor::NestedJoin { .. } => true,
+            _ => false,
+        };
+        if plain {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(not_supported("this kind of table"))
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the plan walker decides about every other expression"
+    )]
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
         match expr {
             Expr::Function(function) => {
-                let name = function.name.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+                let name =
+                    function.name.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
                 let name = name.to_ascii_lowercase();
                 if self.functions.contains(name.trim_matches('"')) {
                     ControlFlow::Continue(())
@@ -280,7 +366,8 @@ fn normal(name: &str, quote: Option<char>) -> String {
 }
 
 fn not_supported(what: &str) -> Refusal {
-    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked").about(what)
+    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked")
+        .about(what)
 }
 
 #[cfg(test)]

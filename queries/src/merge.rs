@@ -20,7 +20,9 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, Rows, SortField};
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset, Kind, Number};
 use mayag_policies::shape::LevelRef;
-use mayag_protocol::columns::{CellStatus, MergeRole, deviation_column, key_column, status_column, value_column};
+use mayag_protocol::columns::{
+    CellStatus, MergeRole, deviation_column, key_column, status_column, value_column,
+};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -80,20 +82,26 @@ pub fn wire_schema(release: &Release, dataset: &Dataset) -> Result<SchemaRef, Me
 /// The bytes of a part: one Arrow IPC stream, the same bytes for the same cells.
 pub fn write_part(cells: &RecordBatch) -> Result<Vec<u8>, MergeError> {
     let mut bytes = Vec::new();
-    let mut writer = StreamWriter::try_new(&mut bytes, &cells.schema()).map_err(|_| MergeError::Unreadable)?;
+    let mut writer =
+        StreamWriter::try_new(&mut bytes, &cells.schema()).map_err(|_| MergeError::Unreadable)?;
     writer.write(cells).and_then(|()| writer.finish()).map_err(|_| MergeError::Unreadable)?;
     drop(writer);
     Ok(bytes)
 }
 
 /// Reads a part that a node sent and checks it against the layout of its release.
-pub fn read_part(release: &Release, dataset: &Dataset, ipc: &[u8]) -> Result<RecordBatch, MergeError> {
+pub fn read_part(
+    release: &Release,
+    dataset: &Dataset,
+    ipc: &[u8],
+) -> Result<RecordBatch, MergeError> {
     if ipc.len() > LONGEST_PART {
         return Err(MergeError::TooLarge);
     }
     let schema = wire_schema(release, dataset)?;
     // A reader of foreign bytes must not take the gateway with it.
-    let cells = catch_unwind(AssertUnwindSafe(|| decode(&schema, ipc))).map_err(|_| MergeError::Unreadable)??;
+    let cells = catch_unwind(AssertUnwindSafe(|| decode(&schema, ipc)))
+        .map_err(|_| MergeError::Unreadable)??;
     check(release, &cells)?;
     Ok(cells)
 }
@@ -125,7 +133,9 @@ fn decode(schema: &SchemaRef, ipc: &[u8]) -> Result<RecordBatch, MergeError> {
         Some(_) => return Err(MergeError::Layout),
         None => return Err(MergeError::Unreadable),
     }
-    let batches = batches.into_iter().map(|batch| RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()));
+    let batches = batches
+        .into_iter()
+        .map(|batch| RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()));
     let batches: Vec<_> = batches.collect::<Result<_, _>>().map_err(|_| MergeError::Layout)?;
     concat_batches(schema, &batches).map_err(|_| MergeError::Unreadable)
 }
@@ -133,7 +143,9 @@ fn decode(schema: &SchemaRef, ipc: &[u8]) -> Result<RecordBatch, MergeError> {
 /// Checks what the schema does not say: keys are distinct, statuses are statuses, withheld cells are null.
 pub(crate) fn check(release: &Release, cells: &RecordBatch) -> Result<(), MergeError> {
     for column in cells.columns() {
-        let longest = column.as_string_opt::<i32>().and_then(|texts| texts.iter().flatten().map(str::len).max());
+        let longest = column
+            .as_string_opt::<i32>()
+            .and_then(|texts| texts.iter().flatten().map(str::len).max());
         if longest.is_some_and(|length| length > LONGEST_TEXT) {
             return Err(MergeError::TooLarge);
         }
@@ -150,7 +162,11 @@ pub(crate) fn check(release: &Release, cells: &RecordBatch) -> Result<(), MergeE
             return Err(MergeError::KeyTwice);
         }
     }
-    release.wire.iter().enumerate().try_for_each(|(i, measure)| check_measure(i, &measure.of, cells))
+    release
+        .wire
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, measure)| check_measure(i, &measure.of, cells))
 }
 
 fn check_measure(i: usize, of: &MeasureOf, cells: &RecordBatch) -> Result<(), MergeError> {
@@ -174,7 +190,8 @@ fn check_measure(i: usize, of: &MeasureOf, cells: &RecordBatch) -> Result<(), Me
             CellStatus::Partial => false,
             CellStatus::Suppressed => value.is_null(row) && deviation.is_null(row),
         };
-        let negative = counted && status == CellStatus::Known && int(value, row).is_none_or(|count| count < 0);
+        let negative =
+            counted && status == CellStatus::Known && int(value, row).is_none_or(|count| count < 0);
         if !sound || negative {
             return Err(wrong());
         }
@@ -199,7 +216,10 @@ fn statuses(cells: &RecordBatch, i: usize) -> Result<&UInt8Array, MergeError> {
 /// Comparable rows of key columns: ascending, nulls last.
 fn key_rows(keys: &[ArrayRef]) -> Result<Rows, MergeError> {
     let options = arrow::compute::SortOptions { descending: false, nulls_first: false };
-    let fields = keys.iter().map(|key| SortField::new_with_options(key.data_type().clone(), options)).collect();
+    let fields = keys
+        .iter()
+        .map(|key| SortField::new_with_options(key.data_type().clone(), options))
+        .collect();
     let converter = RowConverter::new(fields).map_err(|_| MergeError::Layout)?;
     converter.convert_columns(keys).map_err(|_| MergeError::Layout)
 }
@@ -214,7 +234,12 @@ pub(crate) fn level_type(level: &LevelRef, dataset: &Dataset) -> Result<DataType
         (Kind::Number {}, None) => Ok(DataType::Int64),
         (Kind::Date {}, Some(_)) => Ok(DataType::Date32),
         (
-            Kind::Category { .. } | Kind::Date {} | Kind::Hidden {} | Kind::Measure { .. } | Kind::Number {} | Kind::Unit {},
+            Kind::Category { .. }
+            | Kind::Date {}
+            | Kind::Hidden {}
+            | Kind::Measure { .. }
+            | Kind::Number {}
+            | Kind::Unit {},
             _,
         ) => Err(MergeError::Release),
     }

@@ -78,13 +78,17 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
         let hint = format!("at most {MOST_RELEASES} releases: ask several smaller questions");
         return Err(Refusal::new(Code::TooComplex, "planner", hint).about("releases"));
     }
-    let tail = Tail::new(cells, releases.clone(), leaves, undecided).map_err(|_| refuse::internal())?;
+    let tail =
+        Tail::new(cells, releases.clone(), leaves, undecided).map_err(|_| refuse::internal())?;
     Ok(Plan { releases, tail })
 }
 
 /// The one query that the text is.
 fn only_query(sql: &str) -> Result<ast::Statement, Refusal> {
-    let parser = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).with_recursion_limit(PARSER_DEPTH).build();
+    let parser = DFParserBuilder::new(sql)
+        .with_dialect(&GenericDialect {})
+        .with_recursion_limit(PARSER_DEPTH)
+        .build();
     let statements = parser.and_then(|mut parser| parser.parse_statements());
     let mut statements = statements.map_err(|error| match first_word(sql) {
         // The parser knows more of some statements than we ever answer.
@@ -120,10 +124,19 @@ fn selects(body: &ast::SetExpr) -> bool {
 }
 
 /// The engine's plan, with types coerced and nothing optimised.
-fn analysed(query: ast::Statement, tables: &Tables<'_>, state: &SessionState) -> Result<LogicalPlan, Refusal> {
+fn analysed(
+    query: ast::Statement,
+    tables: &Tables<'_>,
+    state: &SessionState,
+) -> Result<LogicalPlan, Refusal> {
     let options = ParserOptions::from(&state.config_options().sql_parser);
     let planner = SqlToRel::new_with_options(tables, options);
     let plan = planner.sql_statement_to_plan(query).map_err(|error| refuse::engine(&error))?;
-    let rules = Analyzer::with_rules(vec![Arc::new(ResolveGroupingFunction), Arc::new(TypeCoercion::new())]);
-    rules.execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|error| refuse::engine(&error))
+    let rules = Analyzer::with_rules(vec![
+        Arc::new(ResolveGroupingFunction),
+        Arc::new(TypeCoercion::new()),
+    ]);
+    rules
+        .execute_and_check(plan, state.config_options(), |_, _| {})
+        .map_err(|error| refuse::engine(&error))
 }

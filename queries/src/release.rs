@@ -1,7 +1,7 @@
 //! The part of a question that a node answers: one aggregate over one dataset, grouped and filtered by levels only.
 
-use mayag_policies::shape::{Aggregate, LevelRef, MeasureRef, Predicate, ReleaseShape};
 use mayag_policies::catalogue::Number;
+use mayag_policies::shape::{Aggregate, LevelRef, MeasureRef, Predicate, ReleaseShape};
 use mayag_protocol::columns::MergeRole;
 use mayag_protocol::names::{ColumnName, DatasetName};
 use serde::{Deserialize, Serialize};
@@ -113,8 +113,12 @@ impl MeasureOf {
     /// The measure column whose contributions per unit matter for dominance, if any.
     pub fn summed_column(&self) -> Option<&ColumnName> {
         match self {
-            Self::Sum { column, .. } | Self::SumCentred { column, .. } | Self::SumOfSquares { column, .. } => Some(column),
-            Self::DistinctUnits | Self::Max(_) | Self::Min(_) | Self::NonNull(_) | Self::Rows => None,
+            Self::Sum { column, .. }
+            | Self::SumCentred { column, .. }
+            | Self::SumOfSquares { column, .. } => Some(column),
+            Self::DistinctUnits | Self::Max(_) | Self::Min(_) | Self::NonNull(_) | Self::Rows => {
+                None
+            }
         }
     }
 }
@@ -123,7 +127,12 @@ impl Release {
     /// What the release reads and says, for the decision.
     pub fn shape(&self) -> ReleaseShape {
         let mut filters = self.filter.levels();
-        for level in self.wire.iter().filter_map(|measure| measure.filter.as_ref()).flat_map(Predicate::levels) {
+        for level in self
+            .wire
+            .iter()
+            .filter_map(|measure| measure.filter.as_ref())
+            .flat_map(Predicate::levels)
+        {
             if !filters.contains(&level) {
                 filters.push(level);
             }
@@ -135,8 +144,12 @@ impl Release {
             .filter_map(|output| match output {
                 Output::Avg { sum, .. } => wire(sum).map(|of| measure(Aggregate::Avg, of)),
                 Output::Direct(i) => wire(i).map(|of| measure(direct(of), of)),
-                Output::Spread { squares, root: true, .. } => wire(squares).map(|of| measure(Aggregate::Stddev, of)),
-                Output::Spread { squares, .. } => wire(squares).map(|of| measure(Aggregate::Variance, of)),
+                Output::Spread { squares, root: true, .. } => {
+                    wire(squares).map(|of| measure(Aggregate::Stddev, of))
+                }
+                Output::Spread { squares, .. } => {
+                    wire(squares).map(|of| measure(Aggregate::Variance, of))
+                }
             })
             .collect();
         ReleaseShape { dataset: self.dataset.clone(), keys: self.keys.clone(), filters, measures }
@@ -149,7 +162,9 @@ fn direct(of: &MeasureOf) -> Aggregate {
         MeasureOf::Max(_) => Aggregate::Max,
         MeasureOf::Min(_) => Aggregate::Min,
         MeasureOf::NonNull(_) | MeasureOf::Rows => Aggregate::Count,
-        MeasureOf::Sum { .. } | MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => Aggregate::Sum,
+        MeasureOf::Sum { .. } | MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => {
+            Aggregate::Sum
+        }
     }
 }
 
@@ -161,7 +176,9 @@ fn measure(aggregate: Aggregate, of: &MeasureOf) -> MeasureRef {
         MeasureOf::NonNull(column)
         | MeasureOf::Sum { column, .. }
         | MeasureOf::SumCentred { column, .. }
-        | MeasureOf::SumOfSquares { column, .. } => Some(LevelRef { column: column.clone(), grain: None }),
+        | MeasureOf::SumOfSquares { column, .. } => {
+            Some(LevelRef { column: column.clone(), grain: None })
+        }
     };
     MeasureRef { aggregate, column }
 }

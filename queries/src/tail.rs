@@ -12,7 +12,9 @@ use crate::merge::MergeError;
 use crate::plan::cells::Cells;
 use crate::release::Release;
 use crate::stack::STACK;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray,
+};
 use arrow::compute::{concat_batches, nullif};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt8Type};
 use arrow::error::ArrowError;
@@ -82,20 +84,35 @@ impl Tail {
         let names = cells.plan.schema().fields().iter().map(|field| field.name().clone());
         let columns = names
             .zip(&cells.carried)
-            .map(|(name, carried)| TailColumn { name, status: carried.status.is_some(), unit: carried.unit.clone() })
+            .map(|(name, carried)| TailColumn {
+                name,
+                status: carried.status.is_some(),
+                unit: carried.unit.clone(),
+            })
             .collect();
-        let mut exprs: Vec<Expr> =
-            visible.into_iter().enumerate().map(|(i, column)| column.alias(format!("c{i}"))).collect();
+        let mut exprs: Vec<Expr> = visible
+            .into_iter()
+            .enumerate()
+            .map(|(i, column)| column.alias(format!("c{i}")))
+            .collect();
         for (i, carried) in cells.carried.into_iter().enumerate() {
             if let Some(status) = carried.status {
                 exprs.push(Expr::Column(status).alias(format!("s{i}")));
             }
         }
         // One row more than allowed shows that there are too many.
-        let input = Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(cells.plan))?));
+        let input =
+            Arc::new(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(cells.plan))?));
         let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX).saturating_add(1);
-        let plan = LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input });
-        Ok(Self { columns, plan, undecided, leaves: Arc::new(leaves), releases: Arc::new(releases) })
+        let plan =
+            LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input });
+        Ok(Self {
+            columns,
+            plan,
+            undecided,
+            leaves: Arc::new(leaves),
+            releases: Arc::new(releases),
+        })
     }
 
     /// Whether a filter of the question depends on a measure, so that withheld cells may leave rows undecided.
@@ -108,8 +125,9 @@ impl Tail {
     /// The visible columns come first, then `<name>_status` (`known`, `noisy`, `partial`, `suppressed`) for those that
     /// depend on a measure. A suppressed value is null.
     pub async fn run(&self, merged: Vec<RecordBatch>) -> Result<RecordBatch, TailError> {
-        let [result] = <[RecordBatch; 1]>::try_from(self.execute(vec![self.plan.clone()], merged).await?)
-            .map_err(|_| TailError::Failed)?;
+        let [result] =
+            <[RecordBatch; 1]>::try_from(self.execute(vec![self.plan.clone()], merged).await?)
+                .map_err(|_| TailError::Failed)?;
         if result.num_rows() > MOST_ROWS {
             return Err(TailError::TooManyRows);
         }
@@ -128,7 +146,11 @@ impl Tail {
 
     /// Runs plans on a thread of its own, since they recurse as deep as the question. Stops at its next pause when the
     /// caller is gone.
-    async fn execute(&self, plans: Vec<LogicalPlan>, merged: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, TailError> {
+    async fn execute(
+        &self,
+        plans: Vec<LogicalPlan>,
+        merged: Vec<RecordBatch>,
+    ) -> Result<Vec<RecordBatch>, TailError> {
         let cells = self.leaves.iter().map(|leaf| leaf.cells(&self.releases, &merged));
         let releases = Releases::new(cells.collect::<Result<_, _>>()?);
         let (mut done, result) = oneshot::channel();
@@ -148,7 +170,8 @@ impl Tail {
                 let _gone = done.send(result);
             }
         };
-        let thread = std::thread::Builder::new().name("mayag-tail".to_owned()).stack_size(STACK).spawn(work);
+        let thread =
+            std::thread::Builder::new().name("mayag-tail".to_owned()).stack_size(STACK).spawn(work);
         thread.map_err(|_| TailError::Failed)?;
         result.await.map_err(|_| TailError::Failed)?
     }
@@ -158,17 +181,26 @@ impl Tail {
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         let (mut status_fields, mut status_columns) = (Vec::new(), Vec::new());
         for (i, column) in self.columns.iter().enumerate() {
-            let mut value = result.column_by_name(&format!("c{i}")).cloned().ok_or(TailError::Failed)?;
+            let mut value =
+                result.column_by_name(&format!("c{i}")).cloned().ok_or(TailError::Failed)?;
             if column.status {
                 let statuses = result.column_by_name(&format!("s{i}")).ok_or(TailError::Failed)?;
                 let statuses = statuses.as_primitive_opt::<UInt8Type>().ok_or(TailError::Failed)?;
-                let statuses: Vec<_> =
-                    statuses.iter().map(|byte| CellStatus::from_byte(byte.unwrap_or(0))).collect::<Option<_>>().ok_or(TailError::Failed)?;
+                let statuses: Vec<_> = statuses
+                    .iter()
+                    .map(|byte| CellStatus::from_byte(byte.unwrap_or(0)))
+                    .collect::<Option<_>>()
+                    .ok_or(TailError::Failed)?;
                 let withheld: BooleanArray =
                     statuses.iter().map(|status| Some(*status == CellStatus::Suppressed)).collect();
                 value = nullif(&value, &withheld).map_err(|_| TailError::Failed)?;
-                let words: StringArray = statuses.iter().map(|status| Some(status.as_str())).collect();
-                status_fields.push(Field::new(format!("{}_status", column.name), DataType::Utf8, false));
+                let words: StringArray =
+                    statuses.iter().map(|status| Some(status.as_str())).collect();
+                status_fields.push(Field::new(
+                    format!("{}_status", column.name),
+                    DataType::Utf8,
+                    false,
+                ));
                 status_columns.push(Arc::new(words) as ArrayRef);
             }
             fields.push(Field::new(&column.name, value.data_type().clone(), true));
@@ -177,11 +209,15 @@ impl Tail {
         fields.extend(status_fields);
         columns.extend(status_columns);
         let options = RecordBatchOptions::new().with_row_count(Some(result.num_rows()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(|_| TailError::Failed)
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+            .map_err(|_| TailError::Failed)
     }
 }
 
-async fn run_all(plans: Vec<LogicalPlan>, releases: Releases) -> Result<Vec<RecordBatch>, TailError> {
+async fn run_all(
+    plans: Vec<LogicalPlan>,
+    releases: Releases,
+) -> Result<Vec<RecordBatch>, TailError> {
     let runtime = tail_runtime().map_err(|error| classify(&error))?;
     let state = tail_state(runtime).with_query_planner(Arc::new(releases)).build();
     let mut results = Vec::new();
@@ -194,11 +230,16 @@ async fn run_all(plans: Vec<LogicalPlan>, releases: Releases) -> Result<Vec<Reco
     Ok(results)
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "every other error of the engine is the same to the person")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other error of the engine is the same to the person"
+)]
 fn classify(error: &DataFusionError) -> TailError {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => TailError::TooMuchMemory,
-        DataFusionError::ArrowError(error, _) if matches!(error.as_ref(), ArrowError::DivideByZero) => {
+        DataFusionError::ArrowError(error, _)
+            if matches!(error.as_ref(), ArrowError::DivideByZero) =>
+        {
             TailError::DivideByZero
         }
         _ => TailError::Failed,

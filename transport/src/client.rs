@@ -201,19 +201,17 @@ impl Client {
         let name =
             peer::server_name(expected).ok_or_else(|| ClientError::NotAServer(expected.clone()))?;
         let request = request(&name, path, body)?;
-        let connection = self.connection(address, expected).await?;
-        match connection.send(request, &self.limits).await {
-            Ok(response) => Ok(response),
-            Err(Unsent::Failed(fault)) => Err(fault),
-            Err(Unsent::Returned(request)) => {
-                connection.retire();
-                let connection = self.connection(address, expected).await?;
-                connection.send(*request, &self.limits).await.map_err(|unsent| match unsent {
-                    Unsent::Failed(fault) => fault,
-                    Unsent::Returned(_) => connection.broken(),
-                })
-            }
+        let mut connection = self.connection(address, expected).await?;
+        let mut sent = connection.send(request, &self.limits).await;
+        if let Err(Unsent::Returned(request)) = sent {
+            connection.retire();
+            connection = self.connection(address, expected).await?;
+            sent = connection.send(*request, &self.limits).await;
         }
+        sent.map_err(|unsent| match unsent {
+            Unsent::Failed(fault) => fault,
+            Unsent::Returned(_) => connection.broken(),
+        })
     }
 
     /// The connection in use, or a new one.
@@ -231,9 +229,15 @@ impl Client {
         }
         // Requests in progress on the old one keep it until they are done.
         *seat = None;
-        let connection =
-            connection::connect(&self.credentials, &self.trust, address, expected, &self.limits)
-                .await?;
+        // Boxed: connecting is rare, and its state would lie in every future that asks something.
+        let connecting = Box::pin(connection::connect(
+            &self.credentials,
+            &self.trust,
+            address,
+            expected,
+            &self.limits,
+        ));
+        let connection = connecting.await?;
         *seat = Some(Arc::clone(&connection));
         Ok(connection)
     }

@@ -5,6 +5,6 @@ WITH by_quarter AS (
   GROUP BY date_trunc('quarter', seized_on), drug
   HAVING count(*) >= 500
 )
-SELECT quarter, drug, seizures, round(100.0 * seizures / sum(seizures) OVER (PARTITION BY quarter), 1) AS percent
+SELECT CAST(quarter AS DATE) AS quarter, drug, seizures, round(100.0 * seizures / sum(seizures) OVER (PARTITION BY quarter), 1) AS percent
 FROM by_quarter
 ORDER BY quarter, seizures DESC

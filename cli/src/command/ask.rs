@@ -128,9 +128,8 @@ pub(crate) fn answer<T>(reply: Result<Reply<T>, AskError>, printer: &mut Printer
 
 fn exit_of_error(error: &AskError) -> Exit {
     match error {
-        AskError::Connection(_) | AskError::TimedOut => Exit::Usage,
         AskError::Desk(DeskError::Random(_)) | AskError::NoResources | AskError::NoTable | AskError::Stream(_) | AskError::Tail(_) => Exit::Error,
-        AskError::Desk(_) => Exit::Usage,
+        AskError::Connection(_) | AskError::Desk(_) | AskError::TimedOut => Exit::Usage,
         AskError::Verification(_) => Exit::VerificationFailed,
     }
 }
@@ -178,7 +177,9 @@ fn print(answer: &AnswerTable, format: Format, args: &AskArgs, printer: &mut Pri
         Err(error) => failed(printer, Exit::Error, &error.to_string()),
     };
     if format == Format::Table {
-        legend(answer).iter().for_each(|line| printer.talk(line));
+        for line in legend(answer) {
+            printer.talk(line);
+        }
     }
     if let Some(undecided) = answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0) {
         printer.talk(&format!("-- {undecided} rows are left out: withheld cells would have decided whether they belong here"));

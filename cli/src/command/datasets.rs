@@ -105,7 +105,9 @@ fn table(shared: &SharedByCountry) -> String {
             push(&mut out, &format!("{country}  {}  {}", safe(name), safe(about)));
             let purposes = purposes.join(", ");
             push(&mut out, &format!("    cells of at least {min_units} units; for {purposes}"));
-            columns.iter().for_each(|column| push(&mut out, &line(column)));
+            for column in columns {
+                push(&mut out, &line(column));
+            }
         }
     }
     out

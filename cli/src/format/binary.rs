@@ -56,7 +56,7 @@ fn labelled(answer: &AnswerTable) -> Result<RecordBatch, FormatError> {
 
 fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
     let cells = Cells::new(table)?;
-    let names = status_names(table.columns.iter());
+    let names = status_names(&table.columns);
     let mut statuses: Vec<Vec<Option<&'static str>>> = vec![Vec::with_capacity(cells.rows()); table.columns.len()];
     for row in 0..cells.rows() {
         for (column, cell) in statuses.iter_mut().zip(cells.row(row)?) {
@@ -67,7 +67,7 @@ fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
     for ((column, name), statuses) in table.columns.iter().zip(names).zip(statuses) {
         let values = table.batch.columns().get(column.value).ok_or(FormatError::Encoding)?;
         // Withheld cells are null already; a value behind one would be seen by a program that reads no statuses.
-        let withheld = BooleanArray::from_iter(statuses.iter().map(|status| Some(*status == Some(WITHHELD))));
+        let withheld: BooleanArray = statuses.iter().map(|status| Some(*status == Some(WITHHELD))).collect();
         let values = nullif(values, &withheld).map_err(|_| FormatError::Encoding)?;
         let mut field = Field::new(&column.name, values.data_type().clone(), true);
         if let Some(unit) = &column.unit {

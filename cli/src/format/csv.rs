@@ -15,7 +15,7 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
     let Some(table) = &answer.table else { return Ok(String::new()) };
     let cells = Cells::new(table)?;
     let mut header = Vec::new();
-    for (column, status) in cells.columns().zip(status_names(cells.columns())) {
+    for (column, status) in cells.columns().zip(status_names(&table.columns)) {
         header.push(column.name.clone());
         header.extend(status);
     }

@@ -12,6 +12,7 @@ use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
 use serde::ser::{SerializeMap as _, Serializer};
 use serde::Serialize;
+use std::fmt::Write as _;
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -146,7 +147,8 @@ pub(crate) fn to_text(value: &impl Serialize, reader: Reader) -> Result<String, 
         } else {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a String cannot fail.
+                let _ok = write!(out, "\\u{unit:04x}");
             }
         }
     }

@@ -31,11 +31,8 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
     for row in 0..cells.rows() {
         rows.push(cells.row(row)?.iter().map(|cell| text(cell, style)).collect::<Vec<Text>>());
     }
-    let layout: Vec<Layout> = headers
-        .iter()
-        .enumerate()
-        .map(|(i, header)| Layout::of(header, cells.numeric(i), rows.iter().filter_map(|row| row.get(i))))
-        .collect();
+    let layout: Vec<Layout> =
+        headers.iter().enumerate().map(|(i, header)| Layout::of(header, i, Side::of(&cells, i), &rows)).collect();
     let mut out = String::new();
     push(&mut out, headers.iter().zip(&layout).map(|(header, layout)| layout.header(header)));
     push(&mut out, layout.iter().map(|layout| "-".repeat(layout.width())));
@@ -81,21 +78,34 @@ fn trimmed(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
+/// Where the values of a column stand: texts to the left, numbers to the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl Side {
+    fn of(cells: &Cells<'_>, column: usize) -> Self {
+        if cells.numeric(column) { Self::Right } else { Self::Left }
+    }
+}
+
 /// How wide a column is, and on which side its values stand.
 struct Layout {
     value: usize,
     mark: usize,
-    numeric: bool,
+    side: Side,
 }
 
 impl Layout {
-    fn of<'a>(header: &str, numeric: bool, cells: impl Iterator<Item = &'a Text>) -> Self {
+    fn of(header: &str, column: usize, side: Side, rows: &[Vec<Text>]) -> Self {
         let (mut value, mut mark) = (0, 0);
-        for cell in cells {
+        for cell in rows.iter().filter_map(|row| row.get(column)) {
             value = value.max(width(&cell.value));
             mark = mark.max(width(cell.mark));
         }
-        let mut layout = Self { value, mark, numeric };
+        let mut layout = Self { value, mark, side };
         layout.value += width(header).saturating_sub(layout.width());
         layout
     }
@@ -105,18 +115,21 @@ impl Layout {
     }
 
     fn header(&self, header: &str) -> String {
-        pad(header, self.width(), self.numeric)
+        pad(header, self.width(), self.side)
     }
 
     fn cell(&self, text: &Text) -> String {
-        let value = pad(&text.value, self.value, self.numeric);
-        if self.mark == 0 { value } else { format!("{value} {}", pad(text.mark, self.mark, false)) }
+        let value = pad(&text.value, self.value, self.side);
+        if self.mark == 0 { value } else { format!("{value} {}", pad(text.mark, self.mark, Side::Left)) }
     }
 }
 
-fn pad(text: &str, to: usize, right: bool) -> String {
+fn pad(text: &str, to: usize, side: Side) -> String {
     let blanks = " ".repeat(to.saturating_sub(width(text)));
-    if right { format!("{blanks}{text}") } else { format!("{text}{blanks}") }
+    match side {
+        Side::Left => format!("{text}{blanks}"),
+        Side::Right => format!("{blanks}{text}"),
+    }
 }
 
 /// Columns a text takes. Wide characters of East Asian scripts are counted as one: tables of them may be ragged, never

@@ -21,13 +21,22 @@ fn answered(federation: &Federation) -> Vec<Sent> {
 
 const RESULT: &[u8] = b"result";
 
-fn fault(federation: &Federation, events: Vec<Event>) -> Option<(Fault, Option<String>)> {
-    let failed = check(federation.asks(), events).err()?;
-    Some((failed.what, failed.country.map(|country| country.to_string())))
+/// What was found, and in whose part.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    In(Fault, Option<String>),
+    Nothing,
+}
+
+fn fault(federation: &Federation, events: Vec<Event>) -> Found {
+    match check(federation.asks(), events) {
+        Ok(_) => Found::Nothing,
+        Err(failed) => Found::In(failed.what, failed.country.map(|country| country.to_string())),
+    }
 }
 
 /// The fault after a change to what the countries did; the gateway signs whatever it then sees.
-fn after(change: impl FnOnce(&Federation, &mut Vec<Sent>)) -> Option<(Fault, Option<String>)> {
+fn after(change: impl FnOnce(&Federation, &mut Vec<Sent>)) -> Found {
     let federation = federation();
     let mut sent = answered(&federation);
     change(&federation, &mut sent);
@@ -35,19 +44,19 @@ fn after(change: impl FnOnce(&Federation, &mut Vec<Sent>)) -> Option<(Fault, Opt
 }
 
 /// The fault after a change to the events of an honest stream.
-fn tampered(change: impl FnOnce(&Federation, &mut Vec<Event>)) -> Option<(Fault, Option<String>)> {
+fn tampered(change: impl FnOnce(&Federation, &mut Vec<Event>)) -> Found {
     let federation = federation();
     let mut events = federation.stream(&answered(&federation), Some(RESULT.to_vec()));
     change(&federation, &mut events);
     fault(&federation, events)
 }
 
-fn of(code: &str, fault: Fault) -> Option<(Fault, Option<String>)> {
-    Some((fault, Some(code.to_owned())))
+fn of(code: &str, fault: Fault) -> Found {
+    Found::In(fault, Some(code.to_owned()))
 }
 
-fn gateway(fault: Fault) -> Option<(Fault, Option<String>)> {
-    Some((fault, None))
+fn gateway(fault: Fault) -> Found {
+    Found::In(fault, None)
 }
 
 #[test]
@@ -55,7 +64,8 @@ fn an_honest_stream_is_believed_in_any_order_of_arrival() {
     let federation = federation();
     let mut sent = answered(&federation);
     sent.reverse();
-    let checked = check(federation.asks(), federation.stream(&sent, Some(RESULT.to_vec()))).unwrap();
+    let checked =
+        check(federation.asks(), federation.stream(&sent, Some(RESULT.to_vec()))).unwrap();
     let Checked::Complete { countries, result } = checked else { panic!("{checked:?}") };
     assert_eq!(result.as_deref(), Some(RESULT));
     assert_eq!(countries.iter().map(|c| c.country.as_str()).collect::<Vec<_>>(), ["kr", "us"]);
@@ -67,7 +77,8 @@ fn silent_refusing_and_failing_countries_are_told_apart() {
     let federation = federation();
     let refusal = Refusal::new(Code::NoGrant, "default-deny", "ask for another dataset");
     let nameless = {
-        let mut sent = federation.decided("us", Decision::Refused { refusal: refusal.clone() }, vec![]);
+        let mut sent =
+            federation.decided("us", Decision::Refused { refusal: refusal.clone() }, vec![]);
         sent.answer.as_mut().unwrap().question = None;
         sent
     };
@@ -79,7 +90,8 @@ fn silent_refusing_and_failing_countries_are_told_apart() {
         (Federation::silent("us", Outcome::Unreachable), Outcome::Unreachable),
     ] {
         let sent = vec![other, federation.cells("kr", vec![(b"kr".to_vec(), 1)])];
-        let checked = check(federation.asks(), federation.stream(&sent, Some(RESULT.to_vec()))).unwrap();
+        let checked =
+            check(federation.asks(), federation.stream(&sent, Some(RESULT.to_vec()))).unwrap();
         let Checked::Complete { countries, .. } = checked else { panic!("{checked:?}") };
         assert_eq!(countries[1].outcome, outcome);
     }
@@ -87,7 +99,7 @@ fn silent_refusing_and_failing_countries_are_told_apart() {
 
 #[test]
 fn a_changed_answer_is_found() {
-    assert_eq!(after(|_, _| ()), None);
+    assert_eq!(after(|_, _| ()), Found::Nothing);
     assert_eq!(after(|_, sent| sent[1].signer = country("kr")), of("us", Fault::Signature));
     assert_eq!(after(|_, sent| sent[1].parts[0].push(0)), of("us", Fault::PartDigest));
     assert_eq!(after(|_, sent| sent[1].parts.push(vec![])), of("us", Fault::PartDigest));
@@ -98,11 +110,20 @@ fn a_changed_answer_is_found() {
     assert_eq!(answer(|answer| answer.v = 2), of("us", Fault::Version));
     assert_eq!(answer(|answer| answer.country = country("kr")), of("us", Fault::Country));
     assert_eq!(answer(|answer| answer.question = None), of("us", Fault::Question));
-    assert_eq!(answer(|answer| answer.question = Some("ff".repeat(16).parse().unwrap())), of("us", Fault::Question));
-    assert_eq!(answer(|answer| answer.question_digest = sha256(b"another")), of("us", Fault::Question));
+    assert_eq!(
+        answer(|answer| answer.question = Some("ff".repeat(16).parse().unwrap())),
+        of("us", Fault::Question)
+    );
+    assert_eq!(
+        answer(|answer| answer.question_digest = sha256(b"another")),
+        of("us", Fault::Question)
+    );
     assert_eq!(answer(|answer| answer.policy = None), of("us", Fault::Decision));
     let shared = Decision::Shared { datasets: vec![] };
-    assert_eq!(after(|f, sent| sent[1] = f.decided("us", shared, vec![])), of("us", Fault::Decision));
+    assert_eq!(
+        after(|f, sent| sent[1] = f.decided("us", shared, vec![])),
+        of("us", Fault::Decision)
+    );
 }
 
 #[test]
@@ -114,27 +135,54 @@ fn swapped_countries_are_found() {
     });
     assert_eq!(swapped, of("kr", Fault::Signature));
     // The country's own signature under another country's answer.
-    let renamed = after(|f, sent| sent[0].answer = Some(f.answer("us", sent[0].answer.clone().unwrap().decision)));
+    let renamed = after(|f, sent| {
+        sent[0].answer = Some(f.answer("us", sent[0].answer.clone().unwrap().decision))
+    });
     assert_eq!(renamed, of("kr", Fault::Country));
 }
 
 #[test]
 fn an_outcome_or_a_refusal_that_nobody_signed_is_found() {
     let refusal = || Refusal::new(Code::NoGrant, "default-deny", "ask for another dataset");
-    for outcome in [Outcome::Answered, Outcome::AnsweredSuppressed, Outcome::Refused, Outcome::BudgetExhausted, Outcome::Withdrawn] {
-        assert_eq!(after(|_, sent| sent[1] = Federation::silent("us", outcome)), of("us", Fault::Unsigned), "{outcome}");
+    for outcome in [
+        Outcome::Answered,
+        Outcome::AnsweredSuppressed,
+        Outcome::Refused,
+        Outcome::BudgetExhausted,
+        Outcome::Withdrawn,
+    ] {
+        assert_eq!(
+            after(|_, sent| sent[1] = Federation::silent("us", outcome)),
+            of("us", Fault::Unsigned),
+            "{outcome}"
+        );
     }
-    for outcome in [Outcome::AnsweredSuppressed, Outcome::Refused, Outcome::Failed, Outcome::Unreachable] {
-        assert_eq!(after(|_, sent| sent[1].outcome = outcome), of("us", Fault::Outcome), "{outcome}");
+    for outcome in
+        [Outcome::AnsweredSuppressed, Outcome::Refused, Outcome::Failed, Outcome::Unreachable]
+    {
+        assert_eq!(
+            after(|_, sent| sent[1].outcome = outcome),
+            of("us", Fault::Outcome),
+            "{outcome}"
+        );
     }
-    let unheard = |sent: &mut Vec<Sent>| sent[1] = Sent { refusal: Some(refusal()), ..Federation::silent("us", Outcome::Failed) };
+    let unheard = |sent: &mut Vec<Sent>| {
+        sent[1] = Sent { refusal: Some(refusal()), ..Federation::silent("us", Outcome::Failed) }
+    };
     assert_eq!(after(|_, sent| unheard(sent)), of("us", Fault::Unsigned));
     assert_eq!(after(|_, sent| sent[1].refusal = Some(refusal())), of("us", Fault::Refusal));
-    let refused = |f: &Federation| f.decided("us", Decision::Refused { refusal: refusal() }, vec![]);
-    assert_eq!(after(|f, sent| sent[1] = refused(f)), None);
-    assert_eq!(after(|f, sent| sent[1] = Sent { refusal: None, ..refused(f) }), of("us", Fault::Refusal));
+    let refused =
+        |f: &Federation| f.decided("us", Decision::Refused { refusal: refusal() }, vec![]);
+    assert_eq!(after(|f, sent| sent[1] = refused(f)), Found::Nothing);
+    assert_eq!(
+        after(|f, sent| sent[1] = Sent { refusal: None, ..refused(f) }),
+        of("us", Fault::Refusal)
+    );
     let other = Refusal { hint: "call this number".to_owned(), ..refusal() };
-    assert_eq!(after(|f, sent| sent[1] = Sent { refusal: Some(other), ..refused(f) }), of("us", Fault::Refusal));
+    assert_eq!(
+        after(|f, sent| sent[1] = Sent { refusal: Some(other), ..refused(f) }),
+        of("us", Fault::Refusal)
+    );
 }
 
 #[test]
@@ -143,40 +191,73 @@ fn the_gateways_summary_must_be_what_arrived() {
         tampered(|federation, events| {
             let mut release = federation.release(&answered(federation), Some(RESULT));
             change(&mut release);
-            let Some(Event::Complete { release: sealed, .. }) = events.last_mut() else { panic!("{events:?}") };
+            let Some(Event::Complete { release: sealed, .. }) = events.last_mut() else {
+                panic!("{events:?}")
+            };
             *sealed = federation.seal(&release);
         })
     };
-    assert_eq!(with(&|_| ()), None);
+    assert_eq!(with(&|_| ()), Found::Nothing);
     assert_eq!(with(&|release| release.v = 2), gateway(Fault::Version));
-    assert_eq!(with(&|release| release.question = "ff".repeat(16).parse().unwrap()), gateway(Fault::Question));
-    assert_eq!(with(&|release| release.question_digest = sha256(b"another")), gateway(Fault::Question));
-    assert_eq!(with(&|release| release.gateway = "spiffe://demo/gateway/2".parse().unwrap()), gateway(Fault::Question));
+    assert_eq!(
+        with(&|release| release.question = "ff".repeat(16).parse().unwrap()),
+        gateway(Fault::Question)
+    );
+    assert_eq!(
+        with(&|release| release.question_digest = sha256(b"another")),
+        gateway(Fault::Question)
+    );
+    assert_eq!(
+        with(&|release| release.gateway = "spiffe://demo/gateway/2".parse().unwrap()),
+        gateway(Fault::Question)
+    );
     assert_eq!(with(&|release| drop(release.countries.pop())), gateway(Fault::Summary));
     assert_eq!(with(&|release| release.countries.reverse()), gateway(Fault::Summary));
-    assert_eq!(with(&|release| release.countries[1].outcome = Outcome::Failed), of("us", Fault::Outcome));
-    assert_eq!(with(&|release| release.countries[1].answer_digest = None), of("us", Fault::AnswerDigest));
-    assert_eq!(with(&|release| release.countries[1].answer_digest = Some(sha256(b"x"))), of("us", Fault::AnswerDigest));
+    assert_eq!(
+        with(&|release| release.countries[1].outcome = Outcome::Failed),
+        of("us", Fault::Outcome)
+    );
+    assert_eq!(
+        with(&|release| release.countries[1].answer_digest = None),
+        of("us", Fault::AnswerDigest)
+    );
+    assert_eq!(
+        with(&|release| release.countries[1].answer_digest = Some(sha256(b"x"))),
+        of("us", Fault::AnswerDigest)
+    );
     assert_eq!(with(&|release| release.result = None), gateway(Fault::ResultDigest));
     assert_eq!(with(&|release| release.result = Some(sha256(b"x"))), gateway(Fault::ResultDigest));
 }
 
 #[test]
 fn a_changed_completion_is_found() {
-    let with = |change: &dyn Fn(&mut bool, &mut u64, &mut u64, &mut Option<Base64>)| {
+    let counts = |change: &dyn Fn(&mut bool, &mut u64, &mut u64)| {
         tampered(|_, events| {
-            let Some(Event::Complete { complete, answered, asked, result, .. }) = events.last_mut() else { panic!("{events:?}") };
-            change(complete, answered, asked, result);
+            let Some(Event::Complete { complete, answered, asked, .. }) = events.last_mut() else {
+                panic!("{events:?}")
+            };
+            change(complete, answered, asked);
         })
     };
-    assert_eq!(with(&|complete, _, _, _| *complete = false), gateway(Fault::Summary));
-    assert_eq!(with(&|_, answered, _, _| *answered = 1), gateway(Fault::Summary));
-    assert_eq!(with(&|_, _, asked, _| *asked = 3), gateway(Fault::Summary));
-    assert_eq!(with(&|_, _, _, result| *result = None), gateway(Fault::ResultDigest));
-    assert_eq!(with(&|_, _, _, result| *result = Some(Base64(b"forged".to_vec()))), gateway(Fault::ResultDigest));
+    assert_eq!(counts(&|complete, _, _| *complete = false), gateway(Fault::Summary));
+    assert_eq!(counts(&|_, answered, _| *answered = 1), gateway(Fault::Summary));
+    assert_eq!(counts(&|_, _, asked| *asked = 3), gateway(Fault::Summary));
+    let with_result = |other: Option<&[u8]>| {
+        tampered(|_, events| {
+            let Some(Event::Complete { result, .. }) = events.last_mut() else {
+                panic!("{events:?}")
+            };
+            *result = other.map(|bytes| Base64(bytes.to_vec()));
+        })
+    };
+    assert_eq!(with_result(None), gateway(Fault::ResultDigest));
+    assert_eq!(with_result(Some(b"forged")), gateway(Fault::ResultDigest));
     let resigned = tampered(|federation, events| {
-        let release = serde_json::to_vec(&federation.release(&answered(federation), Some(RESULT))).unwrap();
-        let Some(Event::Complete { release: sealed, .. }) = events.last_mut() else { panic!("{events:?}") };
+        let release =
+            serde_json::to_vec(&federation.release(&answered(federation), Some(RESULT))).unwrap();
+        let Some(Event::Complete { release: sealed, .. }) = events.last_mut() else {
+            panic!("{events:?}")
+        };
         *sealed = Base64(Envelope::seal(PayloadType::Release, release, &key()).to_bytes());
     });
     assert_eq!(resigned, gateway(Fault::Signature));
@@ -185,9 +266,11 @@ fn a_changed_completion_is_found() {
 #[test]
 fn a_signed_answer_cannot_be_shown_as_the_gateways_summary() {
     let crossed = tampered(|federation, events| {
-        let payload = serde_json::to_vec(&federation.release(&answered(federation), Some(RESULT))).unwrap();
+        let payload =
+            serde_json::to_vec(&federation.release(&answered(federation), Some(RESULT))).unwrap();
         let Some(Event::Complete { release, .. }) = events.last_mut() else { panic!("{events:?}") };
-        *release = Base64(Envelope::seal(PayloadType::Answer, payload, &federation.gateway).to_bytes());
+        *release =
+            Base64(Envelope::seal(PayloadType::Answer, payload, &federation.gateway).to_bytes());
     });
     assert_eq!(crossed, gateway(Fault::Signature));
 }
@@ -202,7 +285,10 @@ fn dropped_repeated_and_reordered_events_are_found() {
     assert_eq!(tampered(|_, events| events.push(events[3].clone())), gateway(Fault::Events));
     let renumbered = |events: &mut Vec<Event>, from: usize| {
         for (event, number) in events.iter_mut().zip(0..).skip(from) {
-            let (Event::Accepted { seq, .. } | Event::Complete { seq, .. } | Event::Country { seq, .. } | Event::Refused { seq, .. }) = event;
+            let (Event::Accepted { seq, .. }
+            | Event::Complete { seq, .. }
+            | Event::Country { seq, .. }
+            | Event::Refused { seq, .. }) = event;
             *seq = number;
         }
     };
@@ -248,14 +334,17 @@ fn other_questions_and_other_countries_are_found() {
 fn torn_bundles_are_found() {
     let torn = |bytes: fn(&Bundle) -> Vec<u8>| {
         tampered(|_, events| {
-            let Event::Country { bundle: Some(bundle), .. } = &mut events[2] else { panic!("{events:?}") };
+            let Event::Country { bundle: Some(bundle), .. } = &mut events[2] else {
+                panic!("{events:?}")
+            };
             bundle.0 = bytes(&Bundle::parse(&bundle.0).unwrap());
         })
     };
-    assert_eq!(torn(|bundle| bundle.to_bytes().unwrap()), None);
+    assert_eq!(torn(|bundle| bundle.to_bytes().unwrap()), Found::Nothing);
     assert_eq!(torn(|_| vec![]), of("us", Fault::Bundle));
     assert_eq!(torn(|bundle| bundle.to_bytes().unwrap()[..40].to_vec()), of("us", Fault::Bundle));
-    let garbage = torn(|bundle| Bundle { envelope: b"{}".to_vec(), ..bundle.clone() }.to_bytes().unwrap());
+    let garbage =
+        torn(|bundle| Bundle { envelope: b"{}".to_vec(), ..bundle.clone() }.to_bytes().unwrap());
     assert_eq!(garbage, of("us", Fault::Signature));
 }
 

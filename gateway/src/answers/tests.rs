@@ -121,7 +121,11 @@ fn an_answer_a_refusal_and_a_failure_are_what_they_say() {
     let timed_out = Decision::Failed { id: "x".to_owned(), timed_out: true };
     assert_eq!(kr.outcome(&answer(timed_out), Vec::new()), Ok(Outcome::TimedOut));
     let unread = Answer { question: None, ..answer(refused()) };
-    assert_eq!(kr.outcome(&unread, Vec::new()), Ok(Outcome::Refused), "a node that could not read the question");
+    assert_eq!(
+        kr.outcome(&unread, Vec::new()),
+        Ok(Outcome::Refused),
+        "a node that could not read the question"
+    );
 }
 
 #[test]
@@ -133,7 +137,11 @@ fn only_the_key_of_the_country_counts() {
     let payload = serde_json::to_vec(&answer(answered(&parts))).unwrap();
     let envelope = Envelope::seal(PayloadType::Question, payload, &kr.key).to_bytes();
     let sent = Bundle { envelope, parts }.to_bytes().unwrap();
-    assert_eq!(check(&sent, &kr.expected).unwrap_err(), AnswerFault::Signature, "signed as something else");
+    assert_eq!(
+        check(&sent, &kr.expected).unwrap_err(),
+        AnswerFault::Signature,
+        "signed as something else"
+    );
 }
 
 #[test]
@@ -145,14 +153,21 @@ fn an_answer_to_something_else_is_not_accepted() {
         Answer { country: "us".parse().unwrap(), ..good.clone() },
         Answer { question: Some(QuestionId::from_bytes([2; 16])), ..good.clone() },
         Answer { question: None, ..good.clone() },
-        Answer { question_digest: sha256(b"other"), ..good.clone() },
+        Answer { question_digest: sha256(b"other"), ..good },
     ] {
         assert_eq!(kr.outcome(&wrong, parts.clone()), Err(AnswerFault::Other));
     }
     let wrong = Answer { question_digest: sha256(b"other"), ..answer(refused()) };
     assert_eq!(kr.outcome(&wrong, Vec::new()), Err(AnswerFault::Other));
-    assert_eq!(kr.outcome(&answer(Decision::Shared { datasets: Vec::new() }), Vec::new()), Err(AnswerFault::Kind));
-    assert_eq!(kr.outcome(&answer(refused()), parts), Err(AnswerFault::Kind), "cells beside a refusal");
+    assert_eq!(
+        kr.outcome(&answer(Decision::Shared { datasets: Vec::new() }), Vec::new()),
+        Err(AnswerFault::Kind)
+    );
+    assert_eq!(
+        kr.outcome(&answer(refused()), parts),
+        Err(AnswerFault::Kind),
+        "cells beside a refusal"
+    );
 }
 
 #[test]
@@ -162,7 +177,10 @@ fn the_cells_are_those_that_were_signed_and_asked_for() {
     let decision = answered(std::slice::from_ref(&one));
     assert_eq!(kr.outcome(&answer(decision.clone()), vec![two]), Err(AnswerFault::Digest));
     assert_eq!(kr.outcome(&answer(decision.clone()), Vec::new()), Err(AnswerFault::Kind));
-    assert_eq!(kr.outcome(&answer(decision), vec![one.clone(), one.clone()]), Err(AnswerFault::Kind));
+    assert_eq!(
+        kr.outcome(&answer(decision), vec![one.clone(), one.clone()]),
+        Err(AnswerFault::Kind)
+    );
     let twice = vec![one.clone(), one];
     assert_eq!(kr.outcome(&answer(answered(&twice)), twice), Err(AnswerFault::Kind));
     for cells in [b"garbage".to_vec(), Vec::new(), part("kr", &[3, 4, 5]), part("kr", &[3, -4])] {
@@ -178,8 +196,16 @@ fn no_country_speaks_for_another_or_spoils_its_sums() {
         let parts = vec![cells];
         kr.outcome(&answer(answered(&parts)), parts)
     };
-    assert_eq!(outcome(part("us", &[3, 4])), Err(AnswerFault::Cells), "cells under another country's name");
-    assert_eq!(outcome(part("kr", &[3, i64::MAX])), Err(AnswerFault::Cells), "a count that no sum could take");
+    assert_eq!(
+        outcome(part("us", &[3, 4])),
+        Err(AnswerFault::Cells),
+        "cells under another country's name"
+    );
+    assert_eq!(
+        outcome(part("kr", &[3, i64::MAX])),
+        Err(AnswerFault::Cells),
+        "a count that no sum could take"
+    );
     assert_eq!(outcome(part("kr", &[3, i64::MAX / 1000])), Ok(Outcome::Answered));
 }
 

@@ -11,8 +11,8 @@ use mayag_audit::keys::{Ed25519, SigningKey, random_nonce, random_question_id};
 use mayag_certs_dev::generate;
 use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::Plan;
-use mayag_gateway::{Gateway, Running};
 use mayag_gateway::config::GatewayConfig;
+use mayag_gateway::{Gateway, Running};
 use mayag_protocol::answer::Release;
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
@@ -49,7 +49,7 @@ pub(crate) fn identity(rest: &str) -> Identity {
     format!("spiffe://demo/{rest}").parse().unwrap()
 }
 
-fn identity_of_gateway() -> Identity {
+pub(crate) fn identity_of_gateway() -> Identity {
     identity("gateway/1")
 }
 
@@ -94,7 +94,8 @@ impl Federation {
     async fn stop_and_start(&mut self, limits: &str, change: impl FnOnce(&Path)) {
         self.gateway.take().unwrap().shutdown().await;
         change(&self.journal());
-        self.gateway = Some(Gateway::start(self.config(limits), Arc::new(SystemClock)).await.unwrap());
+        self.gateway =
+            Some(Gateway::start(self.config(limits), Arc::new(SystemClock)).await.unwrap());
     }
 
     pub(crate) fn gateway(&self) -> &Running {
@@ -111,7 +112,7 @@ impl Federation {
             gateway: identity("gateway/1"),
             countries: self.nodes.keys().map(|code| country(code)).collect(),
             issued_at: now,
-            expires_at: now.plus(Duration::from_secs(60)),
+            expires_at: now.plus(Duration::from_mins(1)),
             nonce: random_nonce().unwrap(),
             ask: Ask::Sql { sql: sql.to_owned() },
             purpose: Purpose::Trend,
@@ -132,7 +133,8 @@ impl Federation {
     pub(crate) fn sign(&self, question: &Question) -> Vec<u8> {
         let path = self.pki.folder_of(&question.analyst).join("question.key");
         let key = SigningKey::from_pem(&std::fs::read_to_string(path).unwrap()).unwrap();
-        Envelope::seal(PayloadType::Question, serde_json::to_vec(question).unwrap(), &key).to_bytes()
+        Envelope::seal(PayloadType::Question, serde_json::to_vec(question).unwrap(), &key)
+            .to_bytes()
     }
 
     /// Sends as `peer` and reads the stream to its end.
@@ -155,15 +157,21 @@ impl Federation {
         path: &str,
         body: Vec<u8>,
     ) -> Result<http::Response<client::Answer>, ClientError> {
+        self.client(peer)
+            .post(&self.gateway().address().to_string(), &identity_of_gateway(), path, body.into())
+            .await
+    }
+
+    /// A client that `peer` could have.
+    pub(crate) fn client(&self, peer: &Identity) -> Client {
         let clock = Arc::new(SystemClock);
         let folder = self.pki.folder();
         let files = TrustFiles { authorities: folder.join("ca"), revocations: folder.join("crl") };
-        let trust = Trust::load(&files, self.pki.roster().unwrap().issuers, clock.clone()).unwrap();
+        let trust =
+            Trust::load(&files, self.pki.roster().unwrap().issuers, Arc::new(SystemClock)).unwrap();
         let own = self.pki.folder_of(peer);
         let identity = IdentityFiles { certificate: own.join("tls.crt"), key: own.join("tls.key") };
-        let client = Client::new(ClientTls { identity, trust }, client::Limits::default(), clock).unwrap();
-        let address = self.gateway().address().to_string();
-        client.post(&address, &identity_of_gateway(), path, body.into()).await
+        Client::new(ClientTls { identity, trust }, client::Limits::default(), clock).unwrap()
     }
 
     /// The gateway's log.
@@ -181,7 +189,10 @@ impl Federation {
         let member = self.pki.roster().unwrap().gateway(&identity_of_gateway()).unwrap().clone();
         let mut entries = Vec::new();
         let bytes = std::fs::read(self.journal()).unwrap();
-        journal::verify(&bytes, &member.log_key, &Ed25519, |_, _, entry| entries.push(entry.clone())).unwrap();
+        journal::verify(&bytes, &member.log_key, &Ed25519, |_, _, entry| {
+            entries.push(entry.clone());
+        })
+        .unwrap();
         entries
     }
 
@@ -232,14 +243,37 @@ impl Told {
 
     /// The gateway's signed summary, verified with the key of the roster.
     pub(crate) fn release(&self, federation: &Federation) -> Release {
-        let Some(Event::Complete { release, .. }) = self.0.last() else { panic!("not complete: {:?}", self.0) };
-        let key = federation.pki.roster().unwrap().gateway(&identity_of_gateway()).unwrap().answer_key.clone();
+        let Some(Event::Complete { release, .. }) = self.0.last() else {
+            panic!("not complete: {:?}", self.0)
+        };
+        let key = federation
+            .pki
+            .roster()
+            .unwrap()
+            .gateway(&identity_of_gateway())
+            .unwrap()
+            .answer_key
+            .clone();
         let envelope = Envelope::parse(&release.0, 1 << 20).unwrap();
         envelope.open(PayloadType::Release, &[key], 1, &Ed25519).unwrap().parse().unwrap()
     }
 
+    /// What the event of one country says besides the outcome.
+    pub(crate) fn country(&self, code: &str) -> (Option<&Refusal>, Option<&[u8]>) {
+        let found = self.0.iter().find_map(|event| match event {
+            Event::Country { country, refusal, bundle, .. } if country.as_str() == code => {
+                Some((refusal.as_ref(), bundle.as_ref().map(|bundle| bundle.0.as_slice())))
+            }
+            Event::Accepted { .. }
+            | Event::Complete { .. }
+            | Event::Country { .. }
+            | Event::Refused { .. } => None,
+        });
+        found.unwrap()
+    }
+
     fn batch(&self) -> RecordBatch {
-        let bytes = self.result().expect("a result");
+        let bytes = self.result().unwrap();
         let reader = StreamReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
         let schema = reader.schema();
         let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
@@ -262,9 +296,15 @@ impl Told {
         let drug = batch.column_by_name("drug").unwrap().as_string::<i32>();
         let n = batch.column_by_name("n").unwrap().as_primitive::<Int64Type>();
         let status = batch.column_by_name("n_status").unwrap();
-        let status = arrow::util::display::ArrayFormatter::try_new(status, &FormatOptions::default()).unwrap();
+        let status =
+            arrow::util::display::ArrayFormatter::try_new(status, &FormatOptions::default())
+                .unwrap();
         let row = |i: usize| {
-            (drug.value(i).to_owned(), n.is_valid(i).then(|| n.value(i)), status.value(i).to_string())
+            (
+                drug.value(i).to_owned(),
+                n.is_valid(i).then(|| n.value(i)),
+                status.value(i).to_string(),
+            )
         };
         (0..batch.num_rows()).map(row).collect()
     }
@@ -281,6 +321,7 @@ fn config(folder: &Path, limits: &str, nodes: &BTreeMap<String, FakeNode>) -> Ga
     }
     let path = folder.join("gateway").join("gateway.toml");
     mayag_transport::files::create_folder(path.parent().unwrap()).unwrap();
-    mayag_transport::files::replace(&path, text.as_bytes(), mayag_transport::files::Mode::Public).unwrap();
+    mayag_transport::files::replace(&path, text.as_bytes(), mayag_transport::files::Mode::Public)
+        .unwrap();
     GatewayConfig::read(&path).unwrap()
 }

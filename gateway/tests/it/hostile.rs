@@ -32,7 +32,10 @@ async fn beside_honest_ones(behaviour: Behaviour, expected: Outcome) {
     }
     assert!(took < DEADLINE + Duration::from_secs(3), "{took:?}");
     let release = told.release(&federation);
-    assert_eq!(release.countries.iter().map(|c| c.outcome).collect::<Vec<_>>(), outcomes.iter().map(|o| o.1).collect::<Vec<_>>());
+    assert_eq!(
+        release.countries.iter().map(|c| c.outcome).collect::<Vec<_>>(),
+        outcomes.iter().map(|o| o.1).collect::<Vec<_>>()
+    );
     assert_eq!(told.cells(), [("Cocaine".to_owned(), 17), ("Heroin".to_owned(), 34)]);
     // The gateway is as well as before.
     assert_eq!(federation.ask(SQL).await.outcomes().get("us"), Some(&Outcome::Answered));

@@ -17,9 +17,9 @@ use mayag_queries::merge::{wire_schema, write_part};
 use mayag_queries::release::Release;
 use mayag_transport::clock::SystemClock;
 use mayag_transport::peer::Peer;
-use mayag_transport::server::{RequestBody, ResponseBody, read_body};
 use mayag_transport::server::Limits;
 use mayag_transport::server::{Handler, Server, ServerTls};
+use mayag_transport::server::{RequestBody, ResponseBody, read_body};
 use mayag_transport::tls::Usage;
 use mayag_transport::trust::{IdentityFiles, Trust, TrustFiles};
 use parking_lot::Mutex;
@@ -88,9 +88,10 @@ impl FakeNode {
     pub(crate) async fn start(pki: &Pki, code: &str, behaviour: Behaviour) -> Self {
         let country: Country = code.parse().unwrap();
         let identity = crate::federation::identity(&format!("country/{code}/node"));
-        let key = match behaviour {
-            Behaviour::WrongKey => SigningKey::generate().unwrap(),
-            _ => std::fs::read_to_string(pki.folder_of(&identity).join("answer.key")).unwrap(),
+        let key = if matches!(behaviour, Behaviour::WrongKey) {
+            SigningKey::generate().unwrap()
+        } else {
+            std::fs::read_to_string(pki.folder_of(&identity).join("answer.key")).unwrap()
         };
         let node = Arc::new(Node {
             country,
@@ -101,6 +102,7 @@ impl FakeNode {
             working: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others listen as nodes do")]
         let address = match behaviour {
             Behaviour::Gone => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -133,10 +135,16 @@ impl FakeNode {
     }
 }
 
-async fn listen(tasks: &mut JoinSet<()>, pki: &Pki, identity: &Identity, node: Arc<Node>) -> SocketAddr {
+async fn listen(
+    tasks: &mut JoinSet<()>,
+    pki: &Pki,
+    identity: &Identity,
+    node: Arc<Node>,
+) -> SocketAddr {
     let clock = Arc::new(SystemClock);
-    let files = TrustFiles { authorities: pki.folder().join("ca"), revocations: pki.folder().join("crl") };
-    let trust = Trust::load(&files, pki.roster().unwrap().issuers, clock.clone()).unwrap();
+    let files =
+        TrustFiles { authorities: pki.folder().join("ca"), revocations: pki.folder().join("crl") };
+    let trust = Trust::load(&files, pki.roster().unwrap().issuers, Arc::new(SystemClock)).unwrap();
     let folder = pki.folder_of(identity);
     let own = IdentityFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") };
     let tls = ServerTls { identity: own, trust, usage: Usage::Node };
@@ -174,12 +182,17 @@ impl Handler for Node {
         true
     }
 
-    async fn handle(self: Arc<Self>, _: Peer, request: Request<RequestBody>) -> Response<ResponseBody> {
+    async fn handle(
+        self: Arc<Self>,
+        _: Peer,
+        request: Request<RequestBody>,
+    ) -> Response<ResponseBody> {
         assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/v1/questions"));
         *self.working.lock() += 1;
         let working = Working(Arc::clone(&self));
         let body = read_body(request.into_body(), 64 * 1024, Duration::from_secs(5)).await.unwrap();
         self.received.lock().push(body.clone());
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others send a bundle")]
         let body = match &self.behaviour {
             Behaviour::Dies => ResponseBody::produced(1, |sender| async move {
                 sender.send(Bytes::from_static(&[0, 0, 1, 0, b'{'])).await.unwrap();
@@ -215,7 +228,11 @@ impl Node {
         let other = matches!(self.behaviour, Behaviour::OtherQuestion);
         let answer = Answer {
             v: 1,
-            question: Some(if other { QuestionId::from_bytes([7; 16]) } else { question.id.clone() }),
+            question: Some(if other {
+                QuestionId::from_bytes([7; 16])
+            } else {
+                question.id.clone()
+            }),
             question_digest: sha256(envelope.unverified_payload()),
             country: self.country.clone(),
             issued_at: SystemClock.now(),
@@ -226,7 +243,8 @@ impl Node {
         if let (Behaviour::OtherCells, Ask::Sql { sql }) = (&self.behaviour, &question.ask) {
             parts = self.parts(sql, &[("Cocaine", 1_000_000)]);
         }
-        let envelope = Envelope::seal(PayloadType::Answer, serde_json::to_vec(&answer).unwrap(), &self.key);
+        let envelope =
+            Envelope::seal(PayloadType::Answer, serde_json::to_vec(&answer).unwrap(), &self.key);
         Bundle { envelope: envelope.to_bytes(), parts }.to_bytes().unwrap()
     }
 
@@ -248,9 +266,10 @@ impl Node {
             }
             (Ask::Sql { sql }, _) => sql,
         };
-        let counts = match &self.behaviour {
-            Behaviour::Counts(counts) => counts.clone(),
-            _ => vec![("Cocaine", 1)],
+        let counts = if let Behaviour::Counts(counts) = &self.behaviour {
+            counts.clone()
+        } else {
+            vec![("Cocaine", 1)]
         };
         let parts = self.parts(sql, &counts);
         let releases = parts.iter().map(|part| ReleasePart {
@@ -270,23 +289,33 @@ impl Node {
 
     /// One row per count: the level gets the name, a key `country` the own code, every measure the count.
     fn part(&self, release: &Release, counts: &[(&str, i64)]) -> Vec<u8> {
-        use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array};
+        use arrow::array::{
+            ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array,
+        };
         let dataset = self.catalogue.dataset(release.dataset.as_str()).unwrap();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for key in &release.keys {
             let own = key.column.as_str() == "country";
-            let names = counts.iter().map(|(name, _)| if own { self.country.as_str() } else { name });
+            let names =
+                counts.iter().map(|(name, _)| if own { self.country.as_str() } else { name });
             columns.push(Arc::new(StringArray::from_iter_values(names)));
         }
         for measure in &release.wire {
             assert_eq!(measure.of.role(), MergeRole::Count, "counts only");
             let shown = |count: i64| (count != SUPPRESSED).then_some(count);
-            let status = |count: i64| if count == SUPPRESSED { CellStatus::Suppressed } else { CellStatus::Known };
-            columns.push(Arc::new(counts.iter().map(|(_, count)| shown(*count)).collect::<Int64Array>()));
-            columns.push(Arc::new(UInt8Array::from_iter_values(counts.iter().map(|(_, count)| status(*count).byte()))));
+            let status = |count: i64| {
+                if count == SUPPRESSED { CellStatus::Suppressed } else { CellStatus::Known }
+            };
+            columns.push(Arc::new(
+                counts.iter().map(|(_, count)| shown(*count)).collect::<Int64Array>(),
+            ));
+            columns.push(Arc::new(UInt8Array::from_iter_values(
+                counts.iter().map(|(_, count)| status(*count).byte()),
+            )));
             columns.push(Arc::new(Float64Array::from(vec![None; counts.len()])));
         }
-        write_part(&RecordBatch::try_new(wire_schema(release, dataset).unwrap(), columns).unwrap()).unwrap()
+        write_part(&RecordBatch::try_new(wire_schema(release, dataset).unwrap(), columns).unwrap())
+            .unwrap()
     }
 }
 

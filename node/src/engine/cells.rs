@@ -6,7 +6,6 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordB
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
 use mayag_disclosure::{Cells, Contributions, Protections};
 use mayag_protocol::columns::{CellStatus, deviation_column, key_column, status_column, value_column};
 use mayag_queries::release::Release;
@@ -94,15 +93,7 @@ impl RawCells {
 
     /// The cells as one Arrow IPC stream of the wire's layout (`mayag_protocol::columns`).
     pub fn to_wire(&self) -> Result<Vec<u8>, WorkFailure> {
-        let batch = self.to_batch()?;
-        let mut bytes = Vec::new();
-        let mut write = || {
-            let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
-            writer.write(&batch)?;
-            writer.finish()
-        };
-        write().map_err(|_: arrow::error::ArrowError| WorkFailure::Broken)?;
-        Ok(bytes)
+        mayag_queries::merge::write_part(&self.to_batch()?).map_err(|_| WorkFailure::Broken)
     }
 
     /// The cells in the wire's layout.
@@ -120,7 +111,10 @@ impl RawCells {
             columns.push((status_column(i), Arc::new(status)));
             columns.push((deviation_column(i), new_null_array(&DataType::Float64, self.cells)));
         }
-        let field = |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), true);
+        // Only a status is never null; the reader compares the whole schema.
+        let is_status = |column: &ArrayRef| matches!(column.data_type(), DataType::UInt8);
+        let field =
+            |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), !is_status(column));
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.cells));
         let columns = columns.into_iter().map(|(_, column)| column).collect();

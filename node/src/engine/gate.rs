@@ -14,7 +14,10 @@ const RELEASE: &[&str] = &[
     "CoalesceBatchesExec",
     "CoalescePartitionsExec",
     "CooperativeExec",
+    // Where a filter can be seen to let nothing through.
+    "EmptyExec",
     "FilterExec",
+    "PlaceholderRowExec",
     "ProjectionExec",
     "RepartitionExec",
 ];
@@ -23,12 +26,10 @@ const RELEASE: &[&str] = &[
 const VIEW: &[&str] = &[
     "BoundedWindowAggExec",
     "DataSourceExec",
-    "EmptyExec",
     "GlobalLimitExec",
     "HashJoinExec",
     "InterleaveExec",
     "LocalLimitExec",
-    "PlaceholderRowExec",
     "SortExec",
     "SortPreservingMergeExec",
     "UnionExec",
@@ -50,5 +51,6 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, allowed: fn(&str, bool) -> bool) -> Resul
         let below_next = below || plan.name() == "BarrierExec";
         allowed(plan.name(), below) && plan.children().into_iter().all(|child| step(child, below_next, allowed))
     }
+    if !step(plan, false, allowed) { eprintln!("DEBUG {}", datafusion::physical_plan::displayable(plan.as_ref()).indent(false)); }
     if step(plan, false, allowed) { Ok(()) } else { Err(WorkFailure::Broken) }
 }

@@ -189,7 +189,7 @@ impl Worker {
             .current_dir(&settings.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()
             .map_err(PoolError::Start)?;

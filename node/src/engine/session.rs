@@ -24,6 +24,8 @@ pub(super) fn session(cores: usize, memory: u64) -> Result<SessionContext, WorkF
     let memory = usize::try_from(memory).unwrap_or(usize::MAX);
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+        // Listed anew for every release: a file that the operator adds or replaces counts from then on.
+        .with_object_list_cache_limit(0)
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
         .build_arc()
         .map_err(|error| WorkFailure::of(&error))?;

@@ -122,8 +122,8 @@ async fn a_sum_that_does_not_fit_fails() {
 
 /// A release that takes seconds in a debug build.
 fn slow(folder: &Path) {
-    let rows = rows(9, 150_000, Some(140_000));
-    for i in 0..8 {
+    let rows = rows(9, 200_000, Some(190_000));
+    for i in 0..20 {
         write_parquet(&folder.join(format!("repeated/more-{i}.parquet")), &rows);
     }
 }

@@ -41,5 +41,8 @@ fn our_own_column_names_cannot_be_used() {
 #[test]
 fn text_that_is_no_sql_is_refused_with_its_place() {
     let refusal = check_text("SELECT\n 'open").unwrap_err();
-    assert_eq!((refusal.code, refusal.hint.as_str()), (Code::SqlNotReadable, "look at line 2, column 2"));
+    assert_eq!(
+        (refusal.code, refusal.hint.as_str()),
+        (Code::SqlNotReadable, "look at line 2, column 2")
+    );
 }

@@ -7,13 +7,15 @@
 use super::{MergeError, column, key_rows, statuses, wire_schema};
 use crate::release::{Output, Release};
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array,
-    UInt32Array,
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+    RecordBatchOptions, UInt8Array, UInt32Array,
 };
 use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema};
 use mayag_policies::catalogue::Dataset;
-use mayag_protocol::columns::{CellStatus, MergeRole, deviation_column, key_column, status_column, value_column};
+use mayag_protocol::columns::{
+    CellStatus, MergeRole, deviation_column, key_column, status_column, value_column,
+};
 use mayag_protocol::names::Country;
 use std::sync::Arc;
 
@@ -33,7 +35,11 @@ struct Measure {
 
 /// The names of the columns that hold part `part` of output `output`: value, status, deviation.
 pub(super) fn part_columns(output: usize, part: usize) -> [String; 3] {
-    [format!("o{output}_{part}"), format!("o{output}_{part}_status"), format!("o{output}_{part}_sd")]
+    [
+        format!("o{output}_{part}"),
+        format!("o{output}_{part}_status"),
+        format!("o{output}_{part}_sd"),
+    ]
 }
 
 /// The wire measures that an output is computed from, where they are several.
@@ -49,7 +55,11 @@ pub(super) fn parts(output: &Output) -> Vec<usize> {
 ///
 /// Countries are folded in their sorted order, so that sums of floats are the same everywhere to the bit. A release
 /// without keys has one cell even without parts, as SQL says.
-pub fn fold(release: &Release, dataset: &Dataset, parts: &[(Country, RecordBatch)]) -> Result<RecordBatch, MergeError> {
+pub fn fold(
+    release: &Release,
+    dataset: &Dataset,
+    parts: &[(Country, RecordBatch)],
+) -> Result<RecordBatch, MergeError> {
     let schema = wire_schema(release, dataset)?;
     let mut parts: Vec<_> = parts.iter().collect();
     parts.sort_by(|a, b| a.0.cmp(&b.0));
@@ -59,7 +69,8 @@ pub fn fold(release: &Release, dataset: &Dataset, parts: &[(Country, RecordBatch
     if parts.iter().any(|(_, cells)| cells.schema().fields() != schema.fields()) {
         return Err(MergeError::Layout);
     }
-    let all = concat_batches(&schema, parts.iter().map(|(_, cells)| cells)).map_err(|_| MergeError::Overflow)?;
+    let all = concat_batches(&schema, parts.iter().map(|(_, cells)| cells))
+        .map_err(|_| MergeError::Overflow)?;
     let groups = groups(release, &all)?;
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     let first = groups.iter().map(|rows| rows.first().copied());
@@ -77,7 +88,8 @@ pub fn fold(release: &Release, dataset: &Dataset, parts: &[(Country, RecordBatch
         columns.extend([folded.0, folded.1, folded.2]);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(|_| MergeError::Layout)
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|_| MergeError::Layout)
 }
 
 fn measures(release: &Release) -> Vec<Measure> {
@@ -94,7 +106,13 @@ fn measures(release: &Release) -> Vec<Measure> {
         let together = parts(output);
         for (part, wire) in together.iter().enumerate() {
             let [value, status, deviation] = part_columns(j, part);
-            measures.push(Measure { value, status, deviation, wire: *wire, together: together.clone() });
+            measures.push(Measure {
+                value,
+                status,
+                deviation,
+                wire: *wire,
+                together: together.clone(),
+            });
         }
     }
     measures
@@ -110,18 +128,27 @@ fn groups(release: &Release, all: &RecordBatch) -> Result<Vec<Vec<u32>>, MergeEr
     let rows = key_rows(keys)?;
     let mut sorted: Vec<_> = rows.iter().zip(0..count).collect();
     sorted.sort();
-    Ok(sorted.chunk_by(|a, b| a.0 == b.0).map(|cell| cell.iter().map(|(_, row)| *row).collect()).collect())
+    Ok(sorted
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|cell| cell.iter().map(|(_, row)| *row).collect())
+        .collect())
 }
 
 type Folded = (ArrayRef, ArrayRef, ArrayRef);
 
-fn fold_measure(release: &Release, measure: &Measure, all: &RecordBatch, groups: &[Vec<u32>]) -> Result<Folded, MergeError> {
+fn fold_measure(
+    release: &Release,
+    measure: &Measure,
+    all: &RecordBatch,
+    groups: &[Vec<u32>],
+) -> Result<Folded, MergeError> {
     let role = release.wire.get(measure.wire).ok_or(MergeError::Release)?.of.role();
     let value = column(all, &value_column(measure.wire))?;
     let deviations = column(all, &deviation_column(measure.wire))?;
     let deviations = deviations.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
     let own = statuses(all, measure.wire)?;
-    let together = measure.together.iter().map(|i| statuses(all, *i)).collect::<Result<Vec<_>, _>>()?;
+    let together =
+        measure.together.iter().map(|i| statuses(all, *i)).collect::<Result<Vec<_>, _>>()?;
     let withheld = CellStatus::Suppressed.byte();
     let (mut shown, mut status, mut deviation) = (Vec::new(), Vec::new(), Vec::new());
     for rows in groups {
@@ -141,7 +168,10 @@ fn fold_measure(release: &Release, measure: &Measure, all: &RecordBatch, groups:
         } else {
             CellStatus::Known.byte()
         });
-        let squares = kept.iter().filter(|row| deviations.is_valid(**row)).map(|row| deviations.value(*row).powi(2));
+        let squares = kept
+            .iter()
+            .filter(|row| deviations.is_valid(**row))
+            .map(|row| deviations.value(*row).powi(2));
         deviation.push(noisy.then(|| squares.sum::<f64>().sqrt()));
         shown.push(kept);
     }
@@ -156,15 +186,22 @@ fn fold_measure(release: &Release, measure: &Measure, all: &RecordBatch, groups:
 }
 
 /// The sum of each cell's rows; null where there is nothing to add, or zero where `zero` says so.
-fn add(values: &ArrayRef, cells: &[Vec<usize>], zero: impl Fn(usize) -> bool) -> Result<ArrayRef, MergeError> {
-    let present = |rows: &Vec<usize>| rows.iter().copied().filter(|row| values.is_valid(*row)).collect::<Vec<_>>();
+fn add(
+    values: &ArrayRef,
+    cells: &[Vec<usize>],
+    zero: impl Fn(usize) -> bool,
+) -> Result<ArrayRef, MergeError> {
+    let present = |rows: &Vec<usize>| {
+        rows.iter().copied().filter(|row| values.is_valid(*row)).collect::<Vec<_>>()
+    };
     match values.data_type() {
         DataType::Int64 => {
             let ints = values.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
             let sum = |(i, rows): (usize, &Vec<usize>)| match present(rows).as_slice() {
                 [] => Ok(zero(i).then_some(0)),
                 rows => {
-                    let sum = rows.iter().try_fold(0_i64, |sum, row| sum.checked_add(ints.value(*row)));
+                    let sum =
+                        rows.iter().try_fold(0_i64, |sum, row| sum.checked_add(ints.value(*row)));
                     sum.map(Some).ok_or(MergeError::Overflow)
                 }
             };
@@ -175,12 +212,19 @@ fn add(values: &ArrayRef, cells: &[Vec<usize>], zero: impl Fn(usize) -> bool) ->
             let sum = |rows: &Vec<usize>| match present(rows).as_slice() {
                 [] => Ok(None),
                 rows => {
-                    let sum = rows.iter().try_fold(0_i128, |sum, row| sum.checked_add(decimals.value(*row)));
-                    sum.filter(|sum| sum.abs() <= LARGEST_DECIMAL).map(Some).ok_or(MergeError::Overflow)
+                    let sum = rows
+                        .iter()
+                        .try_fold(0_i128, |sum, row| sum.checked_add(decimals.value(*row)));
+                    sum.filter(|sum| sum.abs() <= LARGEST_DECIMAL)
+                        .map(Some)
+                        .ok_or(MergeError::Overflow)
                 }
             };
             let sums = cells.iter().map(sum).collect::<Result<Decimal128Array, _>>()?;
-            Ok(Arc::new(sums.with_precision_and_scale(*precision, *scale).map_err(|_| MergeError::Layout)?))
+            Ok(Arc::new(
+                sums.with_precision_and_scale(*precision, *scale)
+                    .map_err(|_| MergeError::Layout)?,
+            ))
         }
         _ => {
             let floats = values.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
@@ -194,7 +238,11 @@ fn add(values: &ArrayRef, cells: &[Vec<usize>], zero: impl Fn(usize) -> bool) ->
 }
 
 /// The largest or smallest value of each cell's rows.
-fn extreme(values: &ArrayRef, cells: &[Vec<usize>], role: MergeRole) -> Result<ArrayRef, MergeError> {
+fn extreme(
+    values: &ArrayRef,
+    cells: &[Vec<usize>],
+    role: MergeRole,
+) -> Result<ArrayRef, MergeError> {
     let rows = key_rows(std::slice::from_ref(values))?;
     let pick = |cell: &Vec<usize>| {
         let present = cell.iter().copied().filter(|row| values.is_valid(*row));

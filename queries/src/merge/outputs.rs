@@ -4,10 +4,13 @@ use super::fold::{part_columns, parts};
 use super::{MergeError, column};
 use crate::release::{MeasureOf, Output, Release};
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, RecordBatch, RecordBatchOptions, UInt8Array,
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, RecordBatch, RecordBatchOptions,
+    UInt8Array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema, UInt8Type};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema, UInt8Type,
+};
 use mayag_policies::catalogue::Number;
 use mayag_protocol::columns::{CellStatus, key_column, status_column, value_column};
 use std::sync::Arc;
@@ -22,7 +25,11 @@ pub fn outputs(release: &Release, folded: &RecordBatch) -> Result<RecordBatch, M
 }
 
 /// The same in other types where `types` lists one; a question may ask for `avg(CAST(m AS DOUBLE))` of a decimal.
-pub(crate) fn outputs_as(release: &Release, folded: &RecordBatch, types: &[DataType]) -> Result<RecordBatch, MergeError> {
+pub(crate) fn outputs_as(
+    release: &Release,
+    folded: &RecordBatch,
+    types: &[DataType],
+) -> Result<RecordBatch, MergeError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
     for i in 0..release.keys.len() {
         let key = column(folded, &key_column(i))?;
@@ -44,7 +51,8 @@ pub(crate) fn outputs_as(release: &Release, folded: &RecordBatch, types: &[DataT
         columns.extend([value, Arc::new(status) as ArrayRef]);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(folded.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(|_| MergeError::Layout)
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|_| MergeError::Layout)
 }
 
 /// The engine's type of `sum` and `avg` of a measure: (sum, avg).
@@ -52,7 +60,10 @@ pub(crate) fn natural_type(number: Number) -> (DataType, DataType) {
     match number {
         Number::Decimal { precision, scale } => (
             DataType::Decimal128(precision.saturating_add(10).min(38), scale),
-            DataType::Decimal128(precision.saturating_add(4).min(38), scale.saturating_add(4).min(38)),
+            DataType::Decimal128(
+                precision.saturating_add(4).min(38),
+                scale.saturating_add(4).min(38),
+            ),
         ),
         Number::Float => (DataType::Float64, DataType::Float64),
         Number::Integer => (DataType::Int64, DataType::Float64),
@@ -97,7 +108,9 @@ fn average(
     let status = worst(folded, release, output)?;
     let value: ArrayRef = match (natural_type(number).1, wanted) {
         (DataType::Decimal128(precision, scale), None | Some(DataType::Decimal128(..))) => {
-            let Number::Decimal { scale: own, .. } = number else { return Err(MergeError::Release) };
+            let Number::Decimal { scale: own, .. } = number else {
+                return Err(MergeError::Release);
+            };
             let sums = sums.as_primitive_opt::<Decimal128Type>().ok_or(MergeError::Layout)?;
             let up = 10_i128.pow(u32::from(scale.abs_diff(own)));
             let limit = 10_i128.pow(u32::from(precision));
@@ -110,22 +123,34 @@ fn average(
                 _ => Ok(None),
             };
             let means = (0..folded.num_rows()).map(mean).collect::<Result<Decimal128Array, _>>()?;
-            Arc::new(means.with_precision_and_scale(precision, scale).map_err(|_| MergeError::Layout)?)
+            Arc::new(
+                means.with_precision_and_scale(precision, scale).map_err(|_| MergeError::Layout)?,
+            )
         }
         _ => {
             let sums = convert(sums, &DataType::Float64)?;
             let sums = sums.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
-            let mean = |row: usize| Some(sums.value(row) / float(count(counts, row)?)).filter(|_| sums.is_valid(row));
+            let mean = |row: usize| {
+                Some(sums.value(row) / float(count(counts, row)?)).filter(|_| sums.is_valid(row))
+            };
             Arc::new((0..folded.num_rows()).map(mean).collect::<Float64Array>())
         }
     };
     Ok((value, status))
 }
 
-fn spread(folded: &RecordBatch, output: usize, sample: bool, root: bool) -> Result<Column, MergeError> {
-    let squares = part(folded, output, 0)?.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
-    let sums = part(folded, output, 1)?.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
-    let counts = part(folded, output, 2)?.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
+fn spread(
+    folded: &RecordBatch,
+    output: usize,
+    sample: bool,
+    root: bool,
+) -> Result<Column, MergeError> {
+    let squares =
+        part(folded, output, 0)?.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
+    let sums =
+        part(folded, output, 1)?.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
+    let counts =
+        part(folded, output, 2)?.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
     let value = |row: usize| {
         let n = float(count(counts, row)?);
         let divisor = if sample { n - 1.0 } else { n };
@@ -157,13 +182,16 @@ fn status(folded: &RecordBatch, name: &str) -> Result<UInt8Array, MergeError> {
 
 fn worst(folded: &RecordBatch, release: &Release, output: usize) -> Result<UInt8Array, MergeError> {
     let parts = release.outputs.get(output).map(parts).unwrap_or_default().len();
-    let statuses = (0..parts).map(|i| part_status(folded, output, i)).collect::<Result<Vec<_>, _>>()?;
+    let statuses =
+        (0..parts).map(|i| part_status(folded, output, i)).collect::<Result<Vec<_>, _>>()?;
     Ok(greatest(&statuses, folded.num_rows()))
 }
 
 fn greatest(statuses: &[UInt8Array], rows: usize) -> UInt8Array {
     let known = CellStatus::Known.byte();
-    (0..rows).map(|row| Some(statuses.iter().map(|status| status.value(row)).max().unwrap_or(known))).collect()
+    (0..rows)
+        .map(|row| Some(statuses.iter().map(|status| status.value(row)).max().unwrap_or(known)))
+        .collect()
 }
 
 /// The count of a cell where it can divide. Noise may push a count to zero or below.
@@ -171,7 +199,10 @@ fn count(counts: &arrow::array::Int64Array, row: usize) -> Option<i64> {
     Some(counts.value(row)).filter(|n| counts.is_valid(row) && *n > 0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count over 2^53 is not exact as a float, and no table has it")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count over 2^53 is not exact as a float, and no table has it"
+)]
 fn float(n: i64) -> f64 {
     n as f64
 }

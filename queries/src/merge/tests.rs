@@ -3,7 +3,8 @@
 use super::{MergeError, fold, outputs, read_part, wire_schema, write_part};
 use crate::release::{MeasureOf, Output, Release, WireMeasure};
 use arrow::array::{
-    ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array,
+    ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    UInt8Array,
 };
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt8Type};
 use mayag_policies::catalogue::{Catalogue, Dataset, Number};
@@ -27,7 +28,10 @@ fn release(keys: &[&str]) -> Release {
     let number = Number::Decimal { precision: 12, scale: 2 };
     Release {
         dataset: "seizures".parse().unwrap(),
-        keys: keys.iter().map(|key| LevelRef { column: key.parse().unwrap(), grain: None }).collect(),
+        keys: keys
+            .iter()
+            .map(|key| LevelRef { column: key.parse().unwrap(), grain: None })
+            .collect(),
         filter: Predicate::everything(),
         wire: [MeasureOf::NonNull(kg()), MeasureOf::Sum { column: kg(), number }]
             .map(|of| WireMeasure { of, filter: None })
@@ -74,7 +78,11 @@ fn cells_with_the_same_key_are_added_and_keys_are_sorted_with_nulls_last() {
     assert_eq!(cells.column(1).as_primitive::<Int64Type>().values(), &[1, 3, 1]);
     let sums: Vec<_> = cells.column(4).as_primitive::<Decimal128Type>().iter().collect();
     assert_eq!(sums, [None, Some(300), Some(-100)]);
-    assert_eq!(cells, folded(&[(country("jp"), jp), (country("kr"), kr)]), "the order of parts does not matter");
+    assert_eq!(
+        cells,
+        folded(&[(country("jp"), jp), (country("kr"), kr)]),
+        "the order of parts does not matter"
+    );
 }
 
 #[test]
@@ -98,8 +106,14 @@ fn an_average_divides_sums_and_counts_of_the_same_countries() {
     let mean = said.column_by_name("v1").unwrap();
     assert_eq!(mean.data_type(), &DataType::Decimal128(16, 6));
     assert_eq!(mean.as_primitive::<Decimal128Type>().value(0), 3_333_333);
-    assert_eq!(said.column_by_name("v1_status").unwrap().as_primitive::<UInt8Type>().values(), &[2]);
-    assert_eq!(said.column_by_name("v0_status").unwrap().as_primitive::<UInt8Type>().values(), &[0]);
+    assert_eq!(
+        said.column_by_name("v1_status").unwrap().as_primitive::<UInt8Type>().values(),
+        &[2]
+    );
+    assert_eq!(
+        said.column_by_name("v0_status").unwrap().as_primitive::<UInt8Type>().values(),
+        &[0]
+    );
 }
 
 #[test]
@@ -146,28 +160,56 @@ fn a_part_reads_back_and_its_bytes_are_stable() {
 
 #[test]
 fn what_the_layout_does_not_allow_is_not_read() {
-    let read = |cells: &RecordBatch| read_part(&release(&["region"]), &dataset(), &write_part(cells).unwrap());
+    let read = |cells: &RecordBatch| {
+        read_part(&release(&["region"]), &dataset(), &write_part(cells).unwrap())
+    };
     let cell = |name: &str| Err(MergeError::Cell(name.to_owned()));
-    assert_eq!(read(&part(&[(Some("a"), Some(1), 0, None, 0), (Some("a"), Some(1), 0, None, 0)])), Err(MergeError::KeyTwice));
-    assert_eq!(read(&part(&[(Some("a"), None, 0, None, 0)])), cell("m0"), "a known count is a number");
+    assert_eq!(
+        read(&part(&[(Some("a"), Some(1), 0, None, 0), (Some("a"), Some(1), 0, None, 0)])),
+        Err(MergeError::KeyTwice)
+    );
+    assert_eq!(
+        read(&part(&[(Some("a"), None, 0, None, 0)])),
+        cell("m0"),
+        "a known count is a number"
+    );
     assert_eq!(read(&part(&[(Some("a"), Some(-1), 0, None, 0)])), cell("m0"));
-    assert_eq!(read(&part(&[(Some("a"), Some(1), 3, None, 0)])), cell("m0"), "a withheld cell shows nothing");
-    assert_eq!(read(&part(&[(Some("a"), Some(1), 2, None, 0)])), cell("m0"), "a country cannot be partial");
+    assert_eq!(
+        read(&part(&[(Some("a"), Some(1), 3, None, 0)])),
+        cell("m0"),
+        "a withheld cell shows nothing"
+    );
+    assert_eq!(
+        read(&part(&[(Some("a"), Some(1), 2, None, 0)])),
+        cell("m0"),
+        "a country cannot be partial"
+    );
     assert_eq!(read(&part(&[(Some("a"), Some(1), 4, None, 0)])), cell("m0"));
-    assert_eq!(read(&part(&[(Some("a"), Some(1), 1, None, 0)])), cell("m0"), "noise states its deviation");
-    assert_eq!(read(&part(&[(Some(&"x".repeat(5000)), Some(1), 0, None, 0)])), Err(MergeError::TooLarge));
+    assert_eq!(
+        read(&part(&[(Some("a"), Some(1), 1, None, 0)])),
+        cell("m0"),
+        "noise states its deviation"
+    );
+    assert_eq!(
+        read(&part(&[(Some(&"x".repeat(5000)), Some(1), 0, None, 0)])),
+        Err(MergeError::TooLarge)
+    );
     let other = part(&[]).project(&[0, 1, 2]).unwrap();
     assert_eq!(read(&other), Err(MergeError::Layout));
 }
 
 #[test]
 fn damaged_bytes_are_an_error_and_never_a_panic() {
-    let bytes = write_part(&part(&[(Some("a"), Some(1), 0, Some(5), 0), (None, None, 3, None, 3)])).unwrap();
+    let bytes = write_part(&part(&[(Some("a"), Some(1), 0, Some(5), 0), (None, None, 3, None, 3)]))
+        .unwrap();
     for cut in 0..bytes.len() {
         let cut = &bytes[..cut];
         // Without the end marker of the stream the cells are whole all the same; anything shorter is not.
         if let Ok(cells) = read_part(&release(&["region"]), &dataset(), cut) {
-            assert_eq!(cells.num_rows(), if cut.len() + 8 >= bytes.len() { 2 } else { cells.num_rows() });
+            assert_eq!(
+                cells.num_rows(),
+                if cut.len() + 8 >= bytes.len() { 2 } else { cells.num_rows() }
+            );
         }
     }
     for i in 0..bytes.len() {

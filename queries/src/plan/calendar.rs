@@ -7,7 +7,8 @@ fn civil(days: i32) -> (i64, i64, i64) {
     let z = i64::from(days) + 719_468;
     let era = z.div_euclid(146_097);
     let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
@@ -77,11 +78,9 @@ mod tests {
         assert_eq!(start(day, Grain::Quarter), days(2024, 4, 1));
         assert_eq!(start(day, Grain::Year), days(2024, 1, 1));
         let grain = |month, date| coarsest(days(2024, month, date).unwrap());
-        assert_eq!([grain(1, 1), grain(7, 1), grain(8, 1), grain(8, 2)], [
-            Grain::Year,
-            Grain::Quarter,
-            Grain::Month,
-            Grain::Day
-        ]);
+        assert_eq!(
+            [grain(1, 1), grain(7, 1), grain(8, 1), grain(8, 2)],
+            [Grain::Year, Grain::Quarter, Grain::Month, Grain::Day]
+        );
     }
 }

@@ -18,7 +18,8 @@ use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, Extension, Filter, Limit, LogicalPlan, Projection, Sort, Subquery, SubqueryAlias, lit,
+    Aggregate, Distinct, Expr, Extension, Filter, Limit, LogicalPlan, Projection, Sort, Subquery,
+    SubqueryAlias, lit,
 };
 use mayag_policies::catalogue::Catalogue;
 use mayag_protocol::columns::CellStatus;
@@ -58,7 +59,13 @@ impl Cells {
 
     /// The original columns.
     pub(crate) fn visible(&self) -> Vec<Expr> {
-        self.plan.schema().columns().into_iter().take(self.carried.len()).map(Expr::Column).collect()
+        self.plan
+            .schema()
+            .columns()
+            .into_iter()
+            .take(self.carried.len())
+            .map(Expr::Column)
+            .collect()
     }
 }
 
@@ -75,7 +82,13 @@ pub(super) struct Cutting<'a> {
 
 impl<'a> Cutting<'a> {
     pub(super) fn new(catalogue: &'a Catalogue) -> Self {
-        Self { catalogue, releases: Vec::new(), leaves: Vec::new(), undecided: Vec::new(), names: 0 }
+        Self {
+            catalogue,
+            releases: Vec::new(),
+            leaves: Vec::new(),
+            undecided: Vec::new(),
+            names: 0,
+        }
     }
 
     /// A name that no column has.
@@ -94,7 +107,9 @@ impl<'a> Cutting<'a> {
 
     fn node(&mut self, plan: &LogicalPlan) -> Result<Cells, Refusal> {
         match plan {
-            LogicalPlan::Aggregate(aggregate) if reads_rows(&aggregate.input) => self.release(aggregate),
+            LogicalPlan::Aggregate(aggregate) if reads_rows(&aggregate.input) => {
+                self.release(aggregate)
+            }
             LogicalPlan::Aggregate(aggregate) => folds::aggregate(self, aggregate),
             LogicalPlan::Window(window) => folds::window(self, window),
             LogicalPlan::Distinct(Distinct::All(input)) if reads_rows(input) => self.listed(input),
@@ -106,20 +121,31 @@ impl<'a> Cutting<'a> {
             LogicalPlan::Sort(sort) => self.sort(sort),
             LogicalPlan::Limit(limit) => {
                 let Cells { plan, carried } = self.cells(&limit.input)?;
-                Ok(Cells { plan: LogicalPlan::Limit(Limit { input: Arc::new(plan), ..limit.clone() }), carried })
+                Ok(Cells {
+                    plan: LogicalPlan::Limit(Limit { input: Arc::new(plan), ..limit.clone() }),
+                    carried,
+                })
             }
             LogicalPlan::SubqueryAlias(alias) => self.alias(alias),
             LogicalPlan::Join(join) => joins::join(self, join),
             LogicalPlan::Union(union) => joins::union(self, union),
-            LogicalPlan::EmptyRelation(empty) => {
-                Ok(Cells { plan: plan.clone(), carried: vec![Carried::default(); empty.schema.fields().len()] })
-            }
+            LogicalPlan::EmptyRelation(empty) => Ok(Cells {
+                plan: plan.clone(),
+                carried: vec![Carried::default(); empty.schema.fields().len()],
+            }),
             LogicalPlan::Values(values) => {
-                let constants = values.values.iter().flatten().all(|value| super::predicate::constant(value).is_some());
+                let constants = values
+                    .values
+                    .iter()
+                    .flatten()
+                    .all(|value| super::predicate::constant(value).is_some());
                 if !constants {
                     return Err(refuse::not_supported("VALUES with an expression"));
                 }
-                Ok(Cells { plan: plan.clone(), carried: vec![Carried::default(); values.schema.fields().len()] })
+                Ok(Cells {
+                    plan: plan.clone(),
+                    carried: vec![Carried::default(); values.schema.fields().len()],
+                })
             }
             LogicalPlan::Subquery(_) => Err(refuse::not_supported("LATERAL")),
             LogicalPlan::Unnest(_) => Err(refuse::not_supported("unnest")),
@@ -144,10 +170,11 @@ impl<'a> Cutting<'a> {
     /// Replaces an aggregate over rows by a leaf.
     fn release(&mut self, aggregate: &Aggregate) -> Result<Cells, Refusal> {
         let cut = cut(aggregate, self.catalogue)?;
-        let release = self.releases.iter().position(|known| *known == cut.release).unwrap_or_else(|| {
-            self.releases.push(cut.release);
-            self.releases.len() - 1
-        });
+        let release =
+            self.releases.iter().position(|known| *known == cut.release).unwrap_or_else(|| {
+                self.releases.push(cut.release);
+                self.releases.len() - 1
+            });
         let keys = aggregate.group_expr.len();
         let mut fields: Vec<_> = aggregate
             .schema
@@ -164,7 +191,12 @@ impl<'a> Cutting<'a> {
         }
         let schema = Arc::new(ok(DFSchema::new_with_metadata(fields, HashMap::new()))?);
         let id = self.leaves.len();
-        self.leaves.push(Leaf { release, keys: cut.keys, types, schema: Arc::clone(schema.inner()) });
+        self.leaves.push(Leaf {
+            release,
+            keys: cut.keys,
+            types,
+            schema: Arc::clone(schema.inner()),
+        });
         let node = Arc::new(ReleaseNode::new(id, schema));
         Ok(Cells { plan: LogicalPlan::Extension(Extension { node }), carried })
     }
@@ -172,10 +204,16 @@ impl<'a> Cutting<'a> {
     fn projection(&mut self, projection: &Projection) -> Result<Cells, Refusal> {
         let input = self.cells(&projection.input)?;
         let (mut values, mut statuses, mut units) = (Vec::new(), Vec::new(), Vec::new());
-        for expr in &projection.expr {
+        for (expr, (qualifier, field)) in projection.expr.iter().zip(projection.schema.iter()) {
             let (value, status) = self.expr(expr, &input)?;
             units.push(unit(&value, &input));
-            values.push(value);
+            // The engine names some projections by their schema alone.
+            let named = value.qualified_name() == (qualifier.cloned(), field.name().clone());
+            values.push(if named {
+                value
+            } else {
+                value.alias_qualified(qualifier.cloned(), field.name())
+            });
             statuses.push(status);
         }
         self.arrange(input.plan, values, statuses, units)
@@ -201,10 +239,17 @@ impl<'a> Cutting<'a> {
             conditions.push(status.lt(constant(CellStatus::Suppressed)));
             let left_out = ok(Filter::try_new(all(certain)?, Arc::clone(&plan)))?;
             let counted = vec![count(lit(1_i64)).alias("undecided")];
-            let counted = ok(Aggregate::try_new(Arc::new(LogicalPlan::Filter(left_out)), Vec::new(), counted))?;
+            let counted = ok(Aggregate::try_new(
+                Arc::new(LogicalPlan::Filter(left_out)),
+                Vec::new(),
+                counted,
+            ))?;
             self.undecided.push(LogicalPlan::Aggregate(counted));
         }
-        Ok(Cells { plan: LogicalPlan::Filter(ok(Filter::try_new(all(conditions)?, plan))?), carried })
+        Ok(Cells {
+            plan: LogicalPlan::Filter(ok(Filter::try_new(all(conditions)?, plan))?),
+            carried,
+        })
     }
 
     fn sort(&mut self, sort: &Sort) -> Result<Cells, Refusal> {
@@ -214,12 +259,18 @@ impl<'a> Cutting<'a> {
             key.expr = self.expr(&key.expr, &input)?.0;
         }
         let Cells { plan, carried } = input;
-        Ok(Cells { plan: LogicalPlan::Sort(Sort { expr: by, input: Arc::new(plan), fetch: sort.fetch }), carried })
+        Ok(Cells {
+            plan: LogicalPlan::Sort(Sort { expr: by, input: Arc::new(plan), fetch: sort.fetch }),
+            carried,
+        })
     }
 
     fn alias(&mut self, alias: &SubqueryAlias) -> Result<Cells, Refusal> {
         let Cells { plan, mut carried } = self.cells(&alias.input)?;
-        let plan = LogicalPlan::SubqueryAlias(ok(SubqueryAlias::try_new(Arc::new(plan), alias.alias.clone()))?);
+        let plan = LogicalPlan::SubqueryAlias(ok(SubqueryAlias::try_new(
+            Arc::new(plan),
+            alias.alias.clone(),
+        ))?);
         for status in carried.iter_mut().filter_map(|carried| carried.status.as_mut()) {
             *status = Column::new(Some(alias.alias.clone()), &status.name);
         }
@@ -227,7 +278,11 @@ impl<'a> Cutting<'a> {
     }
 
     /// An expression above the releases, its subqueries cut as well, and its status.
-    pub(super) fn expr(&mut self, expr: &Expr, cells: &Cells) -> Result<(Expr, Option<Expr>), Refusal> {
+    pub(super) fn expr(
+        &mut self,
+        expr: &Expr,
+        cells: &Cells,
+    ) -> Result<(Expr, Option<Expr>), Refusal> {
         let (value, lifted) = self.lift(expr)?;
         let status = status(&value, cells, &lifted)?;
         Ok((value, status))
@@ -263,13 +318,18 @@ impl<'a> Cutting<'a> {
         let cells = self.cells(&subquery.subquery)?;
         let (visible, plan) = (cells.visible(), Arc::new(cells.plan));
         let one = |expr: Expr| {
-            let plan = LogicalPlan::Projection(ok(Projection::try_new(vec![expr], Arc::clone(&plan)))?);
+            let plan =
+                LogicalPlan::Projection(ok(Projection::try_new(vec![expr], Arc::clone(&plan)))?);
             Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery.clone() }))
         };
         let ([value], [carried]) = (visible.as_slice(), cells.carried.as_slice()) else {
             return Err(refuse::not_supported("a subquery with several columns"));
         };
-        let status = carried.status.clone().map(|status| one(Expr::Column(status)).map(or_known)).transpose()?;
+        let status = carried
+            .status
+            .clone()
+            .map(|status| one(Expr::Column(status)).map(or_known))
+            .transpose()?;
         Ok((one(value.clone())?, status))
     }
 

@@ -14,7 +14,10 @@ use mayag_protocol::refusal::Refusal;
 use std::sync::Arc;
 
 /// An aggregate over results, such as a sum of sums.
-pub(super) fn aggregate(cutting: &mut Cutting<'_>, aggregate: &Aggregate) -> Result<Cells, Refusal> {
+pub(super) fn aggregate(
+    cutting: &mut Cutting<'_>,
+    aggregate: &Aggregate,
+) -> Result<Cells, Refusal> {
     let input = cutting.cells(&aggregate.input)?;
     let (mut groups, mut group_statuses) = (Vec::new(), Vec::new());
     for expr in &aggregate.group_expr {
@@ -95,12 +98,24 @@ fn fold_status(
     let parameters = &function.params;
     let read = parameters.args.iter().chain(parameters.order_by.iter().map(|sort| &sort.expr));
     let arguments = read.map(|expr| status(expr, input, lifted)).collect::<Result<Vec<_>, _>>()?;
-    let condition = parameters.filter.as_ref().map(|filter| status(filter, input, lifted)).transpose()?.flatten();
+    let condition = parameters
+        .filter
+        .as_ref()
+        .map(|filter| status(filter, input, lifted))
+        .transpose()?
+        .flatten();
     // Where a withheld cell decides what is folded, every row counts.
     let filter = parameters.filter.clone().filter(|_| condition.is_none());
     let Some(own) = least_of(arguments.into_iter().chain([condition])) else { return Ok(None) };
     let mut extreme = |udaf| {
-        let call = AggregateFunction::new_udf(udaf, vec![own.clone()], false, filter.clone(), Vec::new(), None);
+        let call = AggregateFunction::new_udf(
+            udaf,
+            vec![own.clone()],
+            false,
+            filter.clone(),
+            Vec::new(),
+            None,
+        );
         hidden.add(cutting, Expr::AggregateFunction(call))
     };
     let (smallest, largest) = (extreme(min_udaf()), extreme(max_udaf()));
@@ -108,13 +123,17 @@ fn fold_status(
 }
 
 /// `DISTINCT` over results. Rows that are equal but for what they are worth become the least worth.
-pub(super) fn distinct(cutting: &mut Cutting<'_>, input: &Arc<LogicalPlan>) -> Result<Cells, Refusal> {
+pub(super) fn distinct(
+    cutting: &mut Cutting<'_>,
+    input: &Arc<LogicalPlan>,
+) -> Result<Cells, Refusal> {
     let cells = cutting.cells(input)?;
     let visible = cells.visible();
     let units = cells.carried.iter().map(|carried| carried.unit.clone()).collect();
     if cells.carried.iter().all(|carried| carried.status.is_none()) {
         // Only statuses could stand beside the visible columns, and there are none in use.
-        let Cells { plan, carried } = cutting.arrange(cells.plan, visible, vec![None; cells.carried.len()], units)?;
+        let Cells { plan, carried } =
+            cutting.arrange(cells.plan, visible, vec![None; cells.carried.len()], units)?;
         return Ok(Cells { plan: LogicalPlan::Distinct(Distinct::All(Arc::new(plan))), carried });
     }
     let mut hidden = Hidden::default();
@@ -122,35 +141,93 @@ pub(super) fn distinct(cutting: &mut Cutting<'_>, input: &Arc<LogicalPlan>) -> R
     for carried in cells.carried {
         statuses.push(carried.status.map(|status| {
             let status = vec![Expr::Column(status)];
-            let call = AggregateFunction::new_udf(max_udaf(), status, false, None, Vec::new(), None);
+            let call =
+                AggregateFunction::new_udf(max_udaf(), status, false, None, Vec::new(), None);
             or_known(hidden.add(cutting, Expr::AggregateFunction(call)))
         }));
     }
-    let plan = LogicalPlan::Aggregate(ok(Aggregate::try_new(Arc::new(cells.plan), visible.clone(), hidden.exprs))?);
+    let plan = LogicalPlan::Aggregate(ok(Aggregate::try_new(
+        Arc::new(cells.plan),
+        visible.clone(),
+        hidden.exprs,
+    ))?);
     cutting.arrange(plan, visible, statuses, units)
 }
 
 /// Window functions over results.
 pub(super) fn window(cutting: &mut Cutting<'_>, window: &Window) -> Result<Cells, Refusal> {
     let input = cutting.cells(&window.input)?;
-    let mut hidden = Hidden::default();
+    let (mut hidden, mut places) = (Hidden::default(), Hidden::default());
     let mut statuses: Vec<Option<Expr>> =
         input.carried.iter().map(|carried| carried.status.clone().map(Expr::Column)).collect();
     let mut units: Vec<_> = input.carried.iter().map(|carried| carried.unit.clone()).collect();
     for expr in &window.window_expr {
         let Expr::WindowFunction(function) = expr_of(expr) else { return Err(refuse::internal()) };
-        statuses.push(window_status(cutting, function, &input, &mut hidden)?);
+        let place = place(cutting, function, &input, &mut places)?;
+        let own = window_status(cutting, function, &input, &mut hidden)?;
+        statuses.push(least_of([own, place]));
         units.push(window_unit(function, &input));
     }
     let visible = window.schema.columns().into_iter().map(Expr::Column).collect();
+    let mut plan = input.plan;
+    // The engine wants one order per node; these have another than the question's own.
+    for place in places.exprs {
+        plan = LogicalPlan::Window(ok(Window::try_new(vec![place], Arc::new(plan)))?);
+    }
     let exprs = window.window_expr.iter().cloned().chain(hidden.exprs).collect();
-    let plan = LogicalPlan::Window(ok(Window::try_new(exprs, Arc::new(input.plan)))?);
+    let plan = LogicalPlan::Window(ok(Window::try_new(exprs, Arc::new(plan)))?);
     cutting.arrange(plan, visible, statuses, units)
 }
 
 fn window_unit(function: &WindowFunction, input: &Cells) -> Option<String> {
-    let keeps = ["avg", "first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "sum"];
-    keeps.contains(&function.fun.name()).then(|| unit(function.params.args.first()?, input)).flatten()
+    let keeps =
+        ["avg", "first_value", "lag", "last_value", "lead", "max", "min", "nth_value", "sum"];
+    keeps
+        .contains(&function.fun.name())
+        .then(|| unit(function.params.args.first()?, input))
+        .flatten()
+}
+
+/// The status of the expressions that place a row: its partition, and its order within.
+fn placing(
+    function: &WindowFunction,
+    input: &Cells,
+) -> Result<(Option<Expr>, Option<Expr>), Refusal> {
+    let none = Lifted::new();
+    let of = |expr: &Expr| status(expr, input, &none);
+    let partition = function.params.partition_by.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+    let order = function
+        .params
+        .order_by
+        .iter()
+        .map(|sort| of(&sort.expr))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((least_of(partition), least_of(order)))
+}
+
+/// Where a withheld cell decides the order, no row of the partition is sure of its place.
+fn place(
+    cutting: &mut Cutting<'_>,
+    function: &WindowFunction,
+    input: &Cells,
+    places: &mut Hidden,
+) -> Result<Option<Expr>, Refusal> {
+    let (partition, order) = placing(function, input)?;
+    let partition_by =
+        if partition.is_none() { function.params.partition_by.clone() } else { Vec::new() };
+    let Some(status) = least_of([partition, order]) else { return Ok(None) };
+    let whole = WindowFunctionParams {
+        args: vec![status],
+        partition_by,
+        order_by: Vec::new(),
+        window_frame: WindowFrame::new(None),
+        filter: None,
+        null_treatment: None,
+        distinct: false,
+    };
+    let worst =
+        places.add(cutting, call(WindowFunctionDefinition::AggregateUDF(max_udaf()), whole));
+    at_most_partial(worst).map(Some)
 }
 
 fn window_status(
@@ -166,49 +243,32 @@ fn window_status(
         return Err(refuse::not_supported("FILTER by a measure in a window"));
     }
     let arguments = parameters.args.iter().map(of).collect::<Result<Vec<_>, _>>()?;
-    let partition = least_of(parameters.partition_by.iter().map(of).collect::<Result<Vec<_>, _>>()?);
-    let order = parameters.order_by.iter().map(|sort| of(&sort.expr)).collect::<Result<Vec<_>, _>>()?;
-    let order = least_of(order.into_iter().chain([partition.clone()]));
-    // Where a withheld cell decides the order, no row of the partition is sure of its place.
-    let place = match &order {
-        None => None,
-        Some(order) => {
-            let partition_by = if partition.is_none() { parameters.partition_by.clone() } else { Vec::new() };
-            let whole = WindowFunctionParams {
-                args: vec![order.clone()],
-                partition_by,
-                order_by: Vec::new(),
-                window_frame: WindowFrame::new(None),
-                filter: None,
-                null_treatment: None,
-                distinct: false,
-            };
-            Some(at_most_partial(hidden.add(cutting, call(WindowFunctionDefinition::AggregateUDF(max_udaf()), whole)))?)
-        }
-    };
-    let own = match &function.fun {
-        WindowFunctionDefinition::AggregateUDF(_) => match least_of(arguments) {
-            None => None,
-            Some(own) => {
-                let over = |udaf| {
-                    let parameters =
-                        WindowFunctionParams { args: vec![own.clone()], distinct: false, ..parameters.clone() };
-                    call(WindowFunctionDefinition::AggregateUDF(udaf), parameters)
+    match &function.fun {
+        WindowFunctionDefinition::AggregateUDF(_) => {
+            let Some(own) = least_of(arguments) else { return Ok(None) };
+            let over = |udaf| {
+                let parameters = WindowFunctionParams {
+                    args: vec![own.clone()],
+                    distinct: false,
+                    ..parameters.clone()
                 };
-                let smallest = hidden.add(cutting, over(min_udaf()));
-                let largest = hidden.add(cutting, over(max_udaf()));
-                Some(or_known(folded(smallest, largest)?))
-            }
-        },
+                call(WindowFunctionDefinition::AggregateUDF(udaf), parameters)
+            };
+            let smallest = hidden.add(cutting, over(min_udaf()));
+            let largest = hidden.add(cutting, over(max_udaf()));
+            folded(smallest, largest).map(or_known).map(Some)
+        }
         WindowFunctionDefinition::WindowUDF(udwf) => match udwf.name() {
             "lag" | "lead" | "first_value" | "last_value" | "nth_value" => {
-                moved(cutting, function, &arguments, hidden)?
+                moved(cutting, function, &arguments, hidden)
             }
-            "cume_dist" | "dense_rank" | "ntile" | "percent_rank" | "rank" | "row_number" => order.clone(),
-            name => return Err(refuse::not_supported(name)),
+            "cume_dist" | "dense_rank" | "ntile" | "percent_rank" | "rank" | "row_number" => {
+                let (partition, order) = placing(function, input)?;
+                Ok(least_of([partition, order]))
+            }
+            name => Err(refuse::not_supported(name)),
         },
-    };
-    Ok(least_of([own, place]))
+    }
 }
 
 /// `lag` and its like take a value from another row, and its status with it.

@@ -3,9 +3,12 @@
 use super::cells::{Carried, Cells, Cutting, known, ok};
 use super::refuse;
 use super::status::or_known;
-use datafusion::common::{Column, JoinType};
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Column, DFSchema, JoinType};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union};
 use mayag_protocol::refusal::Refusal;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A join of two results: each side keeps its statuses. A join on a measure is refused, since a withheld cell could
@@ -24,9 +27,15 @@ pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refu
             unmeasured(side.status_of(column)?.as_ref())?;
         }
         let subqueries = |expr: &Expr| {
-            matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_))
+            matches!(
+                expr,
+                Expr::ScalarSubquery(_)
+                    | Expr::Exists(_)
+                    | Expr::InSubquery(_)
+                    | Expr::SetComparison(_)
+            )
         };
-        if ok(datafusion::common::tree_node::TreeNode::exists(filter, |expr| Ok(subqueries(expr))))? {
+        if ok(filter.exists(|expr| Ok(subqueries(expr))))? {
             return Err(refuse::not_supported("a subquery in a join condition"));
         }
     }
@@ -54,7 +63,9 @@ pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refu
         join.null_aware,
     ))?;
     // The rows that an outer join fills in are truly null, not withheld.
-    let statuses = carried.iter().map(|carried| carried.status.clone().map(|status| or_known(Expr::Column(status))));
+    let statuses = carried
+        .iter()
+        .map(|carried| carried.status.clone().map(|status| or_known(Expr::Column(status))));
     let statuses = statuses.collect();
     let units = carried.into_iter().map(|carried| carried.unit).collect();
     cutting.arrange(LogicalPlan::Join(joined), values, statuses, units)
@@ -69,16 +80,19 @@ fn unmeasured(status: Option<&Expr>) -> Result<(), Refusal> {
 
 /// A union of results: a column has a status where any of its parts has one.
 pub(super) fn union(cutting: &mut Cutting<'_>, union: &Union) -> Result<Cells, Refusal> {
-    let parts = union.inputs.iter().map(|input| cutting.cells(input)).collect::<Result<Vec<_>, _>>()?;
+    let parts =
+        union.inputs.iter().map(|input| cutting.cells(input)).collect::<Result<Vec<_>, _>>()?;
     let columns = union.schema.fields().len();
     let part = |i: usize| parts.iter().filter_map(move |part| part.carried.get(i));
-    let names: Vec<Option<String>> =
-        (0..columns).map(|i| part(i).any(|carried| carried.status.is_some()).then(|| cutting.name())).collect();
+    let names: Vec<Option<String>> = (0..columns)
+        .map(|i| part(i).any(|carried| carried.status.is_some()).then(|| cutting.name()))
+        .collect();
     let carried = (0..columns)
         .zip(&names)
         .map(|(i, name)| {
             let unit = part(i).next().and_then(|carried| carried.unit.clone());
-            let unit = unit.filter(|unit| part(i).all(|carried| carried.unit.as_ref() == Some(unit)));
+            let unit =
+                unit.filter(|unit| part(i).all(|carried| carried.unit.as_ref() == Some(unit)));
             Carried { status: name.clone().map(Column::new_unqualified), unit }
         })
         .collect();
@@ -90,8 +104,20 @@ pub(super) fn union(cutting: &mut Cutting<'_>, union: &Union) -> Result<Cells, R
                 exprs.push(carried.status.map_or_else(known, Expr::Column).alias(name));
             }
         }
-        inputs.push(Arc::new(LogicalPlan::Projection(ok(Projection::try_new(exprs, Arc::new(cells.plan)))?)));
+        inputs.push(Arc::new(LogicalPlan::Projection(ok(Projection::try_new(
+            exprs,
+            Arc::new(cells.plan),
+        ))?)));
     }
-    let plan = LogicalPlan::Union(ok(Union::try_new_with_loose_types(inputs))?);
-    Ok(Cells { plan, carried })
+    // The analyser keeps the first part's qualifiers; deriving the schema anew would lose them.
+    let visible = union.schema.iter().map(|(qualifier, field)| {
+        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
+    });
+    let statuses = names
+        .iter()
+        .flatten()
+        .map(|name| (None, Arc::new(Field::new(name, DataType::UInt8, true))));
+    let schema =
+        ok(DFSchema::new_with_metadata(visible.chain(statuses).collect(), HashMap::new()))?;
+    Ok(Cells { plan: LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }), carried })
 }

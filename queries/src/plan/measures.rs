@@ -45,7 +45,11 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
     }
     let (mut outputs, mut units) = (Vec::new(), Vec::new());
     for (i, expr) in aggregate.aggr_expr.iter().enumerate() {
-        let field = aggregate.schema.fields().get(aggregate.group_expr.len() + i).ok_or_else(refuse::internal)?;
+        let field = aggregate
+            .schema
+            .fields()
+            .get(aggregate.group_expr.len() + i)
+            .ok_or_else(refuse::internal)?;
         let (output, unit) = cutter.aggregate(expr, field.data_type())?;
         outputs.push(output);
         units.push(unit);
@@ -60,7 +64,8 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
         Ok([only]) => only,
         Err(several) => Predicate::All(several),
     };
-    let release = Release { dataset: rows.dataset.name.clone(), keys: levels, filter, wire, outputs };
+    let release =
+        Release { dataset: rows.dataset.name.clone(), keys: levels, filter, wire, outputs };
     Ok(Cut { release, keys, units })
 }
 
@@ -84,13 +89,22 @@ impl<'a> Cutter<'_, 'a> {
             Some(Source::Level(level)) => Ok(level),
             Some(Source::Measure(column)) => Err(refuse::key(column.name.as_str())),
             Some(Source::Unit(column)) => Err(refuse::key(column.as_str())),
-            None if matches!(expr, Expr::GroupingSet(_)) => Err(refuse::not_supported("GROUPING SETS")),
+            None if matches!(expr, Expr::GroupingSet(_)) => {
+                Err(refuse::not_supported("GROUPING SETS"))
+            }
             None => Err(refuse::key(refuse::written(expr))),
         }
     }
 
-    fn aggregate(&mut self, expr: &Expr, planned: &DataType) -> Result<(Output, Option<String>), Refusal> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "an aggregate's list holds aggregate functions, named or not")]
+    fn aggregate(
+        &mut self,
+        expr: &Expr,
+        planned: &DataType,
+    ) -> Result<(Output, Option<String>), Refusal> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "an aggregate's list holds aggregate functions, named or not"
+        )]
         let function = match expr {
             Expr::Alias(alias) => return self.aggregate(&alias.expr, planned),
             Expr::AggregateFunction(function) => function,
@@ -98,11 +112,17 @@ impl<'a> Cutter<'_, 'a> {
         };
         let name = function.func.name();
         let parameters = &function.params;
-        let filter = parameters.filter.as_ref().map(|filter| predicate(filter, self.rows, self.schema)).transpose()?;
+        let filter = parameters
+            .filter
+            .as_ref()
+            .map(|filter| predicate(filter, self.rows, self.schema))
+            .transpose()?;
         if !parameters.order_by.is_empty() || parameters.null_treatment.is_some() {
             return Err(refuse::not_supported(format!("{name} with an order")));
         }
-        let [argument] = parameters.args.as_slice() else { return Err(refuse::not_supported(name)) };
+        let [argument] = parameters.args.as_slice() else {
+            return Err(refuse::not_supported(name));
+        };
         match name {
             "count" => self.count(function, argument, filter).map(|output| (output, None)),
             "min" | "max" => {
@@ -129,10 +149,16 @@ impl<'a> Cutter<'_, 'a> {
     ) -> Result<Output, Refusal> {
         let distinct = function.params.distinct;
         let not_distinct = |column: &str| {
-            if distinct { Err(refuse::aggregate(format!("count(DISTINCT {column})"))) } else { Ok(()) }
+            if distinct {
+                Err(refuse::aggregate(format!("count(DISTINCT {column})")))
+            } else {
+                Ok(())
+            }
         };
         let of = match self.rows.source(argument, self.schema) {
-            Some(Source::Unit(column)) if distinct && *column == self.rows.dataset.unit.column => MeasureOf::DistinctUnits,
+            Some(Source::Unit(column)) if distinct && *column == self.rows.dataset.unit.column => {
+                MeasureOf::DistinctUnits
+            }
             Some(Source::Unit(column)) => {
                 not_distinct(column.as_str())?;
                 MeasureOf::NonNull(column.clone())
@@ -148,9 +174,13 @@ impl<'a> Cutter<'_, 'a> {
                 if country { MeasureOf::Rows } else { MeasureOf::NonNull(level.level.column) }
             }
             None => {
-                let constant = super::predicate::constant(argument).filter(|value| !value.is_null());
+                let constant =
+                    super::predicate::constant(argument).filter(|value| !value.is_null());
                 if distinct || constant.is_none() {
-                    return Err(refuse::aggregate(format!("count of {}", refuse::written(argument))));
+                    return Err(refuse::aggregate(format!(
+                        "count of {}",
+                        refuse::written(argument)
+                    )));
                 }
                 MeasureOf::Rows
             }
@@ -160,8 +190,13 @@ impl<'a> Cutter<'_, 'a> {
 
     fn extreme(&self, name: &str, argument: &Expr) -> Result<LevelRef, Refusal> {
         match self.rows.source(argument, self.schema) {
-            Some(Source::Level(Level { level, values: Values::Date | Values::Int | Values::Text })) => Ok(level),
-            Some(Source::Measure(column)) => Err(refuse::aggregate(format!("{name}({})", column.name))),
+            Some(Source::Level(Level {
+                level,
+                values: Values::Date | Values::Int | Values::Text,
+            })) => Ok(level),
+            Some(Source::Measure(column)) => {
+                Err(refuse::aggregate(format!("{name}({})", column.name)))
+            }
             Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({column})"))),
             Some(Source::Level(_)) | None => {
                 Err(refuse::aggregate(format!("{name} of {}", refuse::written(argument))))
@@ -178,9 +213,13 @@ impl<'a> Cutter<'_, 'a> {
         let all = if distinct { "DISTINCT " } else { "" };
         match self.rows.source(inner, self.schema) {
             Some(Source::Measure(column)) if !distinct => Ok(column),
-            Some(Source::Measure(column)) => Err(refuse::aggregate(format!("{name}({all}{})", column.name))),
+            Some(Source::Measure(column)) => {
+                Err(refuse::aggregate(format!("{name}({all}{})", column.name)))
+            }
             Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({all}{column})"))),
-            Some(Source::Level(level)) => Err(refuse::aggregate(format!("{name}({all}{})", level.level.column))),
+            Some(Source::Level(level)) => {
+                Err(refuse::aggregate(format!("{name}({all}{})", level.level.column)))
+            }
             None => Err(refuse::aggregate(format!("{name} of {}", refuse::written(inner)))),
         }
     }
@@ -206,8 +245,10 @@ impl<'a> Cutter<'_, 'a> {
             "var" | "var_pop" | "stddev" | "stddev_pop" if planned == &DataType::Float64 => {
                 let center = center.unwrap_or(0);
                 Ok(Output::Spread {
-                    squares: self.wire(MeasureOf::SumOfSquares { column: column.clone(), center }, filter),
-                    sum: self.wire(MeasureOf::SumCentred { column: column.clone(), center }, filter),
+                    squares: self
+                        .wire(MeasureOf::SumOfSquares { column: column.clone(), center }, filter),
+                    sum: self
+                        .wire(MeasureOf::SumCentred { column: column.clone(), center }, filter),
                     count: self.wire(count, filter),
                     sample: !name.ends_with("_pop"),
                     root: name.starts_with("stddev"),
@@ -217,7 +258,12 @@ impl<'a> Cutter<'_, 'a> {
         }
     }
 
-    fn sum(&mut self, column: &mayag_protocol::names::ColumnName, number: Number, filter: &Option<Predicate>) -> usize {
+    fn sum(
+        &mut self,
+        column: &mayag_protocol::names::ColumnName,
+        number: Number,
+        filter: &Option<Predicate>,
+    ) -> usize {
         self.wire(MeasureOf::Sum { column: column.clone(), number }, filter)
     }
 

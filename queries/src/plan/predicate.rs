@@ -14,7 +14,11 @@ use mayag_protocol::refusal::Refusal;
 const DAY_SECONDS: i64 = 86_400;
 
 /// The predicate that an expression over rows is.
-pub(super) fn predicate(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
+pub(super) fn predicate(
+    expr: &Expr,
+    rows: &Rows<'_>,
+    schema: &DFSchema,
+) -> Result<Predicate, Refusal> {
     let inner = |expr: &Expr| predicate(expr, rows, schema);
     #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
     match expr {
@@ -79,9 +83,15 @@ pub(super) fn predicate(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Resu
 fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
     let comparison = match binary.op {
         Operator::And | Operator::Or => {
-            let parts =
-                vec![predicate(&binary.left, rows, schema)?, predicate(&binary.right, rows, schema)?];
-            return Ok(if binary.op == Operator::And { Predicate::All(parts) } else { Predicate::Any(parts) });
+            let parts = vec![
+                predicate(&binary.left, rows, schema)?,
+                predicate(&binary.right, rows, schema)?,
+            ];
+            return Ok(if binary.op == Operator::And {
+                Predicate::All(parts)
+            } else {
+                Predicate::Any(parts)
+            });
         }
         Operator::Eq => Comparison::Equal,
         Operator::NotEq => Comparison::NotEqual,
@@ -183,9 +193,9 @@ fn value(level: &Level, expr: &Expr) -> Result<Literal, Refusal> {
     let value = constant(expr).ok_or_else(refusal)?;
     let literal = match level.values {
         Values::Text => match value {
-            ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
-                text.map(Literal::Text)
-            }
+            ScalarValue::Utf8(text)
+            | ScalarValue::LargeUtf8(text)
+            | ScalarValue::Utf8View(text) => text.map(Literal::Text),
             _ => None,
         },
         Values::Int => whole(&value).map(Literal::Int),
@@ -225,7 +235,12 @@ fn day(value: &ScalarValue) -> Option<i32> {
 }
 
 /// A comparison of a date level with a day, at the coarsest grain that means the same.
-fn dates(level: &LevelRef, grain: Grain, comparison: Comparison, value: &Literal) -> Result<Predicate, Refusal> {
+fn dates(
+    level: &LevelRef,
+    grain: Grain,
+    comparison: Comparison,
+    value: &Literal,
+) -> Result<Predicate, Refusal> {
     let refusal = || refuse::predicate(level.column.as_str());
     let Literal::Date(day) = value else { return Err(refusal()) };
     let next = day.checked_add(1).ok_or_else(refusal)?;
@@ -248,13 +263,17 @@ fn dates(level: &LevelRef, grain: Grain, comparison: Comparison, value: &Literal
     if first == *day {
         return Ok(match comparison {
             // Bounds may begin a coarser period as well.
-            Comparison::GreaterOrEqual | Comparison::Less => at(comparison, coarsest(first).max(grain), first),
-            Comparison::Equal | Comparison::Greater | Comparison::LessOrEqual | Comparison::NotEqual => {
-                at(comparison, grain, first)
+            Comparison::GreaterOrEqual | Comparison::Less => {
+                at(comparison, coarsest(first).max(grain), first)
             }
+            Comparison::Equal
+            | Comparison::Greater
+            | Comparison::LessOrEqual
+            | Comparison::NotEqual => at(comparison, grain, first),
         });
     }
-    let (before, after) = (at(Comparison::LessOrEqual, grain, first), at(Comparison::Greater, grain, first));
+    let (before, after) =
+        (at(Comparison::LessOrEqual, grain, first), at(Comparison::Greater, grain, first));
     Ok(match comparison {
         Comparison::Less | Comparison::LessOrEqual => before,
         Comparison::Greater | Comparison::GreaterOrEqual => after,

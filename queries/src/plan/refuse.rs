@@ -18,15 +18,24 @@ pub(super) fn dataset(name: &str) -> Refusal {
 }
 
 pub(super) fn not_one_select() -> Refusal {
-    Refusal::new(Code::NotOneSelect, RULE, "ask one SELECT; `mayag datasets` shows what there is to ask about")
+    Refusal::new(
+        Code::NotOneSelect,
+        RULE,
+        "ask one SELECT; `mayag datasets` shows what there is to ask about",
+    )
 }
 
 pub(super) fn rows() -> Refusal {
-    Refusal::new(Code::RowsNotShared, RULE, "add count(*), sum(..) or another aggregate, and GROUP BY levels")
+    Refusal::new(
+        Code::RowsNotShared,
+        RULE,
+        "add count(*), sum(..) or another aggregate, and GROUP BY levels",
+    )
 }
 
 pub(super) fn not_supported(what: impl AsRef<str>) -> Refusal {
-    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked").about(what)
+    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked")
+        .about(what)
 }
 
 pub(super) fn below(what: &str) -> Refusal {
@@ -55,20 +64,26 @@ pub(super) fn internal() -> Refusal {
 }
 
 /// What an error of the engine's planner means in our words.
-#[expect(clippy::wildcard_enum_match_arm, reason = "an error that is not listed says only that the SQL is not readable")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an error that is not listed says only that the SQL is not readable"
+)]
 pub(super) fn engine(error: &DataFusionError) -> Refusal {
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => engine(inner),
         DataFusionError::Shared(inner) => engine(inner),
-        DataFusionError::Collection(errors) => errors.first().map_or_else(|| unreadable(None), engine),
-        DataFusionError::External(inner) => inner.downcast_ref::<Refusal>().cloned().unwrap_or_else(|| unreadable(None)),
+        DataFusionError::Collection(errors) => {
+            errors.first().map_or_else(|| unreadable(None), engine)
+        }
+        DataFusionError::External(inner) => {
+            inner.downcast_ref::<Refusal>().cloned().unwrap_or_else(|| unreadable(None))
+        }
         DataFusionError::SQL(error, _) => parser(error),
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, .. } => column_not_shared(&field.name),
             SchemaError::AmbiguousReference { field } => unreadable(None).about(&field.name),
-            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-                unreadable(None).about(name)
-            }
+            SchemaError::DuplicateQualifiedField { name, .. }
+            | SchemaError::DuplicateUnqualifiedField { name } => unreadable(None).about(name),
         },
         DataFusionError::NotImplemented(_) => internal(),
         _ => unreadable(None),
@@ -81,7 +96,9 @@ fn parser(error: &ParserError) -> Refusal {
             let hint = "at most 50 levels of nesting: ask several smaller questions";
             Refusal::new(Code::TooComplex, "token-guard", hint).about("levels of nesting")
         }
-        ParserError::ParserError(text) | ParserError::TokenizerError(text) => unreadable(place(text)),
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
+            unreadable(place(text))
+        }
     }
 }
 
@@ -93,7 +110,10 @@ fn place(text: &str) -> Option<(u64, u64)> {
 }
 
 /// What an expression is, in a word or two of the question.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a word for the person; no decision hangs on it")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a word for the person; no decision hangs on it"
+)]
 pub(super) fn written(expr: &Expr) -> String {
     match expr {
         Expr::Alias(alias) => written(&alias.expr),

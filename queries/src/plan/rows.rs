@@ -100,7 +100,9 @@ impl<'a> Rows<'a> {
             LogicalPlan::Projection(projection) => {
                 let rows = Self::of(&projection.input, catalogue)?;
                 let schema = projection.input.schema();
-                let source = |expr| rows.source(expr, schema).ok_or_else(|| refuse::below(&refuse::written(expr)));
+                let source = |expr| {
+                    rows.source(expr, schema).ok_or_else(|| refuse::below(&refuse::written(expr)))
+                };
                 let sources = projection.expr.iter().map(source).collect::<Result<_, _>>()?;
                 Ok(Self { sources, ..rows })
             }
@@ -136,7 +138,9 @@ impl<'a> Rows<'a> {
         }
         let all = columns(dataset);
         let positions = scan.projection.clone().unwrap_or_else(|| (0..all.len()).collect());
-        let source = |i: &usize| all.get(*i).and_then(|(_, meaning)| source(*meaning)).ok_or_else(refuse::internal);
+        let source = |i: &usize| {
+            all.get(*i).and_then(|(_, meaning)| source(*meaning)).ok_or_else(refuse::internal)
+        };
         let sources = positions.iter().map(source).collect::<Result<_, _>>()?;
         Ok(Self { dataset, sources, filters: Vec::new() })
     }
@@ -148,7 +152,9 @@ impl<'a> Rows<'a> {
             Expr::Alias(alias) => self.source(&alias.expr, schema),
             Expr::Column(column) => self.column(column, schema),
             Expr::Cast(cast) => match self.source(&cast.expr, schema)? {
-                Source::Level(level) if keeps_values(&level, cast.field.data_type()) => Some(Source::Level(level)),
+                Source::Level(level) if keeps_values(&level, cast.field.data_type()) => {
+                    Some(Source::Level(level))
+                }
                 Source::Level(_) | Source::Measure(_) | Source::Unit(_) => None,
             },
             Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {

@@ -54,7 +54,9 @@ pub(super) fn at_most_partial(status: Expr) -> Result<Expr, Refusal> {
 /// The status of an expression over `cells`; `None` where it depends on no measure.
 pub(super) fn status(expr: &Expr, cells: &Cells, lifted: &Lifted) -> Result<Option<Expr>, Refusal> {
     let one = |expr: &Expr| status(expr, cells, lifted);
-    let all = |parts: &[&Expr]| Ok(least_of(parts.iter().map(|part| one(part)).collect::<Result<Vec<_>, _>>()?));
+    let all = |parts: &[&Expr]| {
+        Ok(least_of(parts.iter().map(|part| one(part)).collect::<Result<Vec<_>, _>>()?))
+    };
     #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
     match expr {
         Expr::Literal(..) => Ok(None),
@@ -107,7 +109,8 @@ fn branches(case: &Case, cells: &Cells, lifted: &Lifted) -> Result<Option<Expr>,
     let one = |expr: &Expr| status(expr, cells, lifted);
     let conditions = case.expr.iter().chain(case.when_then_expr.iter().map(|(when, _)| when));
     let conditions = least_of(conditions.map(|expr| one(expr)).collect::<Result<Vec<_>, _>>()?);
-    let results = case.when_then_expr.iter().map(|(_, then)| one(then)).collect::<Result<Vec<_>, _>>()?;
+    let results =
+        case.when_then_expr.iter().map(|(_, then)| one(then)).collect::<Result<Vec<_>, _>>()?;
     let otherwise = case.else_expr.as_ref().map(|expr| one(expr)).transpose()?.flatten();
     if conditions.is_some() {
         return Ok(least_of(results.into_iter().chain([conditions, otherwise])));
@@ -115,8 +118,13 @@ fn branches(case: &Case, cells: &Cells, lifted: &Lifted) -> Result<Option<Expr>,
     if results.iter().chain([&otherwise]).all(Option::is_none) {
         return Ok(None);
     }
-    let known = |status: Option<Expr>| Box::new(status.unwrap_or_else(|| constant(CellStatus::Known)));
-    let taken = case.when_then_expr.iter().zip(results).map(|((when, _), status)| (when.clone(), known(status)));
+    let known =
+        |status: Option<Expr>| Box::new(status.unwrap_or_else(|| constant(CellStatus::Known)));
+    let taken = case
+        .when_then_expr
+        .iter()
+        .zip(results)
+        .map(|((when, _), status)| (when.clone(), known(status)));
     Ok(Some(Expr::Case(Case {
         expr: case.expr.clone(),
         when_then_expr: taken.collect(),
@@ -125,7 +133,10 @@ fn branches(case: &Case, cells: &Cells, lifted: &Lifted) -> Result<Option<Expr>,
 }
 
 /// The unit of an expression's numbers, where it is plain.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a label for the person; no decision hangs on it")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a label for the person; no decision hangs on it"
+)]
 pub(super) fn unit(expr: &Expr, cells: &Cells) -> Option<String> {
     match expr {
         Expr::Alias(alias) => unit(&alias.expr, cells),
@@ -133,11 +144,16 @@ pub(super) fn unit(expr: &Expr, cells: &Cells) -> Option<String> {
         Expr::Cast(cast) => unit(&cast.expr, cells),
         Expr::Negative(part) => unit(part, cells),
         Expr::ScalarFunction(function)
-            if matches!(function.name(), "abs" | "ceil" | "coalesce" | "floor" | "nullif" | "round" | "trunc") =>
+            if matches!(
+                function.name(),
+                "abs" | "ceil" | "coalesce" | "floor" | "nullif" | "round" | "trunc"
+            ) =>
         {
             unit(function.args.first()?, cells)
         }
-        Expr::AggregateFunction(function) if matches!(function.func.name(), "avg" | "max" | "min" | "sum") => {
+        Expr::AggregateFunction(function)
+            if matches!(function.func.name(), "avg" | "max" | "min" | "sum") =>
+        {
             unit(function.params.args.first()?, cells)
         }
         _ => None,

@@ -28,11 +28,15 @@ pub(super) enum Meaning<'a> {
 /// The columns of a dataset that exist in plans, in order. Hidden columns do not exist.
 pub(super) fn columns(dataset: &Dataset) -> Vec<(String, Meaning<'_>)> {
     let mut columns = vec![(COUNTRY_COLUMN.to_owned(), Meaning::Country)];
-    let visible = || dataset.columns.iter().filter(|column| !matches!(column.kind, Kind::Hidden {}));
+    let visible =
+        || dataset.columns.iter().filter(|column| !matches!(column.kind, Kind::Hidden {}));
     columns.extend(visible().map(|column| (column.name.to_string(), Meaning::Own(column))));
     for column in visible().filter(|column| matches!(column.kind, Kind::Date {})) {
         for grain in [Grain::Month, Grain::Quarter, Grain::Year] {
-            columns.push((format!("{}_{}", column.name, grain.as_str()), Meaning::Period(column, grain)));
+            columns.push((
+                format!("{}_{}", column.name, grain.as_str()),
+                Meaning::Period(column, grain),
+            ));
         }
     }
     // A column of the dataset wins over a period of the same name.

@@ -13,7 +13,9 @@ use datafusion::common::DFSchemaRef;
 use datafusion::error::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use std::cmp::Ordering;
@@ -36,7 +38,11 @@ pub(crate) struct Leaf {
 
 impl Leaf {
     /// The leaf's rows from the merged releases.
-    pub(super) fn cells(&self, releases: &[Release], merged: &[RecordBatch]) -> Result<RecordBatch, MergeError> {
+    pub(super) fn cells(
+        &self,
+        releases: &[Release],
+        merged: &[RecordBatch],
+    ) -> Result<RecordBatch, MergeError> {
         let release = releases.get(self.release).ok_or(MergeError::Release)?;
         let folded = merged.get(self.release).ok_or(MergeError::Layout)?;
         let said = outputs_as(release, folded, &self.types)?;
@@ -59,7 +65,8 @@ impl Leaf {
             columns.push(column(format!("v{i}_status"))?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(said.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(|_| MergeError::Layout)
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|_| MergeError::Layout)
     }
 }
 
@@ -161,7 +168,11 @@ impl ExtensionPlanner for Releases {
 
 #[async_trait]
 impl QueryPlanner for Releases {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(self.clone())]);
         planner.create_physical_plan(plan, session).await
     }

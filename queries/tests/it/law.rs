@@ -74,17 +74,19 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
         proptest::option::weighted(0.8, -9_999_999_i128..9_999_999),
         proptest::option::weighted(0.8, any::<i32>().prop_map(i64::from)),
     );
-    let row = row.prop_map(|(person, region, substance, route, seized_on, hour, quantity_g, kg, items)| Row {
-        person,
-        region,
-        substance,
-        route,
-        seized_on,
-        hour,
-        quantity_g,
-        kg,
-        items,
-    });
+    let row = row.prop_map(
+        |(person, region, substance, route, seized_on, hour, quantity_g, kg, items)| Row {
+            person,
+            region,
+            substance,
+            route,
+            seized_on,
+            hour,
+            quantity_g,
+            kg,
+            items,
+        },
+    );
     proptest::collection::vec(row, 0..30)
 }
 
@@ -124,17 +126,27 @@ fn assert_same(sql: &str, ours: &RecordBatch, theirs: &RecordBatch) {
         assert_eq!(ours.schema().field(i).name(), theirs.schema().field(i).name(), "{sql}");
         assert_eq!(own.data_type(), column.data_type(), "{sql}: column {i}");
         for row in 0..column.len() {
-            let same = if column.data_type() == &DataType::Float64 && own.is_valid(row) && column.is_valid(row) {
-                let (a, b) = (own.as_primitive::<Float64Type>().value(row), column.as_primitive::<Float64Type>().value(row));
+            let same = if column.data_type() == &DataType::Float64
+                && own.is_valid(row)
+                && column.is_valid(row)
+            {
+                let (a, b) = (
+                    own.as_primitive::<Float64Type>().value(row),
+                    column.as_primitive::<Float64Type>().value(row),
+                );
                 (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
             } else {
-                array_value_to_string(own, row).unwrap() == array_value_to_string(column, row).unwrap()
+                array_value_to_string(own, row).unwrap()
+                    == array_value_to_string(column, row).unwrap()
             };
             assert!(same, "{sql}: column {i}, row {row}\n{ours:?}\n{theirs:?}");
         }
     }
     for status in ours.columns().iter().skip(theirs.num_columns()) {
-        assert!(status.as_string::<i32>().iter().all(|status| status == Some("known")), "{sql}: {ours:?}");
+        assert!(
+            status.as_string::<i32>().iter().all(|status| status == Some("known")),
+            "{sql}: {ours:?}"
+        );
     }
 }
 
@@ -143,17 +155,25 @@ fn the_question_over_countries_is_the_question_over_all_the_rows() {
     let catalogue = catalogue();
     let plans: Vec<_> = QUESTIONS
         .iter()
-        .map(|sql| (*sql, plan(sql, &catalogue).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"))))
+        .map(|sql| {
+            (*sql, plan(sql, &catalogue).unwrap_or_else(|refusal| panic!("{sql}: {refusal}")))
+        })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let countries = proptest::collection::vec(rows(), 0..4);
-    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
     runner
         .run(&countries, |countries| {
-            let countries: Vec<_> = ["de", "jp", "kr", "us"].map(str::to_owned).into_iter().zip(countries).collect();
+            let countries: Vec<_> =
+                ["de", "jp", "kr", "us"].map(str::to_owned).into_iter().zip(countries).collect();
             for (sql, plan) in &plans {
                 runtime.block_on(async {
-                    assert_same(sql, &federated(plan, &countries).await, &whole(sql, &countries).await);
+                    assert_same(
+                        sql,
+                        &federated(plan, &countries).await,
+                        &whole(sql, &countries).await,
+                    );
                 });
             }
             Ok(())

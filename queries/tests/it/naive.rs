@@ -1,8 +1,8 @@
 //! A node in a hundred lines: computes a release over plain rows, row by row.
 
 use arrow::array::{
-    Array, ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
-    StringArray, UInt8Array,
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+    RecordBatchOptions, StringArray, UInt8Array,
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use mayag_policies::catalogue::Dataset;
@@ -35,19 +35,25 @@ impl Row {
             "substance" => text(&self.substance),
             "route" => text(&self.route),
             "hour" => self.hour.map(Literal::Int),
-            "seized_on" => self.seized_on.map(|day| Literal::Date(first_day(day, level.grain.unwrap()))),
+            "seized_on" => {
+                self.seized_on.map(|day| Literal::Date(first_day(day, level.grain.unwrap())))
+            }
             other => panic!("{other} is no level"),
         }
     }
 
     fn passes(&self, predicate: &Predicate, country: &str) -> Option<bool> {
         match predicate {
-            Predicate::All(parts) => parts.iter().map(|part| self.passes(part, country)).fold(Some(true), |a, b| {
-                if a == Some(false) || b == Some(false) { Some(false) } else { a.and(b) }
-            }),
-            Predicate::Any(parts) => parts.iter().map(|part| self.passes(part, country)).fold(Some(false), |a, b| {
-                if a == Some(true) || b == Some(true) { Some(true) } else { a.and(b) }
-            }),
+            Predicate::All(parts) => {
+                parts.iter().map(|part| self.passes(part, country)).fold(Some(true), |a, b| {
+                    if a == Some(false) || b == Some(false) { Some(false) } else { a.and(b) }
+                })
+            }
+            Predicate::Any(parts) => {
+                parts.iter().map(|part| self.passes(part, country)).fold(Some(false), |a, b| {
+                    if a == Some(true) || b == Some(true) { Some(true) } else { a.and(b) }
+                })
+            }
             Predicate::Not(part) => self.passes(part, country).map(|passes| !passes),
             Predicate::IsNull { level } => Some(self.level(level, country).is_none()),
             Predicate::In { level, values } => Some(values.contains(&self.level(level, country)?)),
@@ -111,43 +117,72 @@ fn measure(of: &MeasureOf, rows: &[&Row], country: &str) -> Value {
     let count = |count: usize| Value::Int(Some(i64::try_from(count).unwrap()));
     match of {
         MeasureOf::Rows => count(rows.len()),
-        MeasureOf::NonNull(column) => count(rows.iter().filter(|row| row.present(column.as_str())).count()),
-        MeasureOf::DistinctUnits => count(rows.iter().filter_map(|row| row.person.as_ref()).collect::<BTreeSet<_>>().len()),
-        MeasureOf::Max(level) => Value::Level(rows.iter().filter_map(|row| row.level(level, country)).max()),
-        MeasureOf::Min(level) => Value::Level(rows.iter().filter_map(|row| row.level(level, country)).min()),
+        MeasureOf::NonNull(column) => {
+            count(rows.iter().filter(|row| row.present(column.as_str())).count())
+        }
+        MeasureOf::DistinctUnits => {
+            count(rows.iter().filter_map(|row| row.person.as_ref()).collect::<BTreeSet<_>>().len())
+        }
+        MeasureOf::Max(level) => {
+            Value::Level(rows.iter().filter_map(|row| row.level(level, country)).max())
+        }
+        MeasureOf::Min(level) => {
+            Value::Level(rows.iter().filter_map(|row| row.level(level, country)).min())
+        }
         MeasureOf::Sum { column, .. } => match column.as_str() {
             "kg" => Value::Decimal(rows.iter().filter_map(|row| row.kg).reduce(|a, b| a + b)),
             "items" => Value::Int(rows.iter().filter_map(|row| row.items).reduce(|a, b| a + b)),
-            column => Value::Float(rows.iter().filter_map(|row| row.float(column)).reduce(|a, b| a + b)),
+            column => {
+                Value::Float(rows.iter().filter_map(|row| row.float(column)).reduce(|a, b| a + b))
+            }
         },
         MeasureOf::SumCentred { column, center } => {
-            let far = rows.iter().filter_map(|row| row.float(column.as_str())).map(|x| x - *center as f64);
+            let far = rows
+                .iter()
+                .filter_map(|row| row.float(column.as_str()))
+                .map(|x| x - *center as f64);
             Value::Float(far.reduce(|a, b| a + b))
         }
         MeasureOf::SumOfSquares { column, center } => {
-            let far = rows.iter().filter_map(|row| row.float(column.as_str())).map(|x| (x - *center as f64).powi(2));
+            let far = rows
+                .iter()
+                .filter_map(|row| row.float(column.as_str()))
+                .map(|x| (x - *center as f64).powi(2));
             Value::Float(far.reduce(|a, b| a + b))
         }
     }
 }
 
 /// The part of one country.
-pub(crate) fn part(release: &Release, dataset: &Dataset, rows: &[Row], country: &str) -> RecordBatch {
+pub(crate) fn part(
+    release: &Release,
+    dataset: &Dataset,
+    rows: &[Row],
+    country: &str,
+) -> RecordBatch {
     let mut groups: BTreeMap<Vec<Option<Literal>>, Vec<&Row>> = BTreeMap::new();
     if release.keys.is_empty() {
         groups.insert(Vec::new(), Vec::new());
     }
     for row in rows.iter().filter(|row| row.passes(&release.filter, country) == Some(true)) {
-        groups.entry(release.keys.iter().map(|key| row.level(key, country)).collect()).or_default().push(row);
+        groups
+            .entry(release.keys.iter().map(|key| row.level(key, country)).collect())
+            .or_default()
+            .push(row);
     }
     let schema = wire_schema(release, dataset).unwrap();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for i in 0..release.keys.len() {
-        columns.push(array(schema.field(i).data_type(), groups.keys().map(|key| Value::Level(key[i].clone())).collect()));
+        columns.push(array(
+            schema.field(i).data_type(),
+            groups.keys().map(|key| Value::Level(key[i].clone())).collect(),
+        ));
     }
     for (i, wire) in release.wire.iter().enumerate() {
         let values = groups.values().map(|rows| {
-            let passes = |row: &&&Row| wire.filter.as_ref().is_none_or(|filter| row.passes(filter, country) == Some(true));
+            let passes = |row: &&&Row| {
+                wire.filter.as_ref().is_none_or(|filter| row.passes(filter, country) == Some(true))
+            };
             measure(&wire.of, &rows.iter().filter(passes).copied().collect::<Vec<_>>(), country)
         });
         columns.push(array(schema.field(release.keys.len() + 3 * i).data_type(), values.collect()));
@@ -158,7 +193,12 @@ pub(crate) fn part(release: &Release, dataset: &Dataset, rows: &[Row], country: 
 }
 
 pub(crate) fn batch(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> RecordBatch {
-    RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(rows))).unwrap()
+    RecordBatch::try_new_with_options(
+        schema,
+        columns,
+        &RecordBatchOptions::new().with_row_count(Some(rows)),
+    )
+    .unwrap()
 }
 
 fn array(data_type: &DataType, values: Vec<Value>) -> ArrayRef {
@@ -173,15 +213,21 @@ fn array(data_type: &DataType, values: Vec<Value>) -> ArrayRef {
     };
     match data_type {
         DataType::Int64 => Arc::new(values.iter().map(int).collect::<Int64Array>()),
-        DataType::Date32 => {
-            Arc::new(values.iter().map(|value| int(value).map(|day| i32::try_from(day).unwrap())).collect::<Date32Array>())
-        }
+        DataType::Date32 => Arc::new(
+            values
+                .iter()
+                .map(|value| int(value).map(|day| i32::try_from(day).unwrap()))
+                .collect::<Date32Array>(),
+        ),
         DataType::Float64 => {
-            let float = |value| if let Value::Float(value) = value { value } else { panic!("no float") };
+            let float =
+                |value| if let Value::Float(value) = value { value } else { panic!("no float") };
             Arc::new(values.into_iter().map(float).collect::<Float64Array>())
         }
         DataType::Decimal128(precision, scale) => {
-            let decimal = |value| if let Value::Decimal(value) = value { value } else { panic!("no decimal") };
+            let decimal = |value| {
+                if let Value::Decimal(value) = value { value } else { panic!("no decimal") }
+            };
             let decimals: Decimal128Array = values.into_iter().map(decimal).collect();
             Arc::new(decimals.with_precision_and_scale(*precision, *scale).unwrap())
         }
@@ -199,17 +245,28 @@ fn array(data_type: &DataType, values: Vec<Value>) -> ArrayRef {
 
 /// The rows as the engine's own table: with `country` and the periods of dates.
 pub(crate) fn table(countries: &[(String, Vec<Row>)]) -> RecordBatch {
-    let rows: Vec<(&str, &Row)> =
-        countries.iter().flat_map(|(country, rows)| rows.iter().map(move |row| (country.as_str(), row))).collect();
+    let rows: Vec<(&str, &Row)> = countries
+        .iter()
+        .flat_map(|(country, rows)| rows.iter().map(move |row| (country.as_str(), row)))
+        .collect();
     let text = |of: fn(&Row) -> &Option<String>| -> ArrayRef {
         Arc::new(rows.iter().map(|(_, row)| of(row).as_deref()).collect::<StringArray>())
     };
     let day = |grain: Grain| -> ArrayRef {
-        Arc::new(rows.iter().map(|(_, row)| row.seized_on.map(|day| first_day(day, grain))).collect::<Date32Array>())
+        Arc::new(
+            rows.iter()
+                .map(|(_, row)| row.seized_on.map(|day| first_day(day, grain)))
+                .collect::<Date32Array>(),
+        )
     };
     let kg: Decimal128Array = rows.iter().map(|(_, row)| row.kg).collect();
     RecordBatch::try_from_iter_with_nullable([
-        ("country", Arc::new(rows.iter().map(|(country, _)| Some(*country)).collect::<StringArray>()) as ArrayRef, true),
+        (
+            "country",
+            Arc::new(rows.iter().map(|(country, _)| Some(*country)).collect::<StringArray>())
+                as ArrayRef,
+            true,
+        ),
         ("person_id", text(|row| &row.person), true),
         ("region", text(|row| &row.region), true),
         ("substance", text(|row| &row.substance), true),
@@ -219,7 +276,11 @@ pub(crate) fn table(countries: &[(String, Vec<Row>)]) -> RecordBatch {
         ("seized_on_quarter", day(Grain::Quarter), true),
         ("seized_on_year", day(Grain::Year), true),
         ("hour", Arc::new(rows.iter().map(|(_, row)| row.hour).collect::<Int64Array>()), true),
-        ("quantity_g", Arc::new(rows.iter().map(|(_, row)| row.quantity_g).collect::<Float64Array>()), true),
+        (
+            "quantity_g",
+            Arc::new(rows.iter().map(|(_, row)| row.quantity_g).collect::<Float64Array>()),
+            true,
+        ),
         ("kg", Arc::new(kg.with_precision_and_scale(12, 3).unwrap()), true),
         ("items", Arc::new(rows.iter().map(|(_, row)| row.items).collect::<Int64Array>()), true),
     ])

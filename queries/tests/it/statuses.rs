@@ -1,1 +1,207 @@
 //! A withheld cell stays withheld through the tail, and what depends on it says so.
+
+use crate::catalogue::catalogue;
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array,
+};
+use arrow::util::display::array_value_to_string;
+use mayag_queries::merge::{fold, wire_schema};
+use mayag_queries::plan;
+use std::sync::Arc;
+
+/// Cells of `region -> count`, with the count withheld where there is none.
+const CELLS: &[(&str, Option<i64>)] = &[("a", Some(4)), ("b", None), ("c", Some(10)), ("d", None)];
+
+async fn ask(sql: &str) -> (RecordBatch, u64) {
+    let catalogue = catalogue();
+    let plan = plan(sql, &catalogue).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    let merged: Vec<_> = plan
+        .releases
+        .iter()
+        .map(|release| {
+            let dataset = catalogue.dataset(release.dataset.as_str()).unwrap();
+            // Two-key releases hold the cells under `p`, and half of them under `q`.
+            let cells: Vec<_> = match release.keys.len() {
+                0 => vec![("", "", None)],
+                1 => CELLS.iter().map(|(region, n)| (*region, "", *n)).collect(),
+                _ => {
+                    let q = CELLS.iter().take(2).map(|(region, _)| (*region, "q", Some(1)));
+                    CELLS.iter().map(|(region, n)| (*region, "p", *n)).chain(q).collect()
+                }
+            };
+            let mut columns: Vec<ArrayRef> = vec![
+                Arc::new(cells.iter().map(|cell| Some(cell.0)).collect::<StringArray>()),
+                Arc::new(cells.iter().map(|cell| Some(cell.1)).collect::<StringArray>()),
+            ];
+            columns.truncate(release.keys.len());
+            for _ in &release.wire {
+                columns.push(Arc::new(cells.iter().map(|cell| cell.2).collect::<Int64Array>()));
+                let status = cells.iter().map(|cell| Some(if cell.2.is_none() { 3 } else { 0 }));
+                columns.push(Arc::new(status.collect::<UInt8Array>()));
+                columns.push(Arc::new(Float64Array::from(vec![None; cells.len()])));
+            }
+            let part =
+                RecordBatch::try_new(wire_schema(release, dataset).unwrap(), columns).unwrap();
+            fold(release, dataset, &[("kr".parse().unwrap(), part)]).unwrap()
+        })
+        .collect();
+    let result =
+        plan.tail.run(merged.clone()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    assert_eq!(result, plan.tail.run(merged.clone()).await.unwrap(), "a tail is deterministic");
+    (result, plan.tail.undecided(merged).await.unwrap())
+}
+
+/// The rows as text: `value` for known, `value~` for partial, `?` for suppressed.
+async fn rows(sql: &str) -> String {
+    let (result, _) = ask(sql).await;
+    let schema = result.schema();
+    let visible = schema.fields().iter().filter(|field| !field.name().ends_with("_status")).count();
+    let mut rows = Vec::new();
+    for row in 0..result.num_rows() {
+        let cell = |i: usize| {
+            let value = array_value_to_string(result.column(i), row).unwrap();
+            let status = result.column_by_name(&format!("{}_status", schema.field(i).name()));
+            match status.map(|status| status.as_string::<i32>().value(row)) {
+                None | Some("known") => value,
+                Some("partial") => format!("{value}~"),
+                Some("suppressed") => {
+                    assert!(result.column(i).is_null(row), "{sql}");
+                    "?".to_owned()
+                }
+                Some(other) => format!("{value} {other}"),
+            }
+        };
+        rows.push((0..visible).map(cell).collect::<Vec<_>>().join(" "));
+    }
+    rows.join(", ")
+}
+
+const N: &str = "(SELECT region, count(*) AS n FROM seizures GROUP BY region) t";
+const TWO: &str =
+    "(SELECT region, substance, count(*) AS n FROM seizures GROUP BY region, substance) t";
+
+#[tokio::test]
+async fn a_withheld_value_is_never_a_zero() {
+    let ask = |columns: &str| format!("SELECT region, {columns} FROM {N} ORDER BY region");
+    assert_eq!(rows(&ask("n")).await, "a 4, b ?, c 10, d ?");
+    assert_eq!(rows(&ask("coalesce(n, 0) AS n")).await, "a 4, b ?, c 10, d ?");
+    assert_eq!(rows(&ask("n IS NULL AS n")).await, "a false, b ?, c false, d ?");
+    assert_eq!(
+        rows(&ask("n + 1 AS n, region || 'x' AS r")).await,
+        "a 5 ax, b ? bx, c 11 cx, d ? dx"
+    );
+    assert_eq!(
+        rows(&ask("CASE WHEN region IN ('a', 'b') THEN n ELSE 0 END AS n")).await,
+        "a 4, b ?, c 0, d 0"
+    );
+    assert_eq!(rows(&ask("CASE WHEN n > 5 THEN 1 ELSE 0 END AS n")).await, "a 0, b ?, c 1, d ?");
+}
+
+#[tokio::test]
+async fn folds_over_withheld_cells_say_so() {
+    assert_eq!(
+        rows(&format!("SELECT sum(n) AS s, max(n) AS m, count(n) AS c, count(*) AS k FROM {N}"))
+            .await,
+        "14~ 10~ 2~ 4"
+    );
+    assert_eq!(rows(&format!("SELECT sum(n) AS s FROM {N} WHERE region IN ('b', 'd')")).await, "?");
+    assert_eq!(
+        rows(&format!("SELECT sum(n) AS s FROM {N} WHERE region IN ('a', 'c')")).await,
+        "14"
+    );
+    assert_eq!(
+        rows(&format!("SELECT sum(n) FILTER (WHERE region = 'a') AS s FROM {N}")).await,
+        "4"
+    );
+    assert_eq!(rows(&format!("SELECT count(*) FILTER (WHERE n > 5) AS s FROM {N}")).await, "1~");
+    assert_eq!(rows(&format!("SELECT sum(n) AS s FROM {N} WHERE region = 'none'")).await, "");
+    assert_eq!(
+        rows(&format!("SELECT region, sum(n) AS s FROM {TWO} GROUP BY region ORDER BY region"))
+            .await,
+        "a 5, b 1~, c 10, d ?"
+    );
+    assert_eq!(
+        rows(&format!("SELECT n, count(*) AS k FROM {N} GROUP BY n ORDER BY k, n")).await,
+        "4 1, 10 1, ? ?"
+    );
+    assert_eq!(
+        rows(&format!("SELECT DISTINCT n FROM {N} ORDER BY n NULLS LAST")).await,
+        "4, 10, ?"
+    );
+}
+
+#[tokio::test]
+async fn windows_carry_statuses() {
+    let ask = |columns: &str| format!("SELECT region, {columns} AS w FROM {N} ORDER BY region");
+    assert_eq!(rows(&ask("lag(n) OVER (ORDER BY region)")).await, "a , b 4, c ?, d 10");
+    assert_eq!(rows(&ask("lead(n, 2, 7) OVER (ORDER BY region)")).await, "a 10, b ?, c 7, d 7");
+    assert_eq!(rows(&ask("sum(n) OVER (ORDER BY region)")).await, "a 4, b 4~, c 14~, d 14~");
+    assert_eq!(rows(&ask("sum(n) OVER ()")).await, "a 14~, b 14~, c 14~, d 14~");
+    assert_eq!(rows(&ask("rank() OVER (ORDER BY n NULLS LAST)")).await, "a 1~, b ?, c 2~, d ?");
+    assert_eq!(rows(&ask("row_number() OVER (ORDER BY region)")).await, "a 1, b 2, c 3, d 4");
+    assert_eq!(
+        rows(&ask("first_value(n) OVER (ORDER BY region DESC)")).await,
+        "a ?, b ?, c ?, d ?"
+    );
+}
+
+#[tokio::test]
+async fn rows_that_a_withheld_cell_decides_are_left_out_and_counted() {
+    let (result, undecided) =
+        ask("SELECT region FROM seizures GROUP BY region HAVING count(*) > 5").await;
+    assert_eq!((result.num_rows(), undecided), (1, 2));
+    let (result, undecided) =
+        ask(&format!("SELECT region FROM {N} WHERE coalesce(n, 9) > 5 AND region <> 'd'")).await;
+    assert_eq!((result.num_rows(), undecided), (1, 1), "a row that is out anyway is not undecided");
+    let (_, undecided) = ask(&format!("SELECT region FROM {N} WHERE region <> 'd'")).await;
+    assert_eq!(undecided, 0);
+}
+
+#[tokio::test]
+async fn joins_unions_and_subqueries_carry_statuses() {
+    let keys = "(SELECT DISTINCT region FROM seizures)";
+    assert_eq!(
+        rows(&format!("SELECT k.region, t.n FROM {keys} k LEFT JOIN {N} ON k.region = t.region AND t.region <> 'b' ORDER BY 1")).await,
+        "a 4, b , c 10, d ?",
+        "what an outer join fills in is null, not withheld"
+    );
+    assert_eq!(
+        rows(&format!("SELECT region, n FROM {N} UNION ALL SELECT 'z', 1 ORDER BY 1")).await,
+        "a 4, b ?, c 10, d ?, z 1"
+    );
+    assert_eq!(
+        rows(&format!(
+            "SELECT region, (SELECT sum(n) FROM {N}) AS s FROM {keys} k WHERE region = 'a'"
+        ))
+        .await,
+        "a 14~"
+    );
+    assert_eq!(rows("SELECT (SELECT count(*) FROM seizures) AS s").await, "?");
+    assert_eq!(rows("SELECT coalesce((SELECT count(*) FROM seizures), 0) + 1 AS s").await, "?");
+}
+
+#[tokio::test]
+async fn a_join_on_a_measure_is_refused() {
+    let sql = format!(
+        "SELECT a.region FROM {} JOIN {} ON a.n = b.n",
+        N.replace(" t", " a"),
+        N.replace(" t", " b")
+    );
+    let sql = sql.replace("seizures", "seizures");
+    assert!(plan(&sql, &catalogue()).is_err());
+}
+
+#[tokio::test]
+async fn an_error_of_the_tail_quotes_nothing() {
+    let catalogue = catalogue();
+    let plan = plan(
+        "SELECT 1 / (count(*) - count(*)) AS x, CAST(min(region) AS INT) AS y FROM seizures",
+        &catalogue,
+    )
+    .unwrap();
+    let dataset = catalogue.dataset("seizures").unwrap();
+    let merged = fold(&plan.releases[0], dataset, &[]).unwrap();
+    let error = plan.tail.run(vec![merged]).await.unwrap_err();
+    assert_eq!(error.to_string(), "the question divides by zero; `nullif(.., 0)` makes it null");
+    assert!(plan.tail.run(Vec::new()).await.is_err());
+}

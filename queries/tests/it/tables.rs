@@ -11,12 +11,14 @@ use mayag_queries::tail::TailColumn;
 fn cases(text: &str) -> Vec<(String, String)> {
     let mut cases = Vec::new();
     for case in text.split("\n\n") {
-        let lines: Vec<_> = case.lines().filter(|line| !line.starts_with("--") && !line.is_empty()).collect();
+        let lines: Vec<_> =
+            case.lines().filter(|line| !line.starts_with("--") && !line.is_empty()).collect();
         let Some(at) = lines.iter().position(|line| line.starts_with("=> ")) else {
             assert!(lines.is_empty(), "a case without an expectation: {case}");
             continue;
         };
-        let expected: Vec<_> = lines[at..].iter().map(|line| line.trim_start_matches("=> ").trim()).collect();
+        let expected: Vec<_> =
+            lines[at..].iter().map(|line| line.trim_start_matches("=> ").trim()).collect();
         cases.push((lines[..at].join("\n"), expected.join("\n")));
     }
     cases
@@ -99,7 +101,8 @@ fn release(release: &Release) -> String {
     let outputs: Vec<_> = release.outputs.iter().map(output).collect();
     let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
     let filter = predicate(&release.filter);
-    let filter = if filter == "true" { filter.replace("true", "") } else { format!(" where {filter}") };
+    let filter =
+        if filter == "true" { filter.replace("true", "") } else { format!(" where {filter}") };
     format!("{}{by}{filter}: {} -> {}", release.dataset, wire.join(", "), outputs.join(", "))
 }
 
@@ -125,7 +128,11 @@ fn output(output: &Output) -> String {
         Output::Avg { sum, count } => format!("{sum}/{count}"),
         Output::Direct(i) => i.to_string(),
         Output::Spread { squares, sum, count, sample, root } => {
-            format!("{}{}({squares},{sum},{count})", if *root { "sd" } else { "var" }, if *sample { "" } else { "_pop" })
+            format!(
+                "{}{}({squares},{sum},{count})",
+                if *root { "sd" } else { "var" },
+                if *sample { "" } else { "_pop" }
+            )
         }
     }
 }
@@ -156,7 +163,11 @@ fn predicate(of: &Predicate) -> String {
             format!("{} {sign} {}", level(of), literal(value))
         }
         Predicate::In { level: of, values } => {
-            format!("{} in [{}]", level(of), values.iter().map(literal).collect::<Vec<_>>().join(", "))
+            format!(
+                "{} in [{}]",
+                level(of),
+                values.iter().map(literal).collect::<Vec<_>>().join(", ")
+            )
         }
         Predicate::IsNull { level: of } => format!("{} is null", level(of)),
         Predicate::Not(part) => format!("not {}", predicate(part)),
@@ -166,7 +177,9 @@ fn predicate(of: &Predicate) -> String {
 fn literal(value: &Literal) -> String {
     match value {
         Literal::Bool(value) => value.to_string(),
-        Literal::Date(day) => arrow::temporal_conversions::date32_to_datetime(*day).unwrap().date().to_string(),
+        Literal::Date(day) => {
+            arrow::temporal_conversions::date32_to_datetime(*day).unwrap().date().to_string()
+        }
         Literal::Int(value) => value.to_string(),
         Literal::Text(text) => text.clone(),
     }

@@ -2,6 +2,7 @@
 
 use super::{Trust, TrustFiles, one_in_pem};
 use crate::peer::PeerFault;
+use mayag_certs_dev::MARK;
 use mayag_certs_dev::authority::Scope;
 use mayag_certs_dev::generate;
 use mayag_certs_dev::leaf::LeafPlan;
@@ -9,6 +10,9 @@ use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::Plan;
 use mayag_protocol::identity::{Identity, Kind};
 use mayag_protocol::timestamp::{FixedClock, Timestamp};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType,
+};
 use rustls::pki_types::CertificateDer;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +48,21 @@ impl World {
 
     fn read(&self, identity: &str, file: &str) -> CertificateDer<'static> {
         read(&self.pki.folder_of(&id(identity)).join(file))
+    }
+
+    /// Hana's certificate, for these uses.
+    fn with_usages(&self, usages: &[ExtendedKeyUsagePurpose]) -> CertificateDer<'static> {
+        let key =
+            std::fs::read_to_string(self.pki.folder().join("private/ca-kr-analyst.key")).unwrap();
+        let mut authority = CertificateParams::default();
+        authority.distinguished_name = DistinguishedName::new();
+        authority.distinguished_name.push(DnType::OrganizationName, "demo");
+        authority.distinguished_name.push(DnType::CommonName, format!("{MARK} kr-analyst"));
+        let authority = Issuer::new(authority, KeyPair::from_pem(&key).unwrap());
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(HANA.try_into().unwrap())];
+        params.extended_key_usages = usages.to_vec();
+        params.signed_by(&KeyPair::generate().unwrap(), &authority).unwrap().der().clone()
     }
 
     /// A certificate issued by the authority of this scope.
@@ -98,6 +117,20 @@ fn an_authority_names_its_own_kind_only() {
             "{other}"
         );
     }
+}
+
+#[test]
+fn a_certificate_has_one_use_and_says_so() {
+    use rcgen::ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+    let world = World::new();
+    let trust = world.trust();
+    let check =
+        |usages: &[ExtendedKeyUsagePurpose]| trust.check_connecting(&[world.with_usages(usages)]);
+    assert_eq!(check(&[ClientAuth]), Ok(id(HANA)));
+    // webpki takes a certificate that says nothing for either use.
+    assert_eq!(check(&[]), Err(PeerFault::Use));
+    assert_eq!(check(&[ClientAuth, ServerAuth]), Err(PeerFault::Use));
+    assert_eq!(check(&[ClientAuth, Any]), Err(PeerFault::Use));
 }
 
 #[test]

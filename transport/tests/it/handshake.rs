@@ -145,7 +145,7 @@ async fn first_record(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     .unwrap()
 }
 
-/// A ClientHello of TLS 1.2 (RFC 5246, 7.4.1.2) with `more` extensions.
+/// A `ClientHello` of TLS 1.2 (RFC 5246, 7.4.1.2) with `more` extensions.
 fn client_hello(more: &[u8]) -> Vec<u8> {
     let groups: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
     let points: &[u8] = &[0, 11, 0, 2, 1, 0];

@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[test]
 fn every_authority_needs_its_one_revocation_list_in_force() {
     let world = World::new();
-    assert!(world.try_trust().is_ok());
+    world.try_trust().unwrap();
     let (folder, scope) = (world.trust_files().revocations, analysts("kr"));
     let list = folder.join("kr-analyst.crl");
     let good = fs::read(&list).unwrap();
@@ -124,7 +124,7 @@ async fn a_server_starts_with_a_fitting_certificate_only() {
         )
         .await
     };
-    assert!(bind(world.files(NODE_KR, "tls"), Usage::Node).await.is_ok());
+    bind(world.files(NODE_KR, "tls"), Usage::Node).await.unwrap();
     let fault = bind(world.files(NODE_KR, "tls"), Usage::Gateway).await.unwrap_err();
     assert!(matches!(fault, ServerError::Kind { .. }), "{fault}");
     let fault = bind(world.files(GATEWAY, "client"), Usage::Gateway).await.unwrap_err();
@@ -157,7 +157,7 @@ fn a_client_starts_with_a_fitting_certificate_only() {
             .map(drop)
     };
     let hana = world.files(HANA, "tls");
-    assert!(new(hana.clone()).is_ok());
+    new(hana.clone()).unwrap();
     for what in ["expired", "two-uris", "wrong-usage"] {
         let fault = new(world.bad(what)).unwrap_err();
         assert!(

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const HANA: &str = "spiffe://demo/country/kr/analyst/hana";
 pub(crate) const GATEWAY: &str = "spiffe://demo/gateway/1";
 pub(crate) const NODE_KR: &str = "spiffe://demo/country/kr/node";

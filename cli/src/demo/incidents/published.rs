@@ -100,7 +100,7 @@ fn split(quantity: i128, events: u64, random: &mut Random) -> Vec<i128> {
         })
         .collect();
     if let Some(last) = parts.last_mut() {
-        *last += left - 1;
+        *last += left;
     }
     parts
 }
