@@ -49,8 +49,11 @@ impl std::str::FromStr for Countries {
         if text == "all" {
             return Ok(Self::All);
         }
-        let countries: Result<Vec<Country>, _> = text.split(',').map(|code| code.trim().parse()).collect();
-        countries.map(Self::These).map_err(|error| format!("{error}; give codes such as `kr,us`, or `all`"))
+        let countries: Result<Vec<Country>, _> =
+            text.split(',').map(|code| code.trim().parse()).collect();
+        countries
+            .map(Self::These)
+            .map_err(|error| format!("{error}; give codes such as `kr,us`, or `all`"))
     }
 }
 
@@ -66,8 +69,11 @@ pub struct Folders {
 impl Folders {
     /// The profile: the one given, or the user's own.
     pub fn profile(&self, given: Option<&Path>) -> Option<PathBuf> {
-        let config = || self.config.clone().or_else(|| self.home.as_ref().map(|home| home.join(".config")));
-        given.map(Path::to_owned).or_else(|| config().map(|folder| folder.join("mayag").join("profile.toml")))
+        let config =
+            || self.config.clone().or_else(|| self.home.as_ref().map(|home| home.join(".config")));
+        given
+            .map(Path::to_owned)
+            .or_else(|| config().map(|folder| folder.join("mayag").join("profile.toml")))
     }
 }
 

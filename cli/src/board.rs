@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_refusal_shows_code_subject_rule_and_hint_and_nothing_a_terminal_acts_on() {
-        let refusal = Refusal::new(Code::ColumnNotShared, "mx/\u{1b}[2J", "leave `area`\nout").about("area\u{9b}");
+        let refusal = Refusal::new(Code::ColumnNotShared, "mx/\u{1b}[2J", "leave `area`\nout")
+            .about("area\u{9b}");
         let report = CountryReport { refusal: Some(refusal), ..report("mx", Outcome::Refused) };
         assert_eq!(
             lines(&report),
@@ -134,8 +135,11 @@ mod tests {
         let mut board = Board::new(mode, &printer);
         let countries: Vec<Country> = ["kr", "th"].map(|code| code.parse().unwrap()).to_vec();
         let question = "00".repeat(16).parse().unwrap();
-        let accepted =
-            Progress::Accepted { question: &question, deadline: Timestamp::from_millis(0), countries: &countries };
+        let accepted = Progress::Accepted {
+            question: &question,
+            deadline: Timestamp::from_millis(0),
+            countries: &countries,
+        };
         board.show(&accepted, &mut printer);
         board.show(&Progress::Country(&report("kr", Outcome::Answered)), &mut printer);
         board.show(&Progress::Country(&report("th", Outcome::AnsweredSuppressed)), &mut printer);
@@ -150,7 +154,11 @@ mod tests {
         assert_eq!(told(ProgressMode::Plain, Terminals::Both), plain);
         assert_eq!(told(ProgressMode::None, Terminals::Both), "");
         let rewritten = told(ProgressMode::Auto, Terminals::Talk);
-        assert!(rewritten.starts_with("\r\u{1b}[2K0 of 2 done, waiting for kr, th\r\u{1b}[2Kkr  answered"), "{rewritten:?}");
+        assert!(
+            rewritten
+                .starts_with("\r\u{1b}[2K0 of 2 done, waiting for kr, th\r\u{1b}[2Kkr  answered"),
+            "{rewritten:?}"
+        );
         assert!(rewritten.ends_with("0.4s\n"), "{rewritten:?}");
     }
 }

@@ -114,7 +114,9 @@ impl CellColumn<'_> {
         let status = self.statuses.map(|statuses| status(statuses, row)).transpose()?;
         let value = match status {
             Some(CellStatus::Suppressed) => Value::Suppressed,
-            Some(CellStatus::Known | CellStatus::Noisy | CellStatus::Partial) | None => self.value(row)?,
+            Some(CellStatus::Known | CellStatus::Noisy | CellStatus::Partial) | None => {
+                self.value(row)?
+            }
         };
         Ok(Cell { value, status })
     }
@@ -142,7 +144,8 @@ impl CellColumn<'_> {
 }
 
 fn array(batch: &RecordBatch, i: usize) -> Result<&dyn Array, CellsError> {
-    let array = batch.columns().get(i).ok_or_else(|| CellsError(format!("there is no column {i}")))?;
+    let array =
+        batch.columns().get(i).ok_or_else(|| CellsError(format!("there is no column {i}")))?;
     Ok(array.as_ref())
 }
 

@@ -43,12 +43,18 @@ enum Command {
 /// Does what was asked.
 pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> ExitCode {
     let exit = match arguments.command {
-        Command::Ask(args) => on_runtime(printer, async |printer| ask::run(args, folders, printer).await),
-        Command::Datasets(args) => on_runtime(printer, async |printer| datasets::run(args, folders, printer).await),
+        Command::Ask(args) => {
+            on_runtime(printer, async |printer| ask::run(args, folders, printer).await)
+        }
+        Command::Datasets(args) => {
+            on_runtime(printer, async |printer| datasets::run(args, folders, printer).await)
+        }
         Command::Demo(args) => on_runtime(printer, async |printer| demo::run(args, printer).await),
         Command::Certs(args) => certs::run(&args, printer),
         Command::Node(args) => on_runtime(printer, async |printer| node::run(args, printer).await),
-        Command::Gateway(args) => on_runtime(printer, async |printer| gateway::run(args, printer).await),
+        Command::Gateway(args) => {
+            on_runtime(printer, async |printer| gateway::run(args, printer).await)
+        }
         Command::Policy(args) => policy::run(&args, printer),
         Command::Refusal(args) => refusal::run(&args, printer),
         // Before any thread is started: a worker limits its whole process.
@@ -90,16 +96,26 @@ mod tests {
 
     #[test]
     fn every_subcommand_shows_an_example() {
-        for command in Arguments::command().get_subcommands_mut().filter(|command| !command.is_hide_set()) {
+        for command in
+            Arguments::command().get_subcommands_mut().filter(|command| !command.is_hide_set())
+        {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Example"), "{}", command.get_name());
-            assert!(help.contains(&format!("mayag {}", command.get_name())), "{}", command.get_name());
+            assert!(
+                help.contains(&format!("mayag {}", command.get_name())),
+                "{}",
+                command.get_name()
+            );
         }
     }
 
     #[test]
     fn wrong_usage_ends_with_2() {
-        for wrong in [["mayag", "ask", "--format", "xml"].as_slice(), &["mayag"], &["mayag", "ask", "--countries", "KR"]] {
+        for wrong in [
+            ["mayag", "ask", "--format", "xml"].as_slice(),
+            &["mayag"],
+            &["mayag", "ask", "--countries", "KR"],
+        ] {
             assert_eq!(Arguments::try_parse_from(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }
     }

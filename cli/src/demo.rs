@@ -32,7 +32,7 @@ use mayag_transport::clock::SystemClock;
 use mayag_transport::files::FilesError;
 use processes::{ProcessError, Processes};
 use questions::Example;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -118,8 +118,10 @@ struct Done {
 /// The result of the work; nothing if somebody wants the program to end.
 async fn until_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        result = work => Some(result),
+        // First, so that signals are caught before the work begins: making data does not yield.
+        biased;
         () = interruption() => None,
+        result = work => Some(result),
     }
 }
 
@@ -146,7 +148,10 @@ async fn demonstrate(args: &DemoArgs, printer: &mut Printer) -> Result<Done, Dem
         folder.stay();
     }
     let federation = Federation { folder: folder.path() };
-    printer.talk(&format!("A federation of five countries in {}. All data is synthetic.", folder.path().display()));
+    printer.talk(&format!(
+        "A federation of five countries in {}. All data is synthetic.",
+        folder.path().display()
+    ));
     federation.make_certificates(SystemClock.now())?;
     steps.done("certificates, keys and roster", printer);
     let rows = federation.make_data()?;
@@ -205,13 +210,22 @@ async fn put(example: &Example, desk: &Desk) -> Result<AnswerTable, DemoError> {
     }
 }
 
-fn show(number: usize, example: &Example, answer: &AnswerTable, printer: &mut Printer) -> Result<(), DemoError> {
+fn show(
+    number: usize,
+    example: &Example,
+    answer: &AnswerTable,
+    printer: &mut Printer,
+) -> Result<(), DemoError> {
     let style = Style { null: "-".to_owned(), reader: Reader::Terminal };
     printer.line(&format!("\n== {number}. {}\n", example.title))?;
     for line in example.sql.lines() {
         printer.line(&format!("    {line}"))?;
     }
-    printer.line(&format!("\n   purpose {}, asked of {}\n", example.purpose, example.asked_words()))?;
+    printer.line(&format!(
+        "\n   purpose {}, asked of {}\n",
+        example.purpose,
+        example.asked_words()
+    ))?;
     for report in &answer.outcomes {
         for line in outcome(report) {
             printer.line(&line)?;
@@ -221,6 +235,11 @@ fn show(number: usize, example: &Example, answer: &AnswerTable, printer: &mut Pr
     printer.data(&Format::Table.render(answer, &style)?)?;
     for line in ask::legend(answer) {
         printer.line(line)?;
+    }
+    if let Some(undecided) =
+        answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0)
+    {
+        printer.line(&format!("-- {undecided} rows are left out: withheld cells would have decided whether they belong here"))?;
     }
     printer.line(&format!("-- {}", format::summary(&answer.outcomes)))?;
     Ok(())
@@ -239,7 +258,11 @@ fn outcome(report: &CountryReport) -> Vec<String> {
     }
 }
 
-fn verdict(args: &DemoArgs, differences: &[Difference], printer: &mut Printer) -> Result<Exit, DemoError> {
+fn verdict(
+    args: &DemoArgs,
+    differences: &[Difference],
+    printer: &mut Printer,
+) -> Result<Exit, DemoError> {
     if !args.check {
         return Ok(Exit::Complete);
     }
@@ -250,7 +273,10 @@ fn verdict(args: &DemoArgs, differences: &[Difference], printer: &mut Printer) -
         printer.line("\ncheck: every answer and every outcome is the expected one")?;
         Ok(Exit::Complete)
     } else {
-        printer.line(&format!("\ncheck: {} answers or outcomes differ from what is expected", differences.len()))?;
+        printer.line(&format!(
+            "\ncheck: {} answers or outcomes differ from what is expected",
+            differences.len()
+        ))?;
         Ok(Exit::Error)
     }
 }
@@ -262,10 +288,9 @@ fn next_steps(printer: &mut Printer) -> Result<(), DemoError> {
 
 fn keep(federation: &Federation<'_>, printer: &mut Printer) -> Result<(), DemoError> {
     let program = std::env::current_exe()?;
-    let program = program.display();
-    let profile = federation.folder.join(PROFILE);
-    let profile = profile.display();
-    let questions = federation.folder.join("questions");
+    let program = shell_word(&program);
+    let profile = shell_word(&federation.folder.join(PROFILE));
+    let shares = shell_word(&federation.folder.join("questions/shares.sql"));
     let policy = federation.folder.join("kr").join("policy.json");
     printer.line("\nThe federation is running. In another terminal, as the Korean analyst:\n")?;
     printer.line(&format!("    {program} datasets --profile {profile} --purpose TREND"))?;
@@ -273,11 +298,20 @@ fn keep(federation: &Federation<'_>, printer: &mut Printer) -> Result<(), DemoEr
         "    {program} ask --profile {profile} --purpose TREND -c \"SELECT country, count(*) AS seizures FROM seizures GROUP BY country\""
     ))?;
     printer.line(&format!(
-        "    {program} ask --profile {profile} --purpose INVESTIGATE --countries kr,us -f {}",
-        questions.join("shares.sql").display()
+        "    {program} ask --profile {profile} --purpose INVESTIGATE --countries kr,us -f {shares}"
     ))?;
-    printer.line(&format!("\nWhat Korea shows to whom is in {}. Ctrl-C ends everything.", policy.display()))?;
+    printer.line(&format!(
+        "\nWhat Korea shows to whom is in {}. Ctrl-C ends everything.",
+        policy.display()
+    ))?;
     Ok(())
+}
+
+/// A path that a shell reads as one word.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Says what was done and how long it took.
@@ -295,7 +329,23 @@ impl Steps {
     fn done(&mut self, what: &str, printer: &mut Printer) {
         let now = Instant::now();
         let (step, whole) = (now.duration_since(self.last), now.duration_since(self.start));
-        printer.talk(&format!("{:>6.2} s  {what} ({:.2} s)", whole.as_secs_f64(), step.as_secs_f64()));
+        printer.talk(&format!(
+            "{:>6.2} s  {what} ({:.2} s)",
+            whole.as_secs_f64(),
+            step.as_secs_f64()
+        ));
         self.last = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+    use std::path::Path;
+
+    #[test]
+    fn paths_stay_one_word_in_a_shell() {
+        assert_eq!(shell_word(Path::new("/tmp/a-b_c.1")), "/tmp/a-b_c.1");
+        assert_eq!(shell_word(Path::new("/tmp/my files/it's")), "'/tmp/my files/it'\\''s'");
     }
 }

@@ -52,7 +52,11 @@ impl Printer {
     }
 
     /// Any two streams.
-    pub fn new(out: Box<dyn Write + Send>, talk: Box<dyn Write + Send>, terminals: Terminals) -> Self {
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        talk: Box<dyn Write + Send>,
+        terminals: Terminals,
+    ) -> Self {
         Self { out, talk, terminals, closed: false }
     }
 
@@ -156,11 +160,16 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_had_enough_is_no_error_and_a_full_disk_is_one() {
-        let printer = |kind| Printer::new(Box::new(Fails(kind)), Box::new(io::sink()), Terminals::Neither);
+        let printer =
+            |kind| Printer::new(Box::new(Fails(kind)), Box::new(io::sink()), Terminals::Neither);
         let mut closed = printer(io::ErrorKind::BrokenPipe);
         assert!(closed.line("a").is_ok() && closed.line("b").is_ok());
         assert!(printer(io::ErrorKind::StorageFull).line("a").is_err());
-        let mut deaf = Printer::new(Box::new(io::sink()), Box::new(Fails(io::ErrorKind::BrokenPipe)), Terminals::Both);
+        let mut deaf = Printer::new(
+            Box::new(io::sink()),
+            Box::new(Fails(io::ErrorKind::BrokenPipe)),
+            Terminals::Both,
+        );
         deaf.talk("nobody hears this");
     }
 }

@@ -5,7 +5,8 @@
 //! which limit was passed, and both depend on the text alone.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, ObjectName, Query, Select, Statement, TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, FunctionArguments, ObjectName, Query, Select, Statement, TableFactor,
+    Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -29,6 +30,8 @@ pub const DEEPEST_NESTING: usize = 40;
 pub const MOST_SELECTS: usize = 24;
 /// Joins and set operations. A comma in `FROM` counts as a read.
 pub const MOST_JOINS: usize = 24;
+/// Texts put together with `||` or `concat`: each step may double a text, and the memory pool does not see it.
+pub const MOST_TEXTS: usize = 16;
 /// Tables and queries read after every `WITH` was put in where it is used: doubling ones multiply.
 pub const MOST_READS: u64 = 32;
 
@@ -75,7 +78,7 @@ pub(crate) fn check_tree(
     statement: &Statement,
     functions: &BTreeSet<String>,
 ) -> Result<(), Refusal> {
-    let mut reads = Reads { frames: vec![Frame::default()], functions };
+    let mut reads = Reads { frames: vec![Frame::default()], functions, texts: 0 };
     match statement.visit(&mut reads) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(refusal) => Err(refusal),
@@ -91,7 +94,7 @@ pub(crate) fn unreadable(place: Option<(u64, u64)>) -> Refusal {
     Refusal::new(Code::SqlNotReadable, "sql", hint)
 }
 
-fn at_most<N: PartialOrd + std::fmt::Display>(
+fn at_most<N: Copy + PartialOrd + std::fmt::Display>(
     found: N,
     limit: N,
     what: &str,
@@ -209,6 +212,8 @@ struct Frame {
 struct Reads<'a> {
     frames: Vec<Frame>,
     functions: &'a BTreeSet<String>,
+    /// Texts put together so far.
+    texts: usize,
 }
 
 impl Visitor for Reads<'_> {
@@ -332,12 +337,18 @@ impl Visitor for Reads<'_> {
                 let name =
                     function.name.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
                 let name = name.to_ascii_lowercase();
-                if self.functions.contains(name.trim_matches('"')) {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(not_supported(&name))
+                let name = name.trim_matches('"');
+                match &function.args {
+                    _ if !self.functions.contains(name) => ControlFlow::Break(not_supported(name)),
+                    FunctionArguments::List(list) if name.starts_with("concat") => {
+                        self.texts(list.args.len())
+                    }
+                    FunctionArguments::List(_)
+                    | FunctionArguments::None
+                    | FunctionArguments::Subquery(_) => ControlFlow::Continue(()),
                 }
             }
+            Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => self.texts(2),
             Expr::Cube(_) => ControlFlow::Break(not_supported("CUBE")),
             Expr::GroupingSets(_) => ControlFlow::Break(not_supported("GROUPING SETS")),
             Expr::Rollup(_) => ControlFlow::Break(not_supported("ROLLUP")),
@@ -347,6 +358,14 @@ impl Visitor for Reads<'_> {
 }
 
 impl Reads<'_> {
+    fn texts(&mut self, more: usize) -> ControlFlow<Refusal> {
+        self.texts = self.texts.saturating_add(more);
+        match at_most(self.texts, MOST_TEXTS, "texts put together") {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => ControlFlow::Break(refusal),
+        }
+    }
+
     fn bounded(&self) -> ControlFlow<Refusal> {
         let reads = self.frames.iter().map(|frame| frame.reads).max().unwrap_or(0);
         match at_most(reads, MOST_READS, "tables read, counting every use of a WITH query") {

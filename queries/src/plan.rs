@@ -70,7 +70,7 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
     let plan = analysed(query, &tables, &state)?;
     let mut cutting = Cutting::new(catalogue);
     let cells = cutting.cells(&plan)?;
-    let Cutting { releases, leaves, undecided, .. } = cutting;
+    let Cutting { releases, leaves, undecided, crosses, .. } = cutting;
     if releases.is_empty() {
         return Err(refuse::not_supported("a question about no dataset"));
     }
@@ -78,12 +78,14 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
         let hint = format!("at most {MOST_RELEASES} releases: ask several smaller questions");
         return Err(Refusal::new(Code::TooComplex, "planner", hint).about("releases"));
     }
-    let tail =
-        Tail::new(cells, releases.clone(), leaves, undecided).map_err(|_| refuse::internal())?;
+    let tail = Tail::new(cells, releases.clone(), leaves)
+        .map_err(|_| refuse::internal())?
+        .with(undecided, crosses);
     Ok(Plan { releases, tail })
 }
 
 /// The one query that the text is.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all statements one is answered")]
 fn only_query(sql: &str) -> Result<ast::Statement, Refusal> {
     let parser = DFParserBuilder::new(sql)
         .with_dialect(&GenericDialect {})

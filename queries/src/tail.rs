@@ -29,6 +29,9 @@ use tokio::sync::oneshot;
 /// The most rows of a result.
 pub const MOST_ROWS: usize = 1_000_000;
 
+/// The most pairs that joins without an equation may look at: about a second of work.
+const MOST_CROSSED: usize = 25_000_000;
+
 /// What is done with the merged answers.
 #[derive(Debug)]
 pub struct Tail {
@@ -38,6 +41,8 @@ pub struct Tail {
     plan: LogicalPlan,
     /// Each counts the rows that one filter had to leave out.
     undecided: Vec<LogicalPlan>,
+    /// Joins without an equation: the engine cannot be stopped inside one.
+    crosses: u32,
     leaves: Arc<Vec<Leaf>>,
     releases: Arc<Vec<Release>>,
 }
@@ -68,8 +73,8 @@ pub enum TailError {
     /// Over the memory limit.
     #[error("the result takes more memory than a question may")]
     TooMuchMemory,
-    /// Over [`MOST_ROWS`].
-    #[error("the result has more than {MOST_ROWS} rows")]
+    /// Over [`MOST_ROWS`], or too many pairs in a join without an equation.
+    #[error("the question makes too many rows of the merged cells")]
     TooManyRows,
 }
 
@@ -78,7 +83,6 @@ impl Tail {
         cells: Cells,
         releases: Vec<Release>,
         leaves: Vec<Leaf>,
-        undecided: Vec<LogicalPlan>,
     ) -> Result<Self, DataFusionError> {
         let visible = cells.visible();
         let names = cells.plan.schema().fields().iter().map(|field| field.name().clone());
@@ -106,13 +110,20 @@ impl Tail {
         let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX).saturating_add(1);
         let plan =
             LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input });
+        let (undecided, crosses) = (Vec::new(), 0);
         Ok(Self {
             columns,
             plan,
             undecided,
+            crosses,
             leaves: Arc::new(leaves),
             releases: Arc::new(releases),
         })
+    }
+
+    /// The tail with plans that count undecided rows, and the number of its joins without an equation.
+    pub(crate) fn with(self, undecided: Vec<LogicalPlan>, crosses: u32) -> Self {
+        Self { undecided, crosses, ..self }
     }
 
     /// Whether a filter of the question depends on a measure, so that withheld cells may leave rows undecided.
@@ -152,7 +163,12 @@ impl Tail {
         merged: Vec<RecordBatch>,
     ) -> Result<Vec<RecordBatch>, TailError> {
         let cells = self.leaves.iter().map(|leaf| leaf.cells(&self.releases, &merged));
-        let releases = Releases::new(cells.collect::<Result<_, _>>()?);
+        let cells = cells.collect::<Result<Vec<_>, _>>()?;
+        let most = cells.iter().map(RecordBatch::num_rows).max().unwrap_or(0);
+        if self.crosses > 0 && most.saturating_pow(self.crosses.saturating_add(1)) > MOST_CROSSED {
+            return Err(TailError::TooManyRows);
+        }
+        let releases = Releases::new(cells);
         let (mut done, result) = oneshot::channel();
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build();

@@ -43,7 +43,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// The longest list of headers of an answer, in bytes.
     pub header_bytes: u32,
-    /// A connection of this age takes no more requests; the next one proves both identities anew.
+    /// A connection of this age takes no more requests; the next one proves both identities anew. Less than the server's
+    /// age limit by more than the longest question, so that the server's limit never cuts off an answer.
     pub age: Duration,
     /// How often the server is asked whether it is there.
     pub ping: Duration,
@@ -61,7 +62,7 @@ impl Default for Limits {
             silence: Duration::from_secs(130),
             answer_bytes: 64 * 1024 * 1024,
             header_bytes: 8 * 1024,
-            age: Duration::from_mins(10),
+            age: Duration::from_mins(7),
             ping: Duration::from_secs(20),
             pong: Duration::from_secs(10),
             recheck: Duration::from_secs(30),

@@ -97,14 +97,18 @@ pub async fn run(args: AskArgs, folders: &Folders, printer: &mut Printer) -> Exi
 /// Reads the profile and opens the desk.
 pub(crate) fn prepare(asking: &Asking, ask: Ask, folders: &Folders) -> Result<Asked, Problem> {
     let usage = |what: String| Problem { exit: Exit::Usage, what };
-    let path = folders.profile(asking.profile.as_deref()).ok_or_else(|| usage("no profile: add `--profile FILE`".to_owned()))?;
+    let path = folders
+        .profile(asking.profile.as_deref())
+        .ok_or_else(|| usage("no profile: add `--profile FILE`".to_owned()))?;
     let profile = Profile::read(&path)
         .map_err(|error| usage(format!("{error}; `--profile FILE` names another profile")))?;
     let purpose = asking.purpose.or(profile.purpose).ok_or_else(|| {
         usage("state why you ask: add `--purpose`, for example `--purpose TREND`".to_owned())
     })?;
-    let desk = Desk::open(profile, Arc::new(SystemClock)).map_err(|error| usage(error.to_string()))?;
-    let request = Request { ask, purpose, case: None, legal_basis: None, countries: asking.countries.list() };
+    let desk =
+        Desk::open(profile, Arc::new(SystemClock)).map_err(|error| usage(error.to_string()))?;
+    let request =
+        Request { ask, purpose, case: None, legal_basis: None, countries: asking.countries.list() };
     Ok(Asked { desk, request })
 }
 
@@ -114,11 +118,17 @@ pub(crate) fn board(asking: &Asking, printer: &Printer) -> Board {
 }
 
 /// What came back, or how to end without an answer. Nothing of an answer that did not verify is shown.
-pub(crate) fn answer<T>(reply: Result<Reply<T>, AskError>, printer: &mut Printer) -> Result<T, Exit> {
+pub(crate) fn answer<T>(
+    reply: Result<Reply<T>, AskError>,
+    printer: &mut Printer,
+) -> Result<T, Exit> {
     match reply {
         Ok(Reply::Answer(answer)) => Ok(answer),
         Ok(Reply::Refused(refusal)) => {
-            printer.talk(&format!("refused by the gateway, nobody was asked: {}", safe(&refusal.to_string())));
+            printer.talk(&format!(
+                "refused by the gateway, nobody was asked: {}",
+                safe(&refusal.to_string())
+            ));
             printer.talk(&format!("    hint: {}", safe(&refusal.hint)));
             Err(Exit::RefusedByAll)
         }
@@ -128,7 +138,11 @@ pub(crate) fn answer<T>(reply: Result<Reply<T>, AskError>, printer: &mut Printer
 
 fn exit_of_error(error: &AskError) -> Exit {
     match error {
-        AskError::Desk(DeskError::Random(_)) | AskError::NoResources | AskError::NoTable | AskError::Stream(_) | AskError::Tail(_) => Exit::Error,
+        AskError::Desk(DeskError::Random(_))
+        | AskError::NoResources
+        | AskError::NoTable
+        | AskError::Stream(_)
+        | AskError::Tail(_) => Exit::Error,
         AskError::Connection(_) | AskError::Desk(_) | AskError::TimedOut => Exit::Usage,
         AskError::Verification(_) => Exit::VerificationFailed,
     }
@@ -137,14 +151,18 @@ fn exit_of_error(error: &AskError) -> Exit {
 fn advice(error: &AskError) -> String {
     match error {
         AskError::Verification(_) => {
-            format!("{error}; nothing of the answer is shown: keep this message and tell the gateway's operator and the country")
+            format!(
+                "{error}; nothing of the answer is shown: keep this message and tell the gateway's operator and the country"
+            )
         }
         AskError::Connection(_) | AskError::TimedOut => {
             format!("{error}; check the gateway's address in the profile, and that it is running")
         }
-        AskError::Desk(_) | AskError::NoResources | AskError::NoTable | AskError::Stream(_) | AskError::Tail(_) => {
-            error.to_string()
-        },
+        AskError::Desk(_)
+        | AskError::NoResources
+        | AskError::NoTable
+        | AskError::Stream(_)
+        | AskError::Tail(_) => error.to_string(),
     }
 }
 
@@ -163,7 +181,12 @@ pub(crate) fn exit_of(outcomes: &[CountryReport]) -> Exit {
 }
 
 /// The last lines on stderr: who answered, under which id it is logged, how the run ends.
-pub(crate) fn footer(question: &QuestionId, outcomes: &[CountryReport], exit: Exit, printer: &mut Printer) {
+pub(crate) fn footer(
+    question: &QuestionId,
+    outcomes: &[CountryReport],
+    exit: Exit,
+    printer: &mut Printer,
+) {
     printer.talk(&format!("-- {}", format::summary(outcomes)));
     printer.talk(&format!("-- question {question} | exit {}: {}", exit.code(), exit.meaning()));
 }
@@ -181,7 +204,9 @@ fn print(answer: &AnswerTable, format: Format, args: &AskArgs, printer: &mut Pri
             printer.talk(line);
         }
     }
-    if let Some(undecided) = answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0) {
+    if let Some(undecided) =
+        answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0)
+    {
         printer.talk(&format!("-- {undecided} rows are left out: withheld cells would have decided whether they belong here"));
     }
     footer(&answer.question, &answer.outcomes, exit, printer);
@@ -202,16 +227,25 @@ fn write(bytes: &[u8], out: Option<&Path>, exit: Exit, printer: &mut Printer) ->
 
 /// What the marks in the table mean, for those that are in it.
 pub(crate) fn legend(answer: &AnswerTable) -> Vec<&'static str> {
-    let Some(cells) = answer.table.as_ref().and_then(|table| crate::cells::Cells::new(table).ok()) else {
+    let Some(cells) = answer.table.as_ref().and_then(|table| crate::cells::Cells::new(table).ok())
+    else {
         return Vec::new();
     };
     let has = |status| {
-        let row_has = |row| cells.row(row).is_ok_and(|row| row.iter().any(|cell| cell.status == Some(status)));
+        let row_has = |row| {
+            cells.row(row).is_ok_and(|row| row.iter().any(|cell| cell.status == Some(status)))
+        };
         (0..cells.rows()).any(row_has)
     };
     let marks = [
-        (CellStatus::Suppressed, "-- :c  withheld: too few units, one of them dominates, or it would reveal such a cell"),
-        (CellStatus::Partial, "-- :p  without the part of at least one country, which is withheld: the whole is not known"),
+        (
+            CellStatus::Suppressed,
+            "-- :c  withheld: too few units, one of them dominates, or it would reveal such a cell",
+        ),
+        (
+            CellStatus::Partial,
+            "-- :p  without the part of at least one country, which is withheld: the whole is not known",
+        ),
         (CellStatus::Noisy, "-- ±   noise was added"),
     ];
     marks.into_iter().filter(|(status, _)| has(*status)).map(|(_, text)| text).collect()
@@ -230,11 +264,15 @@ fn sql(args: &AskArgs) -> Result<String, Problem> {
     let text = match (&args.sql, &args.file) {
         (Some(sql), _) => sql.clone(),
         (None, Some(path)) => {
-            let bytes = files::read(path, question::LONGEST_ENVELOPE).map_err(|error| usage(error.to_string()))?;
-            String::from_utf8(bytes).map_err(|_| usage(format!("{} is not text in UTF-8", path.display())))?
+            let bytes = files::read(path, question::LONGEST_ENVELOPE)
+                .map_err(|error| usage(error.to_string()))?;
+            String::from_utf8(bytes)
+                .map_err(|_| usage(format!("{} is not text in UTF-8", path.display())))?
         }
         (None, None) if std::io::stdin().is_terminal() => {
-            return Err(usage("no question: give `-c SQL`, `-f FILE`, or send the SQL into stdin".to_owned()));
+            return Err(usage(
+                "no question: give `-c SQL`, `-f FILE`, or send the SQL into stdin".to_owned(),
+            ));
         }
         (None, None) => {
             let mut text = String::new();

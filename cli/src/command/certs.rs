@@ -30,7 +30,10 @@ pub struct CertsArgs {
 pub fn run(args: &CertsArgs, printer: &mut Printer) -> Exit {
     let pki = args.dir.join("pki");
     if pki.exists() && !args.replace {
-        let what = format!("{} exists; choose another folder, or replace it with `--replace`", pki.display());
+        let what = format!(
+            "{} exists; choose another folder, or replace it with `--replace`",
+            pki.display()
+        );
         return failed(printer, Exit::Usage, &what);
     }
     let made = Plan::demo(SystemClock.now())

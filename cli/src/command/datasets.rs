@@ -4,8 +4,8 @@ use crate::arguments::{Asking, Folders};
 use crate::command::ask::{self, Asked};
 use crate::command::{failed, written};
 use crate::exit::Exit;
-use crate::format::json::{CountryLine, to_text};
 use crate::format::FormatError;
+use crate::format::json::{CountryLine, to_text};
 use crate::printer::{Printer, Reader};
 use crate::safe::safe;
 use clap::{Args, ValueEnum};
@@ -83,7 +83,8 @@ pub async fn run(args: DatasetsArgs, folders: &Folders, printer: &mut Printer) -
 }
 
 fn json(shared: &SharedByCountry, reader: Reader) -> Result<String, FormatError> {
-    let datasets = shared.shared.iter().map(|(country, datasets)| CountryDatasets { country, datasets });
+    let datasets =
+        shared.shared.iter().map(|(country, datasets)| CountryDatasets { country, datasets });
     let whole = Whole {
         question: &shared.question,
         complete: mayag_desk::table::answered(&shared.outcomes) == shared.outcomes.len(),
@@ -169,7 +170,12 @@ mod tests {
     #[test]
     fn a_person_reads_levels_and_aggregates_of_every_country() {
         let text = table(&shared());
-        assert!(text.contains("kr  seizures  one row per event\n    cells of at least 10 units; for TREND\n"), "{text}");
+        assert!(
+            text.contains(
+                "kr  seizures  one row per event\n    cells of at least 10 units; for TREND\n"
+            ),
+            "{text}"
+        );
         assert!(text.contains("    quantity [lb]            measure    sum, avg"), "{text}");
         assert!(text.contains("th  shares nothing with you"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text:?}");

@@ -43,13 +43,19 @@ struct CheckArgs {
 pub fn run(args: &PolicyArgs, printer: &mut Printer) -> Exit {
     let PolicyCommand::Check(args) = &args.command;
     let checked = catalogue(args.catalogue.as_deref()).and_then(|catalogue| {
-        let bytes = files::read(&args.file, document::LONGEST).map_err(|error| error.to_string())?;
+        let bytes =
+            files::read(&args.file, document::LONGEST).map_err(|error| error.to_string())?;
         Ok(Policy::parse(&bytes, &catalogue, sha256))
     });
     match checked {
         Ok(Ok(policy)) => {
             let version = policy.version();
-            let line = format!("policy of `{}`, serial {}, sha256 {}", policy.country(), version.serial, version.digest);
+            let line = format!(
+                "policy of `{}`, serial {}, sha256 {}",
+                policy.country(),
+                version.serial,
+                version.digest
+            );
             let result = printer.line(&line);
             written(printer, result, Exit::Complete)
         }
@@ -86,7 +92,9 @@ mod tests {
         let file = folder.path().join("policy.json");
         files::replace(&file, b"{\n  \"polcy\": \"kr\"\n}\n", Mode::Public).unwrap();
         let (mut printer, out, _) = recorded::printer(Terminals::Neither);
-        let check = |file| PolicyArgs { command: PolicyCommand::Check(CheckArgs { file, catalogue: None }) };
+        let check = |file| PolicyArgs {
+            command: PolicyCommand::Check(CheckArgs { file, catalogue: None }),
+        };
         assert_eq!(run(&check(file.clone()), &mut printer), Exit::Error);
         assert!(out.text().starts_with(&format!("{}:", file.display())), "{}", out.text());
         assert!(out.text().contains("polcy"), "{}", out.text());

@@ -8,7 +8,9 @@ use mayag_protocol::refusal::Code;
 
 /// Explain a refusal's code, or list all of them
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mayag refusal MAYAG-2104\n  mayag refusal column-not-shared\n  mayag refusal")]
+#[command(
+    after_help = "Examples:\n  mayag refusal MAYAG-2104\n  mayag refusal column-not-shared\n  mayag refusal"
+)]
 pub struct RefusalArgs {
     /// A code such as `MAYAG-2104`, or its name
     code: Option<String>,
@@ -26,7 +28,11 @@ pub fn run(args: &RefusalArgs, printer: &mut Printer) -> Exit {
         .map(|code| format!("{}  {:<21}  {}", code.number(), code.name(), code.title()))
         .collect();
     if lines.is_empty() {
-        return failed(printer, Exit::Usage, "there is no such code; `mayag refusal` lists all of them");
+        return failed(
+            printer,
+            Exit::Usage,
+            "there is no such code; `mayag refusal` lists all of them",
+        );
     }
     let result = printer.line(&lines.join("\n"));
     written(printer, result, Exit::Complete)

@@ -131,25 +131,4 @@ impl fmt::Display for Difference {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{difference, totals_by_drug};
-
-    #[test]
-    fn every_kind_of_difference_is_seen() {
-        assert_eq!(difference("a", "x\ny\n", "x\ny\n"), None);
-        let shown = |expected, found| difference("a", expected, found).unwrap().to_string();
-        assert_eq!(shown("x\ny\n", "x\nz\n"), "DIFFERS a (- expected, + found)\n- y\n+ z");
-        assert!(shown("x\ny\n", "y\nx\n").contains("in another order"));
-        assert!(shown("x\n", "x\nx\n").contains("in another order"));
-        let many: String = (0..100).map(|i| format!("{i}\n")).collect();
-        assert!(shown("", &many).contains("and 76 more lines"));
-    }
-
-    #[test]
-    fn the_published_totals_are_those_of_the_file() {
-        let totals = totals_by_drug().unwrap();
-        assert_eq!(totals.lines().count(), 10);
-        assert!(totals.contains("Fentanyl,5536,known,57715.1144071458287684,known\n"), "{totals}");
-        assert!(totals.contains("Khat,1409,known,559373.3217276704316530,known\n"), "{totals}");
-    }
-}
+mod tests;

@@ -2,8 +2,8 @@
 //! schema's metadata what the answer is worth.
 
 use crate::cells::{Cells, status_names};
-use crate::format::json::{CountryLine, to_text};
 use crate::format::FormatError;
+use crate::format::json::{CountryLine, to_text};
 use crate::printer::Reader;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::nullif;
@@ -24,7 +24,8 @@ const WITHHELD: &str = "suppressed";
 pub fn arrow(answer: &AnswerTable) -> Result<Vec<u8>, FormatError> {
     let batch = labelled(answer)?;
     let mut bytes = Vec::new();
-    let mut writer = FileWriter::try_new(&mut bytes, &batch.schema()).map_err(|_| FormatError::Encoding)?;
+    let mut writer =
+        FileWriter::try_new(&mut bytes, &batch.schema()).map_err(|_| FormatError::Encoding)?;
     writer.write(&batch).and_then(|()| writer.finish()).map_err(|_| FormatError::Encoding)?;
     drop(writer);
     Ok(bytes)
@@ -35,8 +36,8 @@ pub fn parquet(answer: &AnswerTable) -> Result<Vec<u8>, FormatError> {
     let batch = labelled(answer)?;
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut bytes = Vec::new();
-    let mut writer =
-        ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).map_err(|_| FormatError::Encoding)?;
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
+        .map_err(|_| FormatError::Encoding)?;
     writer.write(&batch).map_err(|_| FormatError::Encoding)?;
     writer.close().map_err(|_| FormatError::Encoding)?;
     Ok(bytes)
@@ -46,18 +47,23 @@ pub fn parquet(answer: &AnswerTable) -> Result<Vec<u8>, FormatError> {
 fn labelled(answer: &AnswerTable) -> Result<RecordBatch, FormatError> {
     let metadata = metadata(answer)?;
     let Some(table) = &answer.table else {
-        return Ok(RecordBatch::new_empty(Arc::new(Schema::new_with_metadata(Vec::<Field>::new(), metadata))));
+        return Ok(RecordBatch::new_empty(Arc::new(Schema::new_with_metadata(
+            Vec::<Field>::new(),
+            metadata,
+        ))));
     };
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns(table)?.into_iter().unzip();
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-    let rows = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(table.batch.num_rows()));
+    let rows =
+        arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(table.batch.num_rows()));
     RecordBatch::try_new_with_options(schema, arrays, &rows).map_err(|_| FormatError::Encoding)
 }
 
 fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
     let cells = Cells::new(table)?;
     let names = status_names(&table.columns);
-    let mut statuses: Vec<Vec<Option<&'static str>>> = vec![Vec::with_capacity(cells.rows()); table.columns.len()];
+    let mut statuses: Vec<Vec<Option<&'static str>>> =
+        vec![Vec::with_capacity(cells.rows()); table.columns.len()];
     for row in 0..cells.rows() {
         for (column, cell) in statuses.iter_mut().zip(cells.row(row)?) {
             column.push(cell.status.map(CellStatus::as_str));
@@ -67,7 +73,8 @@ fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
     for ((column, name), statuses) in table.columns.iter().zip(names).zip(statuses) {
         let values = table.batch.columns().get(column.value).ok_or(FormatError::Encoding)?;
         // Withheld cells are null already; a value behind one would be seen by a program that reads no statuses.
-        let withheld: BooleanArray = statuses.iter().map(|status| Some(*status == Some(WITHHELD))).collect();
+        let withheld: BooleanArray =
+            statuses.iter().map(|status| Some(*status == Some(WITHHELD))).collect();
         let values = nullif(values, &withheld).map_err(|_| FormatError::Encoding)?;
         let mut field = Field::new(&column.name, values.data_type().clone(), true);
         if let Some(unit) = &column.unit {

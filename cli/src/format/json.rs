@@ -10,8 +10,8 @@ use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
-use serde::ser::{SerializeMap as _, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
 use std::fmt::Write as _;
 
 /// The whole answer.
@@ -119,7 +119,10 @@ pub fn render_lines(answer: &AnswerTable) -> Result<String, FormatError> {
     let mut out = to_text(&accepted, Reader::Program)?;
     let mut seq = 1;
     for report in &answer.outcomes {
-        out.push_str(&to_text(&Line::Country { seq, country: CountryLine::new(report) }, Reader::Program)?);
+        out.push_str(&to_text(
+            &Line::Country { seq, country: CountryLine::new(report) },
+            Reader::Program,
+        )?);
         seq += 1;
     }
     for row in rows(cells.as_ref())? {
@@ -197,7 +200,9 @@ fn row<'a>(cells: &Cells<'a>, i: usize) -> Result<RowLine<'a>, FormatError> {
     let named = || cells.columns().map(|column| column.name.as_str()).zip(&row);
     Ok(RowLine {
         values: InOrder(named().map(|(name, cell)| (name, value(cell))).collect()),
-        status: InOrder(named().filter_map(|(name, cell)| Some((name, cell.status?.as_str()))).collect()),
+        status: InOrder(
+            named().filter_map(|(name, cell)| Some((name, cell.status?.as_str()))).collect(),
+        ),
     })
 }
 
@@ -206,7 +211,8 @@ fn value(cell: &Cell) -> serde_json::Value {
         Value::Bool(value) => (*value).into(),
         Value::Decimal(text) | Value::Text(text) => text.clone().into(),
         // JSON knows no infinity; its name is better than a null that would look like no value.
-        Value::Float(value) => serde_json::Number::from_f64(*value).map_or_else(|| value.to_string().into(), Into::into),
+        Value::Float(value) => serde_json::Number::from_f64(*value)
+            .map_or_else(|| value.to_string().into(), Into::into),
         Value::Integer(text) => integer(text),
         // The status beside it says which of the two it is.
         Value::Null | Value::Suppressed => serde_json::Value::Null,

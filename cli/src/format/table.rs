@@ -31,8 +31,11 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
     for row in 0..cells.rows() {
         rows.push(cells.row(row)?.iter().map(|cell| text(cell, style)).collect::<Vec<Text>>());
     }
-    let layout: Vec<Layout> =
-        headers.iter().enumerate().map(|(i, header)| Layout::of(header, i, Side::of(&cells, i), &rows)).collect();
+    let layout: Vec<Layout> = headers
+        .iter()
+        .enumerate()
+        .map(|(i, header)| Layout::of(header, i, Side::of(&cells, i), &rows))
+        .collect();
     let mut out = String::new();
     push(&mut out, headers.iter().zip(&layout).map(|(header, layout)| layout.header(header)));
     push(&mut out, layout.iter().map(|layout| "-".repeat(layout.width())));
@@ -120,7 +123,11 @@ impl Layout {
 
     fn cell(&self, text: &Text) -> String {
         let value = pad(&text.value, self.value, self.side);
-        if self.mark == 0 { value } else { format!("{value} {}", pad(text.mark, self.mark, Side::Left)) }
+        if self.mark == 0 {
+            value
+        } else {
+            format!("{value} {}", pad(text.mark, self.mark, Side::Left))
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use super::{Format, Style, summary};
 use crate::printer::Reader;
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, Date32Array, Decimal128Array, Float64Array, Int64Array,
+    RecordBatch, StringArray,
+};
 use arrow::datatypes::{Decimal128Type, Int64Type};
 use arrow::ipc::reader::FileReader;
 use mayag_desk::table::{AnswerTable, Column, CountryReport, Table};
@@ -31,14 +34,20 @@ fn answer() -> AnswerTable {
     let sums = Decimal128Array::from(vec![Some(1_250), None, Some(100_000), Some(0)]);
     // A value behind a withheld cell is what a bug would leave there.
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("drug", Arc::new(StringArray::from(vec![Some("Cocaine"), Some("Khat"), Some(HOSTILE), None]))),
+        (
+            "drug",
+            Arc::new(StringArray::from(vec![Some("Cocaine"), Some("Khat"), Some(HOSTILE), None])),
+        ),
         ("n", Arc::new(Int64Array::from(vec![1234, 3, 42, 7]))),
         ("q", Arc::new(sums.with_precision_and_scale(38, 2).unwrap())),
         ("share", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(f64::INFINITY), None]))),
         ("first", Arc::new(Date32Array::from(vec![20_000; 4]))),
         ("n_status", Arc::new(StringArray::from(vec!["known", "suppressed", "partial", "noisy"]))),
         ("q_status", Arc::new(StringArray::from(vec!["known", "suppressed", "partial", "known"]))),
-        ("share_status", Arc::new(StringArray::from(vec!["known", "suppressed", "known", "known"]))),
+        (
+            "share_status",
+            Arc::new(StringArray::from(vec!["known", "suppressed", "known", "known"])),
+        ),
     ];
     let column = |name: &str, value, status, unit: Option<&str>| Column {
         name: name.to_owned(),
@@ -57,7 +66,11 @@ fn answer() -> AnswerTable {
         ],
         undecided: 2,
     };
-    AnswerTable { question: "ab".repeat(16).parse().unwrap(), table: Some(table), outcomes: outcomes() }
+    AnswerTable {
+        question: "ab".repeat(16).parse().unwrap(),
+        table: Some(table),
+        outcomes: outcomes(),
+    }
 }
 
 fn unanswered() -> AnswerTable {
@@ -87,7 +100,8 @@ fn people_read_aligned_columns_with_marks() {
     ];
     let table = text(Format::Table, &answer(), Reader::Terminal);
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for (line, expected) in table.lines().zip(&expected).filter(|(line, _)| !line.starts_with('-')) {
+    for (line, expected) in table.lines().zip(&expected).filter(|(line, _)| !line.starts_with('-'))
+    {
         assert_eq!(squeezed(line), squeezed(expected), "{table}");
     }
     let ends: Vec<usize> = ["1234", ":c", "42", "7"]
@@ -95,7 +109,10 @@ fn people_read_aligned_columns_with_marks() {
         .zip(table.lines().skip(2))
         .map(|(digits, line)| line.find(&format!(" {digits}")).unwrap() + 1 + digits.len())
         .collect();
-    assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "the last digits stand below each other: {table}");
+    assert!(
+        ends.windows(2).all(|pair| pair[0] == pair[1]),
+        "the last digits stand below each other: {table}"
+    );
     assert_eq!(text(Format::Table, &unanswered(), Reader::Terminal), "");
 }
 
@@ -106,7 +123,10 @@ fn a_withheld_cell_is_never_a_number_in_any_text() {
             let text = text(format, &answer(), reader);
             let khat = text.split("Khat").nth(1).unwrap();
             let khat = khat.split(['\n', '}']).next().unwrap();
-            assert!(!khat.contains('3') && !khat.contains(":0") && !khat.contains("\": 0"), "{format:?}: {khat}");
+            assert!(
+                !khat.contains('3') && !khat.contains(":0") && !khat.contains("\": 0"),
+                "{format:?}: {khat}"
+            );
         }
     }
 }
@@ -135,16 +155,23 @@ fn nothing_a_terminal_acts_on_is_written_to_one() {
     for format in [Format::Table, Format::Csv, Format::Json, Format::Ndjson] {
         let text = text(format, &answer(), Reader::Terminal);
         assert!(text.contains("Cocaine"), "{format:?}");
-        assert!(text.chars().all(|c| c == '\n' || crate::safe::harmless(c)), "{format:?}: {text:?}");
+        assert!(
+            text.chars().all(|c| c == '\n' || crate::safe::harmless(c)),
+            "{format:?}: {text:?}"
+        );
     }
 }
 
 #[test]
 fn json_keeps_digits_and_says_what_each_cell_is_worth() {
     for reader in [Reader::Program, Reader::Terminal] {
-        let value: serde_json::Value = serde_json::from_str(&text(Format::Json, &answer(), reader)).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_str(&text(Format::Json, &answer(), reader)).unwrap();
         assert_eq!(value["question"], "ab".repeat(16));
-        assert_eq!((&value["complete"], &value["asked"], &value["answered"]), (&false.into(), &2.into(), &1.into()));
+        assert_eq!(
+            (&value["complete"], &value["asked"], &value["answered"]),
+            (&false.into(), &2.into(), &1.into())
+        );
         assert_eq!(value["countries"][0]["outcome"], "answered_suppressed");
         let refused = &value["countries"][1];
         assert_eq!(refused["code"], "MAYAG-2104");
@@ -158,8 +185,14 @@ fn json_keeps_digits_and_says_what_each_cell_is_worth() {
         assert_eq!(rows[1]["values"]["n"], serde_json::Value::Null);
         assert_eq!(rows[1]["status"]["n"], "suppressed");
         assert_eq!(rows[2]["values"]["drug"], HOSTILE, "a program gets the text as it is");
-        assert_eq!((&rows[2]["values"]["share"], &rows[2]["status"]["n"]), (&"inf".into(), &"partial".into()));
-        assert_eq!((&rows[3]["values"]["share"], &rows[3]["status"]["share"]), (&serde_json::Value::Null, &"known".into()));
+        assert_eq!(
+            (&rows[2]["values"]["share"], &rows[2]["status"]["n"]),
+            (&"inf".into(), &"partial".into())
+        );
+        assert_eq!(
+            (&rows[3]["values"]["share"], &rows[3]["status"]["share"]),
+            (&serde_json::Value::Null, &"known".into())
+        );
         assert!(rows[0]["status"].get("drug").is_none());
     }
 }
@@ -167,7 +200,8 @@ fn json_keeps_digits_and_says_what_each_cell_is_worth() {
 #[test]
 fn events_are_numbered_lines_from_accepted_to_complete() {
     let text = text(Format::Ndjson, &answer(), Reader::Program);
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["accepted", "country", "country", "row", "row", "row", "row", "complete"]);
     assert!(lines.iter().zip(0..).all(|(line, seq)| line["seq"] == seq));
@@ -196,10 +230,14 @@ fn arrow_and_parquet_read_back_with_statuses_and_metadata() {
     let mut reader = FileReader::try_new(Cursor::new(arrow), None).unwrap();
     let words = reader.schema().metadata().clone();
     assert_eq!(words["mayag.complete"], "false");
-    assert_eq!((&*words["mayag.asked"], &*words["mayag.answered"], &*words["mayag.undecided"]), ("2", "1", "2"));
+    assert_eq!(
+        (&*words["mayag.asked"], &*words["mayag.answered"], &*words["mayag.undecided"]),
+        ("2", "1", "2")
+    );
     assert!(words["mayag.countries"].contains("MAYAG-2104"));
     check_batch(&reader.next().unwrap().unwrap());
-    let parquet = bytes::Bytes::from(Format::Parquet.render(&answer(), &style(Reader::Program)).unwrap());
+    let parquet =
+        bytes::Bytes::from(Format::Parquet.render(&answer(), &style(Reader::Program)).unwrap());
     let builder = ParquetRecordBatchReaderBuilder::try_new(parquet).unwrap();
     assert_eq!(builder.schema().metadata()["mayag.question"], "ab".repeat(16));
     check_batch(&builder.build().unwrap().next().unwrap().unwrap());

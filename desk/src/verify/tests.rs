@@ -136,7 +136,7 @@ fn swapped_countries_are_found() {
     assert_eq!(swapped, of("kr", Fault::Signature));
     // The country's own signature under another country's answer.
     let renamed = after(|f, sent| {
-        sent[0].answer = Some(f.answer("us", sent[0].answer.clone().unwrap().decision))
+        sent[0].answer = Some(f.answer("us", sent[0].answer.clone().unwrap().decision));
     });
     assert_eq!(renamed, of("kr", Fault::Country));
 }

@@ -6,5 +6,6 @@ mod canary;
 mod faults;
 mod hostile_gateway;
 mod questions;
+mod readme;
 mod tidy;
 mod unauthorized;

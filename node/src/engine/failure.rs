@@ -42,7 +42,6 @@ impl WorkFailure {
 
     /// What an error of the engine comes to. The error and its text are dropped here.
     pub(crate) fn of(error: &DataFusionError) -> Self {
-        eprintln!("DEBUG {error}");
         let mut step: Option<&(dyn Error + 'static)> = Some(error);
         let mut found = Self::Broken;
         while let Some(error) = step {

@@ -51,6 +51,5 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, allowed: fn(&str, bool) -> bool) -> Resul
         let below_next = below || plan.name() == "BarrierExec";
         allowed(plan.name(), below) && plan.children().into_iter().all(|child| step(child, below_next, allowed))
     }
-    if !step(plan, false, allowed) { eprintln!("DEBUG {}", datafusion::physical_plan::displayable(plan.as_ref()).indent(false)); }
     if step(plan, false, allowed) { Ok(()) } else { Err(WorkFailure::Broken) }
 }

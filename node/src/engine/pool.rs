@@ -189,7 +189,7 @@ impl Worker {
             .current_dir(&settings.folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .map_err(PoolError::Start)?;

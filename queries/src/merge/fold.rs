@@ -73,8 +73,7 @@ pub fn fold(
         .map_err(|_| MergeError::Overflow)?;
     let groups = groups(release, &all)?;
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    let first = groups.iter().map(|rows| rows.first().copied());
-    let first = UInt32Array::from_iter(first);
+    let first: UInt32Array = groups.iter().map(|rows| rows.first().copied()).collect();
     for i in 0..release.keys.len() {
         let key = column(&all, &key_column(i))?;
         fields.push(Field::new(key_column(i), key.data_type().clone(), true));
@@ -186,6 +185,10 @@ fn fold_measure(
 }
 
 /// The sum of each cell's rows; null where there is nothing to add, or zero where `zero` says so.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "sums on the wire have three types; any other is a wrong layout"
+)]
 fn add(
     values: &ArrayRef,
     cells: &[Vec<usize>],

@@ -4,8 +4,8 @@ use super::fold::{part_columns, parts};
 use super::{MergeError, column};
 use crate::release::{MeasureOf, Output, Release};
 use arrow::array::{
-    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, RecordBatch, RecordBatchOptions,
-    UInt8Array,
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+    RecordBatchOptions, UInt8Array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
@@ -40,7 +40,7 @@ pub(crate) fn outputs_as(
         let (value, status) = match output {
             Output::Avg { sum, .. } => average(release, folded, i, *sum, types.get(i))?,
             Output::Direct(wire) => direct(release, folded, *wire)?,
-            Output::Spread { sample, root, .. } => spread(folded, i, *sample, *root)?,
+            Output::Spread { .. } => spread(folded, i, output)?,
         };
         let value = match types.get(i) {
             Some(wanted) if wanted != value.data_type() => convert(&value, wanted)?,
@@ -106,28 +106,12 @@ fn average(
     let counts = part(folded, output, 1)?;
     let counts = counts.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
     let status = worst(folded, release, output)?;
-    let value: ArrayRef = match (natural_type(number).1, wanted) {
-        (DataType::Decimal128(precision, scale), None | Some(DataType::Decimal128(..))) => {
-            let Number::Decimal { scale: own, .. } = number else {
-                return Err(MergeError::Release);
-            };
+    let value: ArrayRef = match (number, wanted) {
+        (Number::Decimal { scale, .. }, None | Some(DataType::Decimal128(..))) => {
             let sums = sums.as_primitive_opt::<Decimal128Type>().ok_or(MergeError::Layout)?;
-            let up = 10_i128.pow(u32::from(scale.abs_diff(own)));
-            let limit = 10_i128.pow(u32::from(precision));
-            let mean = |row: usize| match (sums.is_valid(row), count(counts, row)) {
-                (true, Some(n)) => {
-                    // The engine cuts, it does not round.
-                    let mean = sums.value(row).checked_mul(up).map(|sum| sum / i128::from(n));
-                    mean.filter(|mean| mean.abs() < limit).map(Some).ok_or(MergeError::Overflow)
-                }
-                _ => Ok(None),
-            };
-            let means = (0..folded.num_rows()).map(mean).collect::<Result<Decimal128Array, _>>()?;
-            Arc::new(
-                means.with_precision_and_scale(precision, scale).map_err(|_| MergeError::Layout)?,
-            )
+            Arc::new(decimal_means(sums, scale, counts, &natural_type(number).1)?)
         }
-        _ => {
+        (Number::Decimal { .. } | Number::Float | Number::Integer, _) => {
             let sums = convert(sums, &DataType::Float64)?;
             let sums = sums.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
             let mean = |row: usize| {
@@ -139,12 +123,28 @@ fn average(
     Ok((value, status))
 }
 
-fn spread(
-    folded: &RecordBatch,
-    output: usize,
-    sample: bool,
-    root: bool,
-) -> Result<Column, MergeError> {
+fn decimal_means(
+    sums: &Decimal128Array,
+    scale: i8,
+    counts: &Int64Array,
+    wanted: &DataType,
+) -> Result<Decimal128Array, MergeError> {
+    let DataType::Decimal128(precision, finer) = *wanted else { return Err(MergeError::Release) };
+    let up = 10_i128.pow(u32::from(finer.abs_diff(scale)));
+    let limit = 10_i128.pow(u32::from(precision));
+    let mean = |row: usize| match (sums.is_valid(row), count(counts, row)) {
+        (true, Some(n)) => {
+            // The engine cuts, it does not round.
+            let mean = sums.value(row).checked_mul(up).map(|sum| sum / i128::from(n));
+            mean.filter(|mean| mean.abs() < limit).map(Some).ok_or(MergeError::Overflow)
+        }
+        _ => Ok(None),
+    };
+    let means = (0..sums.len()).map(mean).collect::<Result<Decimal128Array, _>>()?;
+    means.with_precision_and_scale(precision, finer).map_err(|_| MergeError::Layout)
+}
+
+fn spread(folded: &RecordBatch, output: usize, of: &Output) -> Result<Column, MergeError> {
     let squares =
         part(folded, output, 0)?.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
     let sums =
@@ -153,13 +153,17 @@ fn spread(
         part(folded, output, 2)?.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
     let value = |row: usize| {
         let n = float(count(counts, row)?);
-        let divisor = if sample { n - 1.0 } else { n };
+        let divisor = if matches!(of, Output::Spread { sample: true, .. }) { n - 1.0 } else { n };
         if divisor <= 0.0 || squares.is_null(row) || sums.is_null(row) {
             return None;
         }
         // Rounding may leave a tiny negative number where all values are equal.
         let variance = ((squares.value(row) - sums.value(row).powi(2) / n) / divisor).max(0.0);
-        Some(if root { variance.sqrt() } else { variance })
+        Some(if matches!(of, Output::Spread { root: true, .. }) {
+            variance.sqrt()
+        } else {
+            variance
+        })
     };
     let values: Float64Array = (0..folded.num_rows()).map(value).collect();
     let statuses = (0..3).map(|i| part_status(folded, output, i)).collect::<Result<Vec<_>, _>>()?;
@@ -195,7 +199,7 @@ fn greatest(statuses: &[UInt8Array], rows: usize) -> UInt8Array {
 }
 
 /// The count of a cell where it can divide. Noise may push a count to zero or below.
-fn count(counts: &arrow::array::Int64Array, row: usize) -> Option<i64> {
+fn count(counts: &Int64Array, row: usize) -> Option<i64> {
     Some(counts.value(row)).filter(|n| counts.is_valid(row) && *n > 0)
 }
 

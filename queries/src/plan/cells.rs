@@ -77,6 +77,8 @@ pub(super) struct Cutting<'a> {
     pub(super) leaves: Vec<Leaf>,
     /// Plans that count the rows that a filter had to leave out.
     pub(super) undecided: Vec<LogicalPlan>,
+    /// Joins without an equation.
+    pub(super) crosses: u32,
     names: usize,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Cutting<'a> {
             releases: Vec::new(),
             leaves: Vec::new(),
             undecided: Vec::new(),
+            crosses: 0,
             names: 0,
         }
     }

@@ -16,13 +16,16 @@ use std::sync::Arc;
 pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refusal> {
     let left = cutting.cells(&join.left)?;
     let right = cutting.cells(&join.right)?;
+    cutting.crosses += u32::from(join.on.is_empty());
     for (a, b) in &join.on {
         unmeasured(cutting.expr(a, &left)?.1.as_ref())?;
         unmeasured(cutting.expr(b, &right)?.1.as_ref())?;
     }
     if let Some(filter) = &join.filter {
         // Statuses of both sides, looked up by name.
-        for column in filter.column_refs() {
+        let mut columns: Vec<_> = filter.column_refs().into_iter().collect();
+        columns.sort();
+        for column in columns {
             let side = if left.plan.schema().has_column(column) { &left } else { &right };
             unmeasured(side.status_of(column)?.as_ref())?;
         }

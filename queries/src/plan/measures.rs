@@ -124,15 +124,15 @@ impl<'a> Cutter<'_, 'a> {
             return Err(refuse::not_supported(name));
         };
         match name {
-            "count" => self.count(function, argument, filter).map(|output| (output, None)),
+            "count" => self.count(function, argument, filter.as_ref()).map(|output| (output, None)),
             "min" | "max" => {
                 let level = self.extreme(name, argument)?;
                 let of = if name == "min" { MeasureOf::Min(level) } else { MeasureOf::Max(level) };
-                Ok((Output::Direct(self.wire(of, &filter)), None))
+                Ok((Output::Direct(self.wire(of, filter.as_ref())), None))
             }
             "sum" | "avg" | "var" | "var_pop" | "stddev" | "stddev_pop" => {
-                let column = self.measure(name, argument, parameters.distinct)?;
-                let output = self.moments(name, column, &filter, planned)?;
+                let column = self.measure(function, argument)?;
+                let output = self.moments(name, column, filter.as_ref(), planned)?;
                 // A variance is in squares of the unit.
                 let unit = column.unit.clone().filter(|_| !name.starts_with("var"));
                 Ok((output, unit))
@@ -145,7 +145,7 @@ impl<'a> Cutter<'_, 'a> {
         &mut self,
         function: &AggregateFunction,
         argument: &Expr,
-        filter: Option<Predicate>,
+        filter: Option<&Predicate>,
     ) -> Result<Output, Refusal> {
         let distinct = function.params.distinct;
         let not_distinct = |column: &str| {
@@ -185,7 +185,7 @@ impl<'a> Cutter<'_, 'a> {
                 MeasureOf::Rows
             }
         };
-        Ok(Output::Direct(self.wire(of, &filter)))
+        Ok(Output::Direct(self.wire(of, filter)))
     }
 
     fn extreme(&self, name: &str, argument: &Expr) -> Result<LevelRef, Refusal> {
@@ -205,11 +205,18 @@ impl<'a> Cutter<'_, 'a> {
     }
 
     /// The measure that an argument is: a bare column, at most read as a float.
-    fn measure(&self, name: &str, argument: &Expr, distinct: bool) -> Result<&'a Column, Refusal> {
-        let inner = match argument {
-            Expr::Cast(cast) if cast.field.data_type() == &DataType::Float64 => cast.expr.as_ref(),
-            other => other,
-        };
+    fn measure(
+        &self,
+        function: &AggregateFunction,
+        argument: &Expr,
+    ) -> Result<&'a Column, Refusal> {
+        let (name, distinct) = (function.func.name(), function.params.distinct);
+        let mut inner = argument;
+        if let Expr::Cast(cast) = argument
+            && cast.field.data_type() == &DataType::Float64
+        {
+            inner = &cast.expr;
+        }
         let all = if distinct { "DISTINCT " } else { "" };
         match self.rows.source(inner, self.schema) {
             Some(Source::Measure(column)) if !distinct => Ok(column),
@@ -228,7 +235,7 @@ impl<'a> Cutter<'_, 'a> {
         &mut self,
         name: &str,
         column: &Column,
-        filter: &Option<Predicate>,
+        filter: Option<&Predicate>,
         planned: &DataType,
     ) -> Result<Output, Refusal> {
         let Kind::Measure { number, center } = column.kind else { return Err(refuse::internal()) };
@@ -262,12 +269,12 @@ impl<'a> Cutter<'_, 'a> {
         &mut self,
         column: &mayag_protocol::names::ColumnName,
         number: Number,
-        filter: &Option<Predicate>,
+        filter: Option<&Predicate>,
     ) -> usize {
         self.wire(MeasureOf::Sum { column: column.clone(), number }, filter)
     }
 
-    fn wire(&mut self, of: MeasureOf, filter: &Option<Predicate>) -> usize {
-        position(&mut self.wire, WireMeasure { of, filter: filter.clone() })
+    fn wire(&mut self, of: MeasureOf, filter: Option<&Predicate>) -> usize {
+        position(&mut self.wire, WireMeasure { of, filter: filter.cloned() })
     }
 }

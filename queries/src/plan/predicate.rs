@@ -42,13 +42,10 @@ pub(super) fn predicate(
             let any = any_of(&level, &list.list)?;
             Ok(if list.negated { Predicate::Not(Box::new(any)) } else { any })
         }
-        Expr::Literal(value, _) => match value {
-            ScalarValue::Boolean(Some(true)) => Ok(Predicate::everything()),
-            // A filter lets null through as little as false.
-            ScalarValue::Boolean(Some(false)) => Ok(Predicate::Any(Vec::new())),
-            _ => Err(refuse::predicate("a constant")),
-        },
+        Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Ok(Predicate::everything()),
+        Expr::Literal(ScalarValue::Boolean(Some(false)), _) => Ok(Predicate::Any(Vec::new())),
         Expr::Column(_)
+        | Expr::Literal(..)
         | Expr::ScalarVariable(..)
         | Expr::Like(_)
         | Expr::SimilarTo(_)
@@ -188,6 +185,10 @@ fn compare(level: &Level, comparison: Comparison, with: &Expr) -> Result<Predica
 }
 
 /// The constant as a value of the level.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a constant of any other type is no value of a level"
+)]
 fn value(level: &Level, expr: &Expr) -> Result<Literal, Refusal> {
     let refusal = || refuse::predicate(level.level.column.as_str());
     let value = constant(expr).ok_or_else(refusal)?;
@@ -205,6 +206,10 @@ fn value(level: &Level, expr: &Expr) -> Result<Literal, Refusal> {
     literal.ok_or_else(refusal)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a constant of any other type is no value of a level"
+)]
 fn whole(value: &ScalarValue) -> Option<i64> {
     match value {
         ScalarValue::Int64(value) => *value,
@@ -218,6 +223,10 @@ fn whole(value: &ScalarValue) -> Option<i64> {
 }
 
 /// The day of a date, or of a timestamp at midnight.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a constant of any other type is no value of a level"
+)]
 fn day(value: &ScalarValue) -> Option<i32> {
     let midnight = |time: Option<i64>, per_second: i64| {
         let (time, day) = (time?, per_second * DAY_SECONDS);
@@ -225,9 +234,10 @@ fn day(value: &ScalarValue) -> Option<i32> {
     };
     match value {
         ScalarValue::Date32(day) => *day,
-        ScalarValue::Date64(time) => midnight(*time, 1000),
         ScalarValue::TimestampSecond(time, None) => midnight(*time, 1),
-        ScalarValue::TimestampMillisecond(time, None) => midnight(*time, 1_000),
+        ScalarValue::Date64(time) | ScalarValue::TimestampMillisecond(time, None) => {
+            midnight(*time, 1_000)
+        }
         ScalarValue::TimestampMicrosecond(time, None) => midnight(*time, 1_000_000),
         ScalarValue::TimestampNanosecond(time, None) => midnight(*time, 1_000_000_000),
         _ => None,

@@ -45,14 +45,20 @@ impl Row {
     fn passes(&self, predicate: &Predicate, country: &str) -> Option<bool> {
         match predicate {
             Predicate::All(parts) => {
-                parts.iter().map(|part| self.passes(part, country)).fold(Some(true), |a, b| {
-                    if a == Some(false) || b == Some(false) { Some(false) } else { a.and(b) }
-                })
+                let parts: Vec<_> = parts.iter().map(|part| self.passes(part, country)).collect();
+                if parts.contains(&Some(false)) {
+                    Some(false)
+                } else {
+                    (!parts.contains(&None)).then_some(true)
+                }
             }
             Predicate::Any(parts) => {
-                parts.iter().map(|part| self.passes(part, country)).fold(Some(false), |a, b| {
-                    if a == Some(true) || b == Some(true) { Some(true) } else { a.and(b) }
-                })
+                let parts: Vec<_> = parts.iter().map(|part| self.passes(part, country)).collect();
+                if parts.contains(&Some(true)) {
+                    Some(true)
+                } else {
+                    (!parts.contains(&None)).then_some(false)
+                }
             }
             Predicate::Not(part) => self.passes(part, country).map(|passes| !passes),
             Predicate::IsNull { level } => Some(self.level(level, country).is_none()),
@@ -201,6 +207,7 @@ pub(crate) fn batch(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> R
     .unwrap()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the wire has these types")]
 fn array(data_type: &DataType, values: Vec<Value>) -> ArrayRef {
     let int = |value: &Value| match value {
         Value::Int(value) => *value,
@@ -235,7 +242,9 @@ fn array(data_type: &DataType, values: Vec<Value>) -> ArrayRef {
             let text = |value| match value {
                 Value::Level(Some(Literal::Text(text))) => Some(text),
                 Value::Level(None) => None,
-                _ => panic!("no text"),
+                Value::Decimal(_) | Value::Float(_) | Value::Int(_) | Value::Level(Some(_)) => {
+                    panic!("no text")
+                }
             };
             Arc::new(values.into_iter().map(text).collect::<StringArray>())
         }

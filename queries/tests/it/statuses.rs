@@ -4,9 +4,11 @@ use crate::catalogue::catalogue;
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array,
 };
+use arrow::datatypes::Int64Type;
 use arrow::util::display::array_value_to_string;
 use mayag_queries::merge::{fold, wire_schema};
 use mayag_queries::plan;
+use mayag_queries::tail::TailError;
 use std::sync::Arc;
 
 /// Cells of `region -> count`, with the count withheld where there is none.
@@ -187,8 +189,33 @@ async fn a_join_on_a_measure_is_refused() {
         N.replace(" t", " a"),
         N.replace(" t", " b")
     );
-    let sql = sql.replace("seizures", "seizures");
-    assert!(plan(&sql, &catalogue()).is_err());
+    assert_eq!(
+        plan(&sql, &catalogue()).unwrap_err().subject.as_deref(),
+        Some("a join on a measure")
+    );
+}
+
+#[tokio::test]
+async fn a_cross_join_of_many_cells_does_not_start() {
+    let catalogue = catalogue();
+    let sql =
+        format!("SELECT count(*) AS n FROM {}, {}", N.replace(" t", " a"), N.replace(" t", " b"));
+    let plan = plan(&sql, &catalogue).unwrap();
+    let dataset = catalogue.dataset("seizures").unwrap();
+    let cells = |rows: usize| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new((0..rows).map(|i| Some(i.to_string())).collect::<StringArray>()),
+            Arc::new(Int64Array::from(vec![1; rows])),
+            Arc::new(UInt8Array::from(vec![0; rows])),
+            Arc::new(Float64Array::from(vec![None; rows])),
+        ];
+        let part = RecordBatch::try_new(wire_schema(&plan.releases[0], dataset).unwrap(), columns)
+            .unwrap();
+        vec![fold(&plan.releases[0], dataset, &[("kr".parse().unwrap(), part)]).unwrap()]
+    };
+    let few = plan.tail.run(cells(100)).await.unwrap();
+    assert_eq!(few.column(0).as_primitive::<Int64Type>().value(0), 10_000);
+    assert_eq!(plan.tail.run(cells(10_000)).await, Err(TailError::TooManyRows));
 }
 
 #[tokio::test]
@@ -203,5 +230,5 @@ async fn an_error_of_the_tail_quotes_nothing() {
     let merged = fold(&plan.releases[0], dataset, &[]).unwrap();
     let error = plan.tail.run(vec![merged]).await.unwrap_err();
     assert_eq!(error.to_string(), "the question divides by zero; `nullif(.., 0)` makes it null");
-    assert!(plan.tail.run(Vec::new()).await.is_err());
+    plan.tail.run(Vec::new()).await.unwrap_err();
 }

@@ -7,6 +7,7 @@ use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
 use mayag_queries::plan;
 use mayag_queries::release::{MeasureOf, Output, Release, WireMeasure};
 use mayag_queries::tail::TailColumn;
+use std::fmt::Write as _;
 
 fn cases(text: &str) -> Vec<(String, String)> {
     let mut cases = Vec::new();
@@ -31,7 +32,7 @@ fn compare(text: &str, found: impl Fn(&str) -> String) {
     for (sql, expected) in cases {
         let found = found(&sql);
         if found != expected {
-            wrong += &format!("{sql}\n=> {}\n\n", found.replace('\n', "\n=> "));
+            writeln!(wrong, "{sql}\n=> {}\n", found.replace('\n', "\n=> ")).unwrap();
         }
     }
     assert!(wrong.is_empty(), "not as written; found:\n{wrong}");

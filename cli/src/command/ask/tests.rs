@@ -30,7 +30,9 @@ fn reports(outcomes: &[Outcome]) -> Vec<CountryReport> {
 
 #[test]
 fn outcomes_map_to_exit_codes() {
-    use Outcome::{Answered, AnsweredSuppressed, BudgetExhausted, NotAsked, Refused, TimedOut, Unreachable};
+    use Outcome::{
+        Answered, AnsweredSuppressed, BudgetExhausted, NotAsked, Refused, TimedOut, Unreachable,
+    };
     for (outcomes, exit) in [
         (&[Answered, AnsweredSuppressed, Answered][..], Exit::Complete),
         (&[Answered, Refused, Unreachable], Exit::Partial),
@@ -45,10 +47,19 @@ fn outcomes_map_to_exit_codes() {
 
 #[test]
 fn failures_map_to_exit_codes_and_show_nothing_of_an_answer() {
-    let verification = VerificationFailed { what: Fault::Signature, country: Some("kr".parse().unwrap()) };
+    let verification =
+        VerificationFailed { what: Fault::Signature, country: Some("kr".parse().unwrap()) };
     for (error, exit, said) in [
-        (AskError::Verification(verification), Exit::VerificationFailed, "verification failed: kr: not signed"),
-        (AskError::Desk(DeskError::Question("too \u{1b}long".to_owned())), Exit::Usage, "error: too \\u{1b}long"),
+        (
+            AskError::Verification(verification),
+            Exit::VerificationFailed,
+            "verification failed: kr: not signed",
+        ),
+        (
+            AskError::Desk(DeskError::Question("too \u{1b}long".to_owned())),
+            Exit::Usage,
+            "error: too \\u{1b}long",
+        ),
         (AskError::TimedOut, Exit::Usage, "check the gateway's address"),
         (AskError::Stream(StreamError::Event), Exit::Error, "no event"),
         (AskError::NoTable, Exit::Error, "sent no table"),
@@ -62,14 +73,23 @@ fn failures_map_to_exit_codes_and_show_nothing_of_an_answer() {
     let refusal = Refusal::new(Code::Busy, "questions-at-once", "wait");
     assert_eq!(answer::<()>(Ok(Reply::Refused(refusal)), &mut printer), Err(Exit::RefusedByAll));
     assert_eq!(out.text(), "");
-    assert!(talk.text().contains("[MAYAG-4001]") && talk.text().contains("hint: wait"), "{}", talk.text());
+    assert!(
+        talk.text().contains("[MAYAG-4001]") && talk.text().contains("hint: wait"),
+        "{}",
+        talk.text()
+    );
 }
 
 fn args(format: Option<Format>, out: Option<&std::path::Path>) -> AskArgs {
     AskArgs {
         sql: Some("SELECT 1".to_owned()),
         file: None,
-        asking: Asking { profile: None, purpose: None, countries: Countries::All, progress: ProgressMode::None },
+        asking: Asking {
+            profile: None,
+            purpose: None,
+            countries: Countries::All,
+            progress: ProgressMode::None,
+        },
         case: None,
         legal_basis: None,
         format,
@@ -84,7 +104,11 @@ fn partial_answer() -> AnswerTable {
         ("n_status", Arc::new(StringArray::from(vec!["partial", "suppressed"]))),
     ];
     let column = Column { name: "n".to_owned(), value: 0, status: Some(1), unit: None };
-    let table = Table { batch: RecordBatch::try_from_iter(columns).unwrap(), columns: vec![column], undecided: 0 };
+    let table = Table {
+        batch: RecordBatch::try_from_iter(columns).unwrap(),
+        columns: vec![column],
+        undecided: 0,
+    };
     let outcomes = reports(&[Outcome::AnsweredSuppressed, Outcome::Refused]);
     AnswerTable { question: "ab".repeat(16).parse().unwrap(), table: Some(table), outcomes }
 }
@@ -92,7 +116,10 @@ fn partial_answer() -> AnswerTable {
 #[test]
 fn data_go_to_stdout_and_what_they_are_worth_to_stderr() {
     let (mut printer, out, talk) = recorded::printer(Terminals::Both);
-    assert_eq!(print(&partial_answer(), Format::Table, &args(None, None), &mut printer), Exit::Partial);
+    assert_eq!(
+        print(&partial_answer(), Format::Table, &args(None, None), &mut printer),
+        Exit::Partial
+    );
     assert_eq!(out.text(), "    n\n-----\n 5 :p\n:c\n");
     let talk = talk.text();
     let lines: Vec<&str> = talk.lines().collect();
@@ -132,6 +159,11 @@ fn the_format_follows_the_reader_unless_it_is_given() {
 #[test]
 fn the_last_line_names_the_question_and_the_exit() {
     let (mut printer, _, talk) = recorded::printer(Terminals::Neither);
-    footer(&"ab".repeat(16).parse().unwrap(), &reports(&[Outcome::Refused]), Exit::RefusedByAll, &mut printer);
+    footer(
+        &"ab".repeat(16).parse().unwrap(),
+        &reports(&[Outcome::Refused]),
+        Exit::RefusedByAll,
+        &mut printer,
+    );
     assert!(talk.text().ends_with("| exit 4: refused by all\n"), "{}", talk.text());
 }

@@ -8,6 +8,9 @@ use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::DataType;
 use mayag_disclosure::Contributions;
 
+/// How far two sums of the same numbers in another order can be apart, relatively.
+const ROUNDING: f64 = 1e-9;
+
 /// The contributions of every cell, from a column of `mayag_contributions` over one row per unit.
 pub(in crate::engine) fn known(summed: &ArrayRef) -> Result<Vec<Contributions>, WorkFailure> {
     let fields = summed.as_struct_opt().ok_or(WorkFailure::Broken)?;
@@ -66,7 +69,17 @@ fn decided<A: Amount>(total: &ArrayRef, bounds: [&ArrayRef; 4], p_percent: u32) 
 }
 
 fn told<A: Amount>(total: A, largest: A, second: A) -> Contributions {
-    Contributions { total: total.float(), largest: largest.float(), second: second.float() }
+    let (total, largest, second) = (total.float(), largest.float(), second.float());
+    // Sums of the same numbers in another order: rounding must not leave a total below its two largest parts.
+    let mut total = if total < largest + second && largest + second <= total * (1.0 + ROUNDING) {
+        largest + second
+    } else {
+        total
+    };
+    while -total * ROUNDING < total - largest - second && total - largest - second < 0.0 {
+        total = total.next_up();
+    }
+    Contributions { total, largest, second }
 }
 
 fn field<'a>(fields: &'a StructArray, name: &str) -> Result<&'a ArrayRef, WorkFailure> {
