@@ -108,16 +108,16 @@ impl World {
 
     /// Starts a country's node and waits until it listens.
     pub fn start_node(&mut self, country: &str) {
-        let child = self.spawn("node", &self.dir().join(country).join("node.toml"), country);
+        let mut child = self.spawn("node", &self.dir().join(country).join("node.toml"), country);
+        self.wait_for_address(country, &mut child);
         self.nodes.insert(country.to_owned(), child);
-        self.wait_for_address(country);
     }
 
     /// Starts the gateway and waits until it listens.
     pub fn start_gateway(&mut self) {
-        self.gateway =
-            Some(self.spawn("gateway", &self.dir().join("gateway/gateway.toml"), "gateway"));
-        self.wait_for_address("gateway");
+        let mut child = self.spawn("gateway", &self.dir().join("gateway/gateway.toml"), "gateway");
+        self.wait_for_address("gateway", &mut child);
+        self.gateway = Some(child);
     }
 
     /// Kills a country's node with SIGKILL.
@@ -202,15 +202,20 @@ impl World {
             .expect("mayag starts")
     }
 
-    fn wait_for_address(&self, party: &str) {
+    fn wait_for_address(&self, party: &str, child: &mut Child) {
         let path = self.dir().join(party).join("address");
         let step = Duration::from_millis(20);
         for _ in 0..START.as_millis() / step.as_millis() {
             if path.exists() {
                 return;
             }
+            if child.try_wait().expect("a child").is_some() {
+                break;
+            }
             std::thread::sleep(step);
         }
+        // Nobody else will: the world is not whole yet.
+        let _ = child.kill();
         panic!("{party} did not listen within {START:?}; it said:\n{}", self.stderr(party));
     }
 

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod canary;
+mod demo;
 mod faults;
 mod hostile_gateway;
 mod questions;

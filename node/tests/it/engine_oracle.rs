@@ -223,8 +223,10 @@ pub(crate) async fn oracle(bench: &Bench) -> SessionContext {
 
 async fn expected(context: &SessionContext, sql: &str) -> RecordBatch {
     let frame = context.sql(sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
-    let schema = frame.schema().inner().clone();
+    let planned = frame.schema().inner().clone();
     let batches = frame.collect().await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
+    // DataFusion's own plan and result differ in the precision of some sums.
+    let schema = batches.first().map_or(planned, RecordBatch::schema);
     arrow::compute::concat_batches(&schema, &batches).unwrap()
 }
 

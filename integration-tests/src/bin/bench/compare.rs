@@ -22,7 +22,11 @@ pub(crate) fn median(times: &[Duration]) -> Duration {
 
 /// One line: the median of the ratios of the pairs, with their middle half.
 pub(crate) fn line(name: &str, goal: &str, ours: &[Duration], peers: &[Duration]) -> String {
-    let mut ratios: Vec<f64> = ours.iter().zip(peers).map(|(ours, peer)| ours.as_secs_f64() / peer.as_secs_f64()).collect();
+    let mut ratios: Vec<f64> = ours
+        .iter()
+        .zip(peers)
+        .map(|(ours, peer)| ours.as_secs_f64() / peer.as_secs_f64())
+        .collect();
     ratios.sort_by(f64::total_cmp);
     let at = |part: usize| ratios.get(ratios.len() * part / 4).copied().unwrap_or(f64::NAN);
     format!(

@@ -46,11 +46,15 @@ pub(crate) fn write(path: &Path, rows: usize) {
 fn batch(random: &mut Random, first: usize, count: usize, rows: usize) -> RecordBatch {
     let draws: Vec<u64> = (0..count).map(|_| random.next()).collect();
     let text = |of: &dyn Fn(usize, u64) -> String| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(draws.iter().enumerate().map(|(i, draw)| of(i, *draw))))
+        Arc::new(StringArray::from_iter_values(
+            draws.iter().enumerate().map(|(i, draw)| of(i, *draw)),
+        ))
     };
     let units = (rows as u64 / ROWS_PER_UNIT).max(1);
     let quantity = draws.iter().map(|draw| i128::from(draw >> 40) % 1_000_000 + 1);
-    let quantity = Decimal128Array::from_iter_values(quantity).with_precision_and_scale(18, 3).expect("a decimal");
+    let quantity = Decimal128Array::from_iter_values(quantity)
+        .with_precision_and_scale(18, 3)
+        .expect("a decimal");
     let days = draws.iter().map(|draw| 15_000 + i32::try_from((draw >> 16) % 3_650).unwrap_or(0));
     RecordBatch::try_from_iter([
         ("row_id", text(&|i, _| format!("r{:09}", first + i))),
@@ -78,7 +82,8 @@ pub(crate) fn catalogue() -> String {
                 ] }}"#
         )
     };
-    let (rows, people) = (dataset("by_row", "row_id", true), dataset("by_person", "person_id", false));
+    let (rows, people) =
+        (dataset("by_row", "row_id", true), dataset("by_person", "person_id", false));
     format!(r#"{{ "version": 1, "datasets": [{rows}, {people}] }}"#)
 }
 

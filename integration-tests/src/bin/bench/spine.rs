@@ -27,8 +27,10 @@ use std::time::Duration;
 const CORES: usize = 2;
 const MEMORY: usize = 2 << 30;
 
-const BY_ROW: &str = "SELECT drug, region, count(*) AS n, sum(quantity) AS q FROM by_row GROUP BY drug, region";
-const BY_PERSON: &str = "SELECT drug, region, count(*) AS n, sum(quantity) AS q FROM by_person GROUP BY drug, region";
+const BY_ROW: &str =
+    "SELECT drug, region, count(*) AS n, sum(quantity) AS q FROM by_row GROUP BY drug, region";
+const BY_PERSON: &str =
+    "SELECT drug, region, count(*) AS n, sum(quantity) AS q FROM by_person GROUP BY drug, region";
 
 /// What protection needs to know of each cell, in SQL: distinct units and the two largest contributions of a unit.
 const DISTINCT: &str = "
@@ -51,7 +53,8 @@ struct Parts {
 
 /// Measures over `rows` rows and prints.
 pub(crate) fn run(rows: usize) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CORES).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(CORES).enable_all().build();
     runtime.expect("a runtime").block_on(measure(rows));
     ExitCode::SUCCESS
 }
@@ -59,7 +62,10 @@ pub(crate) fn run(rows: usize) -> ExitCode {
 async fn measure(rows: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("rows.parquet");
-    println!("{rows} rows, seeded; {CORES} cores, {} MiB of engine memory on both sides", MEMORY >> 20);
+    println!(
+        "{rows} rows, seeded; {CORES} cores, {} MiB of engine memory on both sides",
+        MEMORY >> 20
+    );
     data::write(&file, rows);
     let node = Node::start(folder.path()).await;
     let peer = peer(&file).await;
@@ -104,7 +110,9 @@ struct Node {
 impl Node {
     async fn start(folder: &Path) -> Self {
         let catalogue = Catalogue::parse(data::catalogue().as_bytes()).expect("a catalogue");
-        let policy = Policy::parse(data::policy().as_bytes(), &catalogue, mayag_audit::keys::sha256).expect("a policy");
+        let policy =
+            Policy::parse(data::policy().as_bytes(), &catalogue, mayag_audit::keys::sha256)
+                .expect("a policy");
         let view = |name: &str, unit: &str| View {
             name: name.parse().expect("a name"),
             view: format!("SELECT {unit}, drug, region, seized_on, quantity FROM rows"),
@@ -115,9 +123,15 @@ impl Node {
             name: "rows".parse().expect("a name"),
             path: folder.join("rows.parquet"),
         };
-        let sources =
-            SourcesConfig { datasets: vec![view("by_row", "row_id"), view("by_person", "person_id")], sources: vec![source] };
-        let setup = Setup { catalogue: catalogue.clone(), country: "kr".parse().expect("a country"), sources };
+        let sources = SourcesConfig {
+            datasets: vec![view("by_row", "row_id"), view("by_person", "person_id")],
+            sources: vec![source],
+        };
+        let setup = Setup {
+            catalogue: catalogue.clone(),
+            country: "kr".parse().expect("a country"),
+            sources,
+        };
         let settings = PoolSettings {
             program: std::env::current_exe().expect("this program"),
             arguments: vec!["worker".to_owned()],
@@ -143,14 +157,17 @@ impl Node {
                 purpose: Purpose::Trend,
             };
             let now = Timestamp::from_millis(1_700_000_000_000);
-            let permit = decide(&self.policy, &self.catalogue, &subject, now, &release.shape()).expect("a permit");
+            let permit = decide(&self.policy, &self.catalogue, &subject, now, &release.shape())
+                .expect("a permit");
             (release, permit)
         })
         .await;
         parts.plan = time;
         let (release, permit) = decided;
-        let protections =
-            Protections { min_units: permit.protections().min_units, p_percent: permit.protections().p_percent };
+        let protections = Protections {
+            min_units: permit.protections().min_units,
+            p_percent: permit.protections().p_percent,
+        };
         let job = Job { release, rows: permit.rows().clone(), protections };
         let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
         let (raw, time) = timed(self.pool.run(job, deadline)).await;
@@ -169,8 +186,14 @@ impl Node {
 
 async fn peer(file: &Path) -> SessionContext {
     let memory = Arc::new(FairSpillPool::new(MEMORY));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(memory).build_arc().expect("a runtime environment");
-    let context = SessionContext::new_with_config_rt(SessionConfig::new().with_target_partitions(CORES), runtime);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(memory)
+        .build_arc()
+        .expect("a runtime environment");
+    let context = SessionContext::new_with_config_rt(
+        SessionConfig::new().with_target_partitions(CORES),
+        runtime,
+    );
     let path = file.to_str().expect("a path in UTF-8");
     for name in ["by_row", "by_person"] {
         context.register_parquet(name, path, ParquetReadOptions::default()).await.expect("a table");
