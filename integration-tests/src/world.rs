@@ -162,22 +162,13 @@ impl World {
         Command::new(binary()).args(arguments).current_dir(self.dir()).output().expect("mayag runs")
     }
 
-    /// Asks as a country's analyst, for trends, as CSV.
+    /// Asks as a country's analyst, for trends; as CSV unless `more` says otherwise.
     pub fn ask(&self, country: &str, sql: &str, more: &[&str]) -> Output {
         let profile = self.profile(country);
         let profile = profile.to_str().expect("a path in UTF-8");
-        let arguments = [
-            "ask",
-            "--profile",
-            profile,
-            "--purpose",
-            "TREND",
-            "--format",
-            "csv",
-            "--progress",
-            "plain",
-        ];
-        self.mayag(&[&arguments, more, &["-c", sql]].concat())
+        let arguments = ["ask", "--profile", profile, "--purpose", "TREND", "--progress", "plain"];
+        let format: &[&str] = if more.contains(&"--format") { &[] } else { &["--format", "csv"] };
+        self.mayag(&[&arguments, format, more, &["-c", sql]].concat())
     }
 
     fn stderr_path(&self, party: &str) -> PathBuf {

@@ -56,15 +56,17 @@ pub(crate) fn admit(
     let unread = |refusal| {
         Box::new(TurnedAway { refusal, digest: sha256(body), question: None, person: None })
     };
-    let envelope = Envelope::parse(body, question::LONGEST_ENVELOPE).map_err(|_| unread(malformed()))?;
+    let envelope =
+        Envelope::parse(body, question::LONGEST_ENVELOPE).map_err(|_| unread(malformed()))?;
     let digest = sha256(envelope.unverified_payload());
     let unsigned = |refusal| {
         Box::new(TurnedAway { refusal, digest: digest.clone(), question: None, person: None })
     };
 
     // Whose keys to try is read from the payload; nothing else of it is used before the signature holds.
-    let claimed: Question = strict::parse(envelope.unverified_payload(), question::LONGEST_ENVELOPE)
-        .map_err(|_| unsigned(malformed()))?;
+    let claimed: Question =
+        strict::parse(envelope.unverified_payload(), question::LONGEST_ENVELOPE)
+            .map_err(|_| unsigned(malformed()))?;
     let person = roster
         .person(&claimed.analyst)
         .filter(|person| person.identity.kind() == Kind::Analyst)
@@ -95,7 +97,9 @@ pub(crate) fn admit(
     }
     if !person.purposes.contains(&question.purpose) {
         let hint = "state a purpose that the roster gives you; `mayag datasets` lists what is shared for it";
-        return Err(signed(Refusal::new(Code::PurposeNotHeld, "roster", hint).about(question.purpose.as_str())));
+        return Err(signed(
+            Refusal::new(Code::PurposeNotHeld, "roster", hint).about(question.purpose.as_str()),
+        ));
     }
     // Last, so that only questions that are valid in everything else take a place in the memory.
     node.nonces().remember(&question.nonce, now).map_err(|error| signed(seen(error)))?;
@@ -108,23 +112,33 @@ fn malformed() -> Refusal {
 }
 
 fn bad_person() -> Refusal {
-    Refusal::new(Code::NotInRoster, "roster", "ask your administrator to enrol you in the federation's roster")
+    Refusal::new(
+        Code::NotInRoster,
+        "roster",
+        "ask your administrator to enrol you in the federation's roster",
+    )
 }
 
 fn not_opened(error: &EnvelopeError) -> Refusal {
     match error {
-        EnvelopeError::Signatures { .. } => {
-            Refusal::new(Code::BadSignature, "roster", "sign with the question key that the roster lists for you")
+        EnvelopeError::Signatures { .. } => Refusal::new(
+            Code::BadSignature,
+            "roster",
+            "sign with the question key that the roster lists for you",
+        ),
+        EnvelopeError::Envelope(_) | EnvelopeError::Payload(_) | EnvelopeError::Type { .. } => {
+            malformed()
         }
-        EnvelopeError::Envelope(_) | EnvelopeError::Payload(_) | EnvelopeError::Type { .. } => malformed(),
     }
 }
 
 fn faulty(fault: QuestionFault) -> Refusal {
     match fault {
-        QuestionFault::Expired | QuestionFault::NotYet | QuestionFault::Life => {
-            Refusal::new(Code::Expired, "validity", "ask again; check the clock of your computer if this repeats")
-        }
+        QuestionFault::Expired | QuestionFault::NotYet | QuestionFault::Life => Refusal::new(
+            Code::Expired,
+            "validity",
+            "ask again; check the clock of your computer if this repeats",
+        ),
         QuestionFault::Countries | QuestionFault::TooLong | QuestionFault::Version => malformed(),
     }
 }

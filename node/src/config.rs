@@ -129,9 +129,11 @@ impl NodeConfig {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&text).map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
+        let mut config = Self::parse(&text)
+            .map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
         // Workers run in another folder: what they are told must not depend on where this process was started.
-        let absolute = std::path::absolute(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let absolute = std::path::absolute(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         config.resolve(absolute.parent().unwrap_or(&absolute));
         Ok(config)
     }
@@ -145,9 +147,19 @@ impl NodeConfig {
     }
 
     fn resolve(&mut self, folder: &Path) {
-        let Pki { authorities, revocations, certificate, key, answer_key, log_key, roster, roster_keys } = &mut self.pki;
+        let Pki {
+            authorities,
+            revocations,
+            certificate,
+            key,
+            answer_key,
+            log_key,
+            roster,
+            roster_keys,
+        } = &mut self.pki;
         let optional = self.address_file.iter_mut().chain(&mut self.catalogue);
-        let pki = [authorities, revocations, certificate, key, answer_key, log_key, roster, roster_keys];
+        let pki =
+            [authorities, revocations, certificate, key, answer_key, log_key, roster, roster_keys];
         for path in pki.into_iter().chain([&mut self.state, &mut self.policy]).chain(optional) {
             *path = folder.join(&path);
         }
@@ -172,14 +184,16 @@ impl NodeConfig {
 
     /// What its workers are told when they start.
     pub(crate) fn setup(&self, catalogue: &Catalogue) -> Setup {
-        let sources = SourcesConfig { datasets: self.datasets.clone(), sources: self.sources.clone() };
+        let sources =
+            SourcesConfig { datasets: self.datasets.clone(), sources: self.sources.clone() };
         Setup { catalogue: catalogue.clone(), country: self.country.clone(), sources }
     }
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let refused = || serde::de::Error::custom(format!("`{text}` is not a time such as `8s` or `250ms`"));
+    let refused =
+        || serde::de::Error::custom(format!("`{text}` is not a time such as `8s` or `250ms`"));
     let (number, scale) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 1),
         (None, Some(number)) => (number, 1000),
@@ -191,7 +205,8 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duratio
 
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let refused = || serde::de::Error::custom(format!("`{text}` is not a size such as `512MiB` or `2GiB`"));
+    let refused =
+        || serde::de::Error::custom(format!("`{text}` is not a size such as `512MiB` or `2GiB`"));
     let (number, shift) = match (text.strip_suffix("MiB"), text.strip_suffix("GiB")) {
         (Some(number), _) => (number, 20),
         (None, Some(number)) => (number, 30),

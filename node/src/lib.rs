@@ -3,9 +3,9 @@
 //! The straight line of a question is one function, [`line`]; its steps are types that prove the step before. The node
 //! trusts its own policy, its own keys and the roster. It does not trust the gateway.
 
+mod admission;
 pub mod config;
 pub mod engine;
-mod admission;
 mod line;
 pub mod node;
 mod server;

@@ -5,8 +5,8 @@
 //! [`mayag_disclosure::protect`] makes what can be serialised. Refusals are signed and logged like answers.
 
 use crate::admission::{self, TurnedAway, VerifiedQuestion};
-use crate::engine::pool::Job;
 use crate::engine::WorkFailure;
+use crate::engine::pool::Job;
 use crate::node::{InForce, Node};
 use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
@@ -68,14 +68,23 @@ async fn decide_and_work(
 ) -> Result<Decided, Refusal> {
     let policy = in_force.policy().ok_or_else(no_policy)?;
     let country = question.question().analyst.country().ok_or_else(no_policy)?.clone();
-    let subject = Subject { country, roles: question.person().roles.clone(), purpose: question.question().purpose };
+    let subject = Subject {
+        country,
+        roles: question.person().roles.clone(),
+        purpose: question.question().purpose,
+    };
     let now = node.clock().now();
     let sql = match &question.question().ask {
         Ask::Datasets {} => {
             log_admitted(node, in_force, question).await?;
             let datasets = shared(policy, node.catalogue(), &subject, now);
             let word = "shared".to_owned();
-            return Ok(Decided { decision: Decision::Shared { datasets }, parts: Vec::new(), word, rule: None });
+            return Ok(Decided {
+                decision: Decision::Shared { datasets },
+                parts: Vec::new(),
+                word,
+                rule: None,
+            });
         }
         Ask::Sql { sql } => sql.clone(),
     };
@@ -85,7 +94,10 @@ async fn decide_and_work(
     let permitted = plan
         .releases
         .into_iter()
-        .map(|release| decide(policy, node.catalogue(), &subject, now, &release.shape()).map(|permit| (release, permit)))
+        .map(|release| {
+            decide(policy, node.catalogue(), &subject, now, &release.shape())
+                .map(|permit| (release, permit))
+        })
         .collect::<Result<Vec<(Release, Permit)>, Refusal>>()?;
 
     let receipt = log_admitted(node, in_force, question).await?;
@@ -117,17 +129,25 @@ async fn work(
             cells: summary.cells,
             suppressed: summary.suppresses(),
             grant: permit.grant().to_string(),
-            protections: format!("live; at least {} units; p% = {}", protections.min_units, protections.p_percent),
+            protections: format!(
+                "live; at least {} units; p% = {}",
+                protections.min_units, protections.p_percent
+            ),
         });
         parts.push(part);
     }
-    let rule = permitted.iter().map(|(_, permit)| permit.grant().as_str()).collect::<Vec<_>>().join(",");
+    let rule =
+        permitted.iter().map(|(_, permit)| permit.grant().as_str()).collect::<Vec<_>>().join(",");
     let decision = Decision::Answered { releases };
     Ok(Decided { decision, parts, word: "answered".to_owned(), rule: Some(rule) })
 }
 
 /// Logs that work on a question begins. Nothing executes without the receipt.
-async fn log_admitted(node: &Arc<Node>, in_force: &InForce, question: &VerifiedQuestion) -> Result<LogReceipt, Refusal> {
+async fn log_admitted(
+    node: &Arc<Node>,
+    in_force: &InForce,
+    question: &VerifiedQuestion,
+) -> Result<LogReceipt, Refusal> {
     let entry = Entry {
         question: Some(question.question().id.clone()),
         question_digest: Some(question.digest().clone()),
@@ -138,16 +158,27 @@ async fn log_admitted(node: &Arc<Node>, in_force: &InForce, question: &VerifiedQ
         ..Entry::new(Operation::Admitted)
     };
     node.log(entry).await.ok_or_else(|| {
-        Refusal::new(Code::LogUnavailable, "log", "ask again later; the country's operator has been told")
+        Refusal::new(
+            Code::LogUnavailable,
+            "log",
+            "ask again later; the country's operator has been told",
+        )
     })
 }
 
 /// Logs the end of the line durably, signs it, and only then hands it out.
-async fn seal(node: &Arc<Node>, in_force: &InForce, about: About, decided: Decided) -> Option<Bundle> {
+async fn seal(
+    node: &Arc<Node>,
+    in_force: &InForce,
+    about: About,
+    decided: Decided,
+) -> Option<Bundle> {
     let Decided { decision, parts, word, rule } = decided;
     let operation = match decision {
         Decision::Refused { .. } => Operation::Refused,
-        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => Operation::Answered,
+        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => {
+            Operation::Answered
+        }
     };
     let cells = match &decision {
         Decision::Answered { releases } => Some(releases.iter().map(|part| part.cells).sum()),
@@ -166,7 +197,11 @@ async fn seal(node: &Arc<Node>, in_force: &InForce, about: About, decided: Decid
         ..Entry::new(operation)
     };
     let receipt = node.log(entry).await?;
-    tracing::info!(question = about.question.as_ref().map(tracing::field::display), decision = word, "question decided");
+    tracing::info!(
+        question = about.question.as_ref().map(tracing::field::display),
+        decision = word,
+        "question decided"
+    );
     let answer = Answer {
         v: 1,
         question: about.question,
@@ -194,7 +229,12 @@ fn failed(node: &Node, failure: WorkFailure) -> Decided {
     tracing::error!(failure = id, kind = ?failure, "work on a question failed");
     let timed_out = matches!(failure, WorkFailure::TimedOut);
     let word = if timed_out { "timed_out" } else { "failed" };
-    Decided { decision: Decision::Failed { id, timed_out }, parts: Vec::new(), word: word.to_owned(), rule: None }
+    Decided {
+        decision: Decision::Failed { id, timed_out },
+        parts: Vec::new(),
+        word: word.to_owned(),
+        rule: None,
+    }
 }
 
 fn no_policy() -> Refusal {

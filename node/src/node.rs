@@ -61,7 +61,9 @@ pub enum NodeError {
         source: KeyError,
     },
     /// A key of this node is not the one the roster lists.
-    #[error("the {key} key is not the one that the roster lists for this node: sign a new roster or restore the key")]
+    #[error(
+        "the {key} key is not the one that the roster lists for this node: sign a new roster or restore the key"
+    )]
     KeyNotListed {
         /// Which key.
         key: &'static str,
@@ -70,7 +72,9 @@ pub enum NodeError {
     #[error("{0}: another process writes this log; two nodes must not share a state folder")]
     Locked(PathBuf),
     /// The certificate is somebody else's.
-    #[error("the certificate names `{found}`, not this node: check `certificate` and `country` in node.toml")]
+    #[error(
+        "the certificate names `{found}`, not this node: check `certificate` and `country` in node.toml"
+    )]
     OtherCertificate {
         /// Whom it names.
         found: Identity,
@@ -155,7 +159,11 @@ impl Node {
     ///
     /// A policy that has problems keeps the node from starting; one that is outside its validity does not: the node
     /// then refuses everything and says why.
-    pub async fn start(config: NodeConfig, clock: Arc<dyn Clock>, program: &Path) -> Result<Arc<Self>, NodeError> {
+    pub async fn start(
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+        program: &Path,
+    ) -> Result<Arc<Self>, NodeError> {
         let catalogue = read_catalogue(&config)?;
         let roster = open_roster(&config, clock.as_ref())?;
         let answer_key = read_key(&config.pki.answer_key)?;
@@ -167,17 +175,23 @@ impl Node {
         if member.map(|member| &member.log_key) != Some(log_key.public()) {
             return Err(NodeError::KeyNotListed { key: "log" });
         }
-        let trust_files =
-            TrustFiles { authorities: config.pki.authorities.clone(), revocations: config.pki.revocations.clone() };
+        let trust_files = TrustFiles {
+            authorities: config.pki.authorities.clone(),
+            revocations: config.pki.revocations.clone(),
+        };
         let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
         let policy = read_policy(&config, &catalogue)?;
         let nonces = Nonces::default();
         let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
-        let pool = WorkerPool::start(config.pool_settings(program), config.setup(&catalogue)).await?;
+        let pool =
+            WorkerPool::start(config.pool_settings(program), config.setup(&catalogue)).await?;
         pool.check().await?;
         let version = policy.version().clone();
-        let opened = Entry { policy: Some(version.digest.clone()), ..Entry::new(Operation::Opened) };
-        journal.append(clock.now(), opened, &log_key).map_err(|source| journal_error(&config.state, source))?;
+        let opened =
+            Entry { policy: Some(version.digest.clone()), ..Entry::new(Operation::Opened) };
+        journal
+            .append(clock.now(), opened, &log_key)
+            .map_err(|source| journal_error(&config.state, source))?;
         let in_force = InForce { roster, version: Some(version), policy: Some(policy) };
         Ok(Arc::new(Self {
             config,
@@ -202,12 +216,17 @@ impl Node {
         self.trust.set_issuers(roster.issuers.clone())?;
         let old = self.in_force();
         let (policy, version, result) = match read_policy(&self.config, &self.catalogue) {
-            Ok(policy) if old.version.as_ref().is_none_or(|old| old.serial <= policy.version().serial) => {
+            Ok(policy)
+                if old.version.as_ref().is_none_or(|old| old.serial <= policy.version().serial) =>
+            {
                 let version = policy.version().clone();
                 (Some(policy), Some(version), Ok(()))
             }
             Ok(policy) => {
-                let older = Problem::new("/serial", format!("serial {} is older than the one in force", policy.version().serial));
+                let older = Problem::new(
+                    "/serial",
+                    format!("serial {} is older than the one in force", policy.version().serial),
+                );
                 (old.policy.clone(), old.version.clone(), Err(NodeError::Policy(vec![older])))
             }
             Err(error) => (old.policy.clone(), old.version.clone(), Err(error)),
@@ -272,15 +291,22 @@ impl Node {
     /// Plans on a thread of its own: planning is bounded work, but not for the thread that serves connections.
     pub(crate) async fn plan(self: &Arc<Self>, sql: String) -> Result<Plan, Refusal> {
         let node = Arc::clone(self);
-        blocking(move || mayag_queries::plan::plan(&sql, &node.catalogue))
-            .await
-            .unwrap_or_else(|| Err(Refusal::new(Code::SqlNotReadable, "planner", "write the question in another way")))
+        blocking(move || mayag_queries::plan::plan(&sql, &node.catalogue)).await.unwrap_or_else(
+            || {
+                Err(Refusal::new(
+                    Code::SqlNotReadable,
+                    "planner",
+                    "write the question in another way",
+                ))
+            },
+        )
     }
 
     /// Appends to the log, durably. `None` if that failed: then nothing may leave.
     pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
         let node = Arc::clone(self);
-        let appended = blocking(move || node.journal.append(node.clock.now(), entry, &node.log_key)).await?;
+        let appended =
+            blocking(move || node.journal.append(node.clock.now(), entry, &node.log_key)).await?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is answered")).ok()
     }
 
@@ -316,7 +342,10 @@ fn read_policy(config: &NodeConfig, catalogue: &Catalogue) -> Result<Policy, Nod
     let bytes = files::read(&config.policy, mayag_policies::document::LONGEST)?;
     let policy = Policy::parse(&bytes, catalogue, sha256).map_err(NodeError::Policy)?;
     if policy.country() != &config.country {
-        let other = Problem::new("/policy", format!("this is the policy of `{}`, not of this node", policy.country()));
+        let other = Problem::new(
+            "/policy",
+            format!("this is the policy of `{}`, not of this node", policy.country()),
+        );
         return Err(NodeError::Policy(vec![other]));
     }
     Ok(policy)

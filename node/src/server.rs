@@ -13,7 +13,9 @@ use mayag_protocol::timestamp::Clock;
 use mayag_transport::files::{self, Mode};
 use mayag_transport::peer::Peer;
 use mayag_transport::route::Route;
-use mayag_transport::server::{Handler, Limits, RequestBody, ResponseBody, Server, ServerTls, read_body};
+use mayag_transport::server::{
+    Handler, Limits, RequestBody, ResponseBody, Server, ServerTls, read_body,
+};
 use mayag_transport::tls::Usage;
 use mayag_transport::trust::IdentityFiles;
 use std::net::SocketAddr;
@@ -44,12 +46,20 @@ pub struct Running {
 impl Running {
     /// Starts a node: reads everything, starts its workers (processes of `program worker`), checks its data, binds the
     /// address, writes it where the configuration says, and listens.
-    pub async fn start(config: NodeConfig, clock: Arc<dyn Clock>, program: &Path) -> Result<Self, NodeError> {
+    pub async fn start(
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+        program: &Path,
+    ) -> Result<Self, NodeError> {
         let node = Node::start(config, Arc::clone(&clock), program).await?;
         let config = node.config();
-        let identity = IdentityFiles { certificate: config.pki.certificate.clone(), key: config.pki.key.clone() };
+        let identity = IdentityFiles {
+            certificate: config.pki.certificate.clone(),
+            key: config.pki.key.clone(),
+        };
         let tls = ServerTls { identity, trust: Arc::clone(node.trust()), usage: Usage::Node };
-        let server = Arc::new(Server::bind(config.listen.as_str(), tls, Limits::default(), clock).await?);
+        let server =
+            Arc::new(Server::bind(config.listen.as_str(), tls, Limits::default(), clock).await?);
         let identity = server.credentials().identity();
         if identity.country() != Some(&config.country) || identity.federation != config.federation {
             return Err(NodeError::OtherCertificate { found: identity });
@@ -60,7 +70,10 @@ impl Running {
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
-        let door = Arc::new(Door { places: Semaphore::new(config.limits.questions), node: Arc::clone(&node) });
+        let door = Arc::new(Door {
+            places: Semaphore::new(config.limits.questions),
+            node: Arc::clone(&node),
+        });
         let serving = Arc::clone(&server);
         tasks.spawn(async move {
             let stopped = async {
@@ -109,7 +122,11 @@ impl Handler for Door {
         peer.kind() == Kind::Gateway && self.node.in_force().roster().gateway(peer).is_some()
     }
 
-    async fn handle(self: Arc<Self>, peer: Peer, request: Request<RequestBody>) -> Response<ResponseBody> {
+    async fn handle(
+        self: Arc<Self>,
+        peer: Peer,
+        request: Request<RequestBody>,
+    ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
         if !QUESTIONS.is(&head.method, head.uri.path()) {
             return status(StatusCode::NOT_FOUND);
@@ -119,14 +136,18 @@ impl Handler for Door {
             Err(fault) => return status(fault.status()),
         };
         // Waiting here is bounded by the gateway's deadline: when it goes away, so does this future.
-        let Ok(_place) = self.places.acquire().await else { return status(StatusCode::SERVICE_UNAVAILABLE) };
+        let Ok(_place) = self.places.acquire().await else {
+            return status(StatusCode::SERVICE_UNAVAILABLE);
+        };
         let bundle = line::answer(&self.node, &peer.identity, &body).await;
         let Some(bytes) = bundle.and_then(|bundle| bundle.to_bytes().ok()) else {
             // Nothing may leave that is not in the log.
             return status(StatusCode::SERVICE_UNAVAILABLE);
         };
         let mut response = Response::new(ResponseBody::full(bytes));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         response
     }
 }

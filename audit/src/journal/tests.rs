@@ -1,3 +1,5 @@
+//! What is appended verifies, what was changed is found, what was torn is cut.
+
 use super::{Entry, Head, Journal, JournalError, Operation, Sink, empty_head, verify};
 use crate::keys::{Ed25519, SigningKey};
 use mayag_protocol::timestamp::Timestamp;

@@ -10,7 +10,9 @@ fn mayag(arguments: &[&str]) -> Output {
 
 #[test]
 fn usage_errors_exit_2_and_leave_stdout_empty() {
-    for wrong in [&["ask", "--no-such-flag"][..], &["no-such-command"], &["node"], &["gateway", "--config"]] {
+    for wrong in
+        [&["ask", "--no-such-flag"][..], &["no-such-command"], &["node"], &["gateway", "--config"]]
+    {
         let output = mayag(wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{wrong:?}");
@@ -30,8 +32,15 @@ fn every_command_has_help_with_an_example() {
 
 #[test]
 fn a_missing_profile_says_what_is_missing_and_exits_2() {
-    let output =
-        mayag(&["ask", "--profile", "/nonexistent/profile.toml", "--purpose", "TREND", "-c", "SELECT 1"]);
+    let output = mayag(&[
+        "ask",
+        "--profile",
+        "/nonexistent/profile.toml",
+        "--purpose",
+        "TREND",
+        "-c",
+        "SELECT 1",
+    ]);
     let said = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("/nonexistent/profile.toml"), "{said}");

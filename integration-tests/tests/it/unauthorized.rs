@@ -97,11 +97,7 @@ async fn signed_refusals(world: &World, server: &str, path: &str) -> Vec<(&'stat
         ("bad-signature", seal(&fresh(), &stranger), Some(Code::BadSignature)),
         ("expired", seal(&over, &key), Some(Code::Expired)),
         ("garbage", b"{}".to_vec(), Some(Code::MalformedQuestion)),
-        (
-            "unlisted",
-            seal(&unlisted, &key),
-            Some(if server == "gateway" { Code::NotYours } else { Code::NotInRoster }),
-        ),
+        ("unlisted", seal(&unlisted, &key), Some(Code::NotInRoster)),
     ];
     let (folder, stem) = right(world, server);
     let mut codes = Vec::new();

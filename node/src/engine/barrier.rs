@@ -53,7 +53,11 @@ impl RowPolicyTable {
     }
 }
 
-fn below(view: &LogicalPlan, filter: Option<Expr>, columns: &BTreeSet<String>) -> Result<LogicalPlan> {
+fn below(
+    view: &LogicalPlan,
+    filter: Option<Expr>,
+    columns: &BTreeSet<String>,
+) -> Result<LogicalPlan> {
     let mut read = columns.clone();
     read.extend(filter.iter().flat_map(Expr::column_refs).map(|column| column.name.clone()));
     let named = |name: &String| {
@@ -95,7 +99,8 @@ impl TableProvider for RowPolicyTable {
             None => self.below.clone(),
             Some(indices) => {
                 let columns = indices.iter().filter_map(|index| self.schema.fields().get(*index));
-                let columns = columns.map(|field| Expr::Column(Column::new_unqualified(field.name())));
+                let columns =
+                    columns.map(|field| Expr::Column(Column::new_unqualified(field.name())));
                 LogicalPlanBuilder::from(self.below.clone()).project(columns)?.build()?
             }
         };
@@ -153,7 +158,10 @@ impl ExecutionPlan for BarrierExec {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let child = children.into_iter().next().ok_or_else(|| WorkFailure::Broken.mark())?;
         Ok(Arc::new(Self::new(child, self.scan_rows)))
     }
@@ -168,7 +176,11 @@ impl ExecutionPlan for BarrierExec {
     }
 
     /// Rows are counted above the owner's filter: whether a limit is reached says nothing of rows that it withholds.
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
         let (passed, limit) = (Arc::clone(&self.passed), self.scan_rows);
         let rows = self.child.execute(partition, context)?.map(move |batch| {
             let batch = batch?;

@@ -2,12 +2,16 @@
 
 use super::failure::WorkFailure;
 use super::layout::Layout;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, UInt8Array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, UInt8Array, new_null_array,
+};
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, UInt64Type};
 use arrow::ipc::reader::StreamReader;
 use mayag_disclosure::{Cells, Contributions, Protections};
-use mayag_protocol::columns::{CellStatus, deviation_column, key_column, status_column, value_column};
+use mayag_protocol::columns::{
+    CellStatus, deviation_column, key_column, status_column, value_column,
+};
 use mayag_queries::release::Release;
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +50,11 @@ impl fmt::Debug for RawCells {
 
 impl RawCells {
     /// Reads what a worker wrote.
-    pub(super) fn from_ipc(bytes: &[u8], release: &Release, protections: Protections) -> Result<Self, WorkFailure> {
+    pub(super) fn from_ipc(
+        bytes: &[u8],
+        release: &Release,
+        protections: Protections,
+    ) -> Result<Self, WorkFailure> {
         let mut reader = StreamReader::try_new(bytes, None).map_err(|_| WorkFailure::Broken)?;
         match (reader.next(), reader.next()) {
             (Some(Ok(batch)), None) => Self::from_batch(&batch, release, protections),
@@ -62,11 +70,17 @@ impl RawCells {
     ) -> Result<Self, WorkFailure> {
         let layout = Layout::of(release);
         let column = |name: String| batch.column_by_name(&name).ok_or(WorkFailure::Broken);
-        let keys = (0..release.keys.len()).map(|i| column(key_column(i)).cloned()).collect::<Result<_, _>>()?;
-        let values = (0..release.wire.len()).map(|i| column(value_column(i)).cloned()).collect::<Result<_, _>>()?;
+        let keys = (0..release.keys.len())
+            .map(|i| column(key_column(i)).cloned())
+            .collect::<Result<_, _>>()?;
+        let values = (0..release.wire.len())
+            .map(|i| column(value_column(i)).cloned())
+            .collect::<Result<_, _>>()?;
         let units = (0..layout.populations.len())
             .map(|i| {
-                let units = column(units_column(i))?.as_primitive_opt::<UInt64Type>().ok_or(WorkFailure::Broken)?;
+                let units = column(units_column(i))?
+                    .as_primitive_opt::<UInt64Type>()
+                    .ok_or(WorkFailure::Broken)?;
                 Ok(units.values().to_vec())
             })
             .collect::<Result<_, _>>()?;
@@ -76,19 +90,27 @@ impl RawCells {
         };
         let contributions = (0..layout.summed.len())
             .map(|i| {
-                let (totals, largest, second) = (floats(i, "total")?, floats(i, "largest")?, floats(i, "second")?);
+                let (totals, largest, second) =
+                    (floats(i, "total")?, floats(i, "largest")?, floats(i, "second")?);
                 let rows = totals.iter().zip(largest.iter()).zip(second.iter());
-                let contribution = |((total, largest), second): ((&f64, &f64), &f64)| Contributions {
-                    total: *total,
-                    largest: *largest,
-                    second: *second,
+                let contribution = |((total, largest), second): ((&f64, &f64), &f64)| {
+                    Contributions { total: *total, largest: *largest, second: *second }
                 };
                 Ok(rows.map(contribution).collect())
             })
             .collect::<Result<_, _>>()?;
         let cells = batch.num_rows();
         let withheld = vec![vec![false; cells]; release.wire.len()];
-        Ok(Self { keys, values, units, contributions, withheld, layout, min_units: protections.min_units, cells })
+        Ok(Self {
+            keys,
+            values,
+            units,
+            contributions,
+            withheld,
+            layout,
+            min_units: protections.min_units,
+            cells,
+        })
     }
 
     /// The cells as one Arrow IPC stream of the wire's layout (`mayag_protocol::columns`).
@@ -105,7 +127,9 @@ impl RawCells {
         for (i, (value, withheld)) in self.values.iter().zip(&self.withheld).enumerate() {
             let mask = BooleanArray::from(withheld.clone());
             let value = nullif(value.as_ref(), &mask).map_err(|_| WorkFailure::Broken)?;
-            let byte = |withheld: &bool| if *withheld { CellStatus::Suppressed } else { CellStatus::Known }.byte();
+            let byte = |withheld: &bool| {
+                if *withheld { CellStatus::Suppressed } else { CellStatus::Known }.byte()
+            };
             let status: UInt8Array = withheld.iter().map(byte).collect();
             columns.push((value_column(i), value));
             columns.push((status_column(i), Arc::new(status)));
@@ -113,12 +137,14 @@ impl RawCells {
         }
         // Only a status is never null; the reader compares the whole schema.
         let is_status = |column: &ArrayRef| matches!(column.data_type(), DataType::UInt8);
-        let field =
-            |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), !is_status(column));
+        let field = |(name, column): &(String, ArrayRef)| {
+            Field::new(name, column.data_type().clone(), !is_status(column))
+        };
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.cells));
         let columns = columns.into_iter().map(|(_, column)| column).collect();
-        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|_| WorkFailure::Broken)
+        RecordBatch::try_new_with_options(schema, columns, &options)
+            .map_err(|_| WorkFailure::Broken)
     }
 
     fn units_of(&self, population: usize, cell: usize) -> u64 {
@@ -141,10 +167,13 @@ impl Cells for RawCells {
 
     /// Measures of the same column over the same rows follow from each other.
     fn group(&self, measure: usize) -> usize {
-        let of = |measure: usize| self.layout.measures.get(measure).and_then(|measure| measure.summed);
+        let of =
+            |measure: usize| self.layout.measures.get(measure).and_then(|measure| measure.summed);
         match of(measure) {
             None => measure,
-            Some(summed) => (0..measure).find(|other| of(*other) == Some(summed)).unwrap_or(measure),
+            Some(summed) => {
+                (0..measure).find(|other| of(*other) == Some(summed)).unwrap_or(measure)
+            }
         }
     }
 
@@ -166,7 +195,8 @@ impl Cells for RawCells {
     }
 
     fn withhold_measure(&mut self, cell: usize, measure: usize) {
-        if let Some(withheld) = self.withheld.get_mut(measure).and_then(|cells| cells.get_mut(cell)) {
+        if let Some(withheld) = self.withheld.get_mut(measure).and_then(|cells| cells.get_mut(cell))
+        {
             *withheld = true;
         }
     }

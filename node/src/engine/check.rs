@@ -8,10 +8,10 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Column;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
-use datafusion::functions_aggregate::expr_fn::{count};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility, lit,
+    ColumnarValue, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 use datafusion::physical_plan::collect;
 use mayag_policies::catalogue::Kind;
@@ -32,7 +32,9 @@ pub enum Finding {
         failure: WorkFailure,
     },
     /// A closed category holds other values.
-    #[error("dataset `{dataset}`: {rows} rows have a value of `{column}` that is not in the catalogue's list")]
+    #[error(
+        "dataset `{dataset}`: {rows} rows have a value of `{column}` that is not in the catalogue's list"
+    )]
     OutsideDomain {
         /// The dataset.
         dataset: DatasetName,
@@ -42,7 +44,9 @@ pub enum Finding {
         rows: u64,
     },
     /// Rows share a unit, or have none, although the catalogue says that every row is a unit of its own.
-    #[error("dataset `{dataset}`: {rows} rows have {units} distinct units, but the catalogue says every row is its own")]
+    #[error(
+        "dataset `{dataset}`: {rows} rows have {units} distinct units, but the catalogue says every row is its own"
+    )]
     UnitsRepeat {
         /// The dataset.
         dataset: DatasetName,
@@ -67,7 +71,11 @@ pub(super) async fn check(datasets: &Datasets) -> Vec<Finding> {
     findings
 }
 
-async fn check_one(datasets: &Datasets, mapped: &Mapped, findings: &mut Vec<Finding>) -> Result<(), WorkFailure> {
+async fn check_one(
+    datasets: &Datasets,
+    mapped: &Mapped,
+    findings: &mut Vec<Finding>,
+) -> Result<(), WorkFailure> {
     let dataset = &mapped.dataset;
     let closed: Vec<(&ColumnName, &Vec<String>)> = dataset
         .columns
@@ -84,8 +92,11 @@ async fn check_one(datasets: &Datasets, mapped: &Mapped, findings: &mut Vec<Find
         .collect();
     let mut aggregates = vec![count(lit(1_i64)).alias("rows")];
     for (i, (name, values)) in closed.iter().enumerate() {
-        let outside = mapped.column(name)?.in_list(values.iter().map(|value| lit(value.as_str())).collect(), true);
-        let counted = count(lit(1_i64)).filter(outside).build().map_err(|error| WorkFailure::of(&error))?;
+        let outside = mapped
+            .column(name)?
+            .in_list(values.iter().map(|value| lit(value.as_str())).collect(), true);
+        let counted =
+            count(lit(1_i64)).filter(outside).build().map_err(|error| WorkFailure::of(&error))?;
         aggregates.push(counted.alias(format!("outside{i}")));
     }
     let plan = LogicalPlanBuilder::from(mapped.view.clone());
@@ -109,7 +120,11 @@ async fn check_one(datasets: &Datasets, mapped: &Mapped, findings: &mut Vec<Find
 }
 
 /// Distinct units of the whole dataset, part by part of their hashes.
-async fn distinct_units(datasets: &Datasets, mapped: &Mapped, rows: u64) -> Result<u64, WorkFailure> {
+async fn distinct_units(
+    datasets: &Datasets,
+    mapped: &Mapped,
+    rows: u64,
+) -> Result<u64, WorkFailure> {
     let parts = rows.div_ceil(UNITS_AT_ONCE).max(1);
     let mut units = 0;
     for part in 0..parts {
@@ -119,7 +134,10 @@ async fn distinct_units(datasets: &Datasets, mapped: &Mapped, rows: u64) -> Resu
             LogicalPlanBuilder::from(mapped.view.clone())
                 .filter(in_part)?
                 .aggregate(vec![unit.alias("unit")], Vec::<Expr>::new())?
-                .aggregate(Vec::<Expr>::new(), vec![count(Expr::Column(Column::new_unqualified("unit"))).alias("units")])?
+                .aggregate(
+                    Vec::<Expr>::new(),
+                    vec![count(Expr::Column(Column::new_unqualified("unit"))).alias("units")],
+                )?
                 .build()
         };
         let counts = run(datasets, plan().map_err(|error| WorkFailure::of(&error))?).await?;
@@ -130,7 +148,8 @@ async fn distinct_units(datasets: &Datasets, mapped: &Mapped, rows: u64) -> Resu
 
 impl Mapped {
     fn column(&self, name: &ColumnName) -> Result<Expr, WorkFailure> {
-        let mut found = self.view.schema().iter().filter(|(_, field)| field.name() == name.as_str());
+        let mut found =
+            self.view.schema().iter().filter(|(_, field)| field.name() == name.as_str());
         found.next().map(|found| Expr::Column(Column::from(found))).ok_or(WorkFailure::Broken)
     }
 }
@@ -143,10 +162,20 @@ async fn run(datasets: &Datasets, plan: LogicalPlan) -> Result<Vec<RecordBatch>,
 }
 
 fn first_count(batches: &[RecordBatch], name: &str) -> Result<u64, WorkFailure> {
-    let column = batches.iter().find(|batch| batch.num_rows() > 0).and_then(|batch| batch.column_by_name(name));
-    let counts = column.and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or(WorkFailure::Broken)?;
+    let column = batches
+        .iter()
+        .find(|batch| batch.num_rows() > 0)
+        .and_then(|batch| batch.column_by_name(name));
+    let counts = column
+        .and_then(|column| column.as_primitive_opt::<Int64Type>())
+        .ok_or(WorkFailure::Broken)?;
     // A sum over nothing is null, and counts as none.
-    Ok(counts.iter().next().flatten().and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    Ok(counts
+        .iter()
+        .next()
+        .flatten()
+        .and_then(|count| u64::try_from(count).ok())
+        .unwrap_or_default())
 }
 
 /// `mayag_part(unit)`: whether the unit's hash falls into this part.
@@ -176,7 +205,10 @@ impl ScalarUDFImpl for Part {
         Ok(DataType::Boolean)
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> datafusion::common::Result<ColumnarValue> {
+    fn invoke_with_args(
+        &self,
+        args: ScalarFunctionArgs,
+    ) -> datafusion::common::Result<ColumnarValue> {
         let rows = args.number_rows;
         let units = args.args.into_iter().map(|unit| unit.into_array(rows));
         let units = units.collect::<datafusion::common::Result<Vec<_>>>()?;

@@ -51,7 +51,11 @@ const LEAST_ENOUGH: u64 = 32;
 const MOST_CELLS: usize = 1_000_000;
 
 /// Works on a release: one pass over the data, and a second one over the cells that the first did not decide.
-pub(super) async fn execute(datasets: &Datasets, work: &Work, scan_rows: u64) -> Result<RecordBatch, WorkFailure> {
+pub(super) async fn execute(
+    datasets: &Datasets,
+    work: &Work,
+    scan_rows: u64,
+) -> Result<RecordBatch, WorkFailure> {
     let mapped = datasets.get(&work.release.dataset).ok_or(WorkFailure::Source)?;
     let scope = Scope { country: datasets.country(), dataset: &mapped.dataset };
     let layout = Layout::of(&work.release);
@@ -112,7 +116,10 @@ impl Query<'_> {
             return Method::Rows;
         }
         match u32::try_from(enough) {
-            Ok(enough) if u64::from(enough) <= MOST_ENOUGH && !Layout::counts_units(&self.work.release) => {
+            Ok(enough)
+                if u64::from(enough) <= MOST_ENOUGH
+                    && !Layout::counts_units(&self.work.release) =>
+            {
                 Method::Sketch { enough }
             }
             Ok(_) | Err(_) => Method::Exact,
@@ -128,7 +135,8 @@ impl Query<'_> {
         for (i, summed) in self.layout.summed.iter().enumerate() {
             number_of(self.scope.dataset, &summed.column)?;
             let all = contributions().call(vec![column(summed.column.as_str())]);
-            aggregates.push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
+            aggregates
+                .push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
         }
         for (i, measure) in self.work.release.wire.iter().enumerate() {
             let population = self.layout.measures.get(i).ok_or(WorkFailure::Broken)?.population;
@@ -140,14 +148,20 @@ impl Query<'_> {
         if let Method::Sketch { enough } = method {
             aggregates.extend(self.sketches(enough)?);
         }
-        let plan = self.rows(None)?.aggregate(self.key_columns()?, aggregates).and_then(LogicalPlanBuilder::build);
+        let plan = self
+            .rows(None)?
+            .aggregate(self.key_columns()?, aggregates)
+            .and_then(LogicalPlanBuilder::build);
         self.collect(plan.map_err(engine)?).await
     }
 
     /// The aggregate of a measure that the first pass computes under its own name.
     fn measure(&self, of: &MeasureOf) -> Result<Option<Expr>, WorkFailure> {
         let float = |column_name: &str| cast(column(column_name), DataType::Float64);
-        #[expect(clippy::cast_precision_loss, reason = "a centre is a public round number near a mean")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a centre is a public round number near a mean"
+        )]
         let distance = |column_name: &str, center: i64| float(column_name) - lit(center as f64);
         Ok(match of {
             MeasureOf::DistinctUnits | MeasureOf::Rows | MeasureOf::Sum { .. } => None,
@@ -185,7 +199,11 @@ impl Query<'_> {
     }
 
     /// The summed columns of a population that are counted this way, with their index: the order of a sketch's columns.
-    fn sketched(&self, population: usize, counted: Counted) -> Result<Vec<(usize, &str)>, WorkFailure> {
+    fn sketched(
+        &self,
+        population: usize,
+        counted: Counted,
+    ) -> Result<Vec<(usize, &str)>, WorkFailure> {
         let mut columns = Vec::new();
         for (i, summed) in self.layout.summed.iter().enumerate() {
             let way = match number_of(self.scope.dataset, &summed.column)? {
@@ -207,7 +225,9 @@ impl Query<'_> {
     fn condition(&self, population: &Population) -> Result<Option<Expr>, WorkFailure> {
         Ok(match population {
             Population::Everything => None,
-            Population::Except(filter) => Some(Expr::IsNotTrue(Box::new(self.scope.predicate(filter)?))),
+            Population::Except(filter) => {
+                Some(Expr::IsNotTrue(Box::new(self.scope.predicate(filter)?)))
+            }
             Population::Where(filter) => Some(self.scope.predicate(filter)?),
         })
     }
@@ -223,11 +243,20 @@ impl Query<'_> {
     /// The keys that vary, as group expressions with the wire's names. The country does not vary.
     fn key_columns(&self) -> Result<Vec<Expr>, WorkFailure> {
         let varying = self.varying_keys();
-        varying.map(|(i, level)| Ok(self.scope.value(level)?.alias(mayag_protocol::columns::key_column(i)))).collect()
+        varying
+            .map(|(i, level)| {
+                Ok(self.scope.value(level)?.alias(mayag_protocol::columns::key_column(i)))
+            })
+            .collect()
     }
 
     fn varying_keys(&self) -> impl Iterator<Item = (usize, &LevelRef)> {
-        self.work.release.keys.iter().enumerate().filter(|(_, level)| level.column.as_str() != COUNTRY_COLUMN)
+        self.work
+            .release
+            .keys
+            .iter()
+            .enumerate()
+            .filter(|(_, level)| level.column.as_str() != COUNTRY_COLUMN)
     }
 
     /// A column that exists above the barrier.
@@ -236,7 +265,11 @@ impl Query<'_> {
         match self.scope.dataset.column(name).map(|column| &column.kind) {
             Some(Kind::Hidden {}) | None => Err(WorkFailure::Broken),
             Some(
-                Kind::Category { .. } | Kind::Date {} | Kind::Measure { .. } | Kind::Number {} | Kind::Unit {},
+                Kind::Category { .. }
+                | Kind::Date {}
+                | Kind::Measure { .. }
+                | Kind::Number {}
+                | Kind::Unit {},
             ) => Ok(name),
         }
     }
@@ -247,9 +280,11 @@ impl Query<'_> {
             Predicate::All(parts) if parts.is_empty() => None,
             rows => Some(self.scope.predicate(rows)?),
         };
-        let table = RowPolicyTable::new(&self.mapped.view, owner, &self.columns()?, self.scan_rows)?;
+        let table =
+            RowPolicyTable::new(&self.mapped.view, owner, &self.columns()?, self.scan_rows)?;
         let source = provider_as_source(Arc::new(table));
-        let mut plan = LogicalPlanBuilder::scan(self.scope.dataset.name.as_str(), source, None).map_err(engine)?;
+        let mut plan = LogicalPlanBuilder::scan(self.scope.dataset.name.as_str(), source, None)
+            .map_err(engine)?;
         if self.work.release.filter != Predicate::everything() {
             plan = plan.filter(self.scope.predicate(&self.work.release.filter)?).map_err(engine)?;
         }
@@ -291,10 +326,14 @@ impl Query<'_> {
     /// optimiser only constants are folded; the view below is optimised in full, on its own.
     async fn collect(&self, plan: LogicalPlan) -> Result<RecordBatch, WorkFailure> {
         let state = self.datasets.session().state();
-        let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(engine)?;
+        let plan = state
+            .analyzer()
+            .execute_and_check(plan, state.config_options(), |_, _| {})
+            .map_err(engine)?;
         let constants = Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())]);
         let plan = constants.optimize(plan, &state, |_, _| {}).map_err(engine)?;
-        let plan = state.query_planner().create_physical_plan(&plan, &state).await.map_err(engine)?;
+        let plan =
+            state.query_planner().create_physical_plan(&plan, &state).await.map_err(engine)?;
         gate::release(&plan)?;
         let schema = plan.schema();
         let batches = collect(plan, state.task_ctx()).await.map_err(engine)?;

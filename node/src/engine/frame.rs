@@ -84,7 +84,8 @@ pub(super) enum FrameError {
 impl Reply {
     /// The frame, length included.
     pub(super) fn frame(&self) -> Result<Vec<u8>, FrameError> {
-        let json = |value: Result<Vec<u8>, serde_json::Error>| value.map_err(|_| FrameError::Nonsense);
+        let json =
+            |value: Result<Vec<u8>, serde_json::Error>| value.map_err(|_| FrameError::Nonsense);
         let (kind, body) = match self {
             Self::Cells(bytes) => (b'c', bytes.clone()),
             Self::Checked(findings) => (b'k', json(serde_json::to_vec(findings))?),
@@ -150,7 +151,10 @@ pub(super) fn read_request(from: &mut impl Read) -> Result<Option<Vec<u8>>, Fram
 }
 
 fn frame(kind: u8, body: &[u8], longest: u32) -> Result<Vec<u8>, FrameError> {
-    let length = u32::try_from(body.len() + 1).ok().filter(|length| *length <= longest).ok_or(FrameError::Nonsense)?;
+    let length = u32::try_from(body.len() + 1)
+        .ok()
+        .filter(|length| *length <= longest)
+        .ok_or(FrameError::Nonsense)?;
     let mut bytes = Vec::with_capacity(body.len() + 5);
     bytes.extend(length.to_le_bytes());
     bytes.push(kind);
@@ -164,7 +168,8 @@ mod tests {
 
     #[tokio::test]
     async fn replies_read_back() {
-        for reply in [Reply::Ready, Reply::Cells(vec![1, 2, 3]), Reply::Failed(WorkFailure::Memory)] {
+        for reply in [Reply::Ready, Reply::Cells(vec![1, 2, 3]), Reply::Failed(WorkFailure::Memory)]
+        {
             let frame = reply.frame().unwrap();
             let read = Reply::read(&mut frame.as_slice()).await.unwrap();
             assert_eq!(format!("{read:?}"), format!("{reply:?}"));
@@ -173,10 +178,21 @@ mod tests {
 
     #[tokio::test]
     async fn nonsense_and_cut_frames_are_refused() {
-        for bytes in [&[][..], &[0, 0, 0, 0], &[255, 255, 255, 255, b'r'], &[2, 0, 0, 0, b'r'], &[1, 0, 0, 0, b'x']] {
+        for bytes in [
+            &[][..],
+            &[0, 0, 0, 0],
+            &[255, 255, 255, 255, b'r'],
+            &[2, 0, 0, 0, b'r'],
+            &[1, 0, 0, 0, b'x'],
+        ] {
             assert!(Reply::read(&mut &*bytes).await.is_err(), "{bytes:?}");
         }
-        for bytes in [&[0, 0, 0, 0][..], &[255, 255, 255, 255, b'q'], &[3, 0, 0, 0, b'q'], &[1, 0, 0, 0, b'x']] {
+        for bytes in [
+            &[0, 0, 0, 0][..],
+            &[255, 255, 255, 255, b'q'],
+            &[3, 0, 0, 0, b'q'],
+            &[1, 0, 0, 0, b'x'],
+        ] {
             assert!(read_request(&mut &*bytes).is_err(), "{bytes:?}");
         }
     }

@@ -49,7 +49,8 @@ pub(super) fn release(plan: &Arc<dyn ExecutionPlan>) -> Result<(), WorkFailure> 
 fn walk(plan: &Arc<dyn ExecutionPlan>, allowed: fn(&str, bool) -> bool) -> Result<(), WorkFailure> {
     fn step(plan: &Arc<dyn ExecutionPlan>, below: bool, allowed: fn(&str, bool) -> bool) -> bool {
         let below_next = below || plan.name() == "BarrierExec";
-        allowed(plan.name(), below) && plan.children().into_iter().all(|child| step(child, below_next, allowed))
+        allowed(plan.name(), below)
+            && plan.children().into_iter().all(|child| step(child, below_next, allowed))
     }
     if step(plan, false, allowed) { Ok(()) } else { Err(WorkFailure::Broken) }
 }

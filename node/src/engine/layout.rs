@@ -49,7 +49,11 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(release: &Release) -> Self {
-        let mut layout = Self { populations: vec![Population::Everything], summed: Vec::new(), measures: Vec::new() };
+        let mut layout = Self {
+            populations: vec![Population::Everything],
+            summed: Vec::new(),
+            measures: Vec::new(),
+        };
         for measure in &release.wire {
             let protection = layout.protection(measure);
             layout.measures.push(protection);
@@ -62,11 +66,18 @@ impl Layout {
             None => (0, None),
             Some(filter) => {
                 let population = index_of(&mut self.populations, Population::Where(filter.clone()));
-                (population, Some(index_of(&mut self.populations, Population::Except(filter.clone()))))
+                (
+                    population,
+                    Some(index_of(&mut self.populations, Population::Except(filter.clone()))),
+                )
             }
         };
         let summed = of.summed_column().map(|column| Summed { column: column.clone(), population });
-        Protection { population, rest, summed: summed.map(|summed| index_of(&mut self.summed, summed)) }
+        Protection {
+            population,
+            rest,
+            summed: summed.map(|summed| index_of(&mut self.summed, summed)),
+        }
     }
 
     /// Whether distinct units are a measure, so that bounds do not serve.
@@ -87,8 +98,13 @@ fn index_of<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
 pub(super) fn number_of(dataset: &Dataset, column: &ColumnName) -> Result<Number, WorkFailure> {
     match dataset.column(column.as_str()).map(|column| &column.kind) {
         Some(Kind::Measure { number, .. }) => Ok(*number),
-        Some(Kind::Category { .. } | Kind::Date {} | Kind::Hidden {} | Kind::Number {} | Kind::Unit {}) | None => {
-            Err(WorkFailure::Broken)
-        }
+        Some(
+            Kind::Category { .. }
+            | Kind::Date {}
+            | Kind::Hidden {}
+            | Kind::Number {}
+            | Kind::Unit {},
+        )
+        | None => Err(WorkFailure::Broken),
     }
 }

@@ -6,7 +6,9 @@
 use datafusion::arrow::array::{ArrayRef, AsArray, Date32Array};
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::common::{Result, ScalarValue, exec_err};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use mayag_policies::shape::Grain;
 use std::sync::Arc;
 
@@ -27,7 +29,9 @@ pub(super) fn start(grain: Grain, day: i32) -> i32 {
 /// The first day of the period after the one that the day is in.
 pub(super) fn next(grain: Grain, day: i32) -> i32 {
     let (year, month) = year_and_month(i64::from(day));
-    let after = |year: i64, month: i64| if month > 12 { first_day(year + 1, month - 12) } else { first_day(year, month) };
+    let after = |year: i64, month: i64| {
+        if month > 12 { first_day(year + 1, month - 12) } else { first_day(year, month) }
+    };
     match grain {
         Grain::Day => day.saturating_add(1),
         Grain::Month => after(year, month + 1),
@@ -103,12 +107,13 @@ impl ScalarUDFImpl for PeriodStart {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match args.args.first() {
             Some(ColumnarValue::Array(array)) => {
-                let days: Date32Array = array.as_primitive::<Date32Type>().unary(|day| start(self.grain, day));
+                let days: Date32Array =
+                    array.as_primitive::<Date32Type>().unary(|day| start(self.grain, day));
                 Ok(ColumnarValue::Array(Arc::new(days) as ArrayRef))
             }
-            Some(ColumnarValue::Scalar(ScalarValue::Date32(day))) => {
-                Ok(ColumnarValue::Scalar(ScalarValue::Date32(day.map(|day| start(self.grain, day)))))
-            }
+            Some(ColumnarValue::Scalar(ScalarValue::Date32(day))) => Ok(ColumnarValue::Scalar(
+                ScalarValue::Date32(day.map(|day| start(self.grain, day))),
+            )),
             Some(ColumnarValue::Scalar(_)) | None => exec_err!("not a date"),
         }
     }

@@ -58,7 +58,9 @@ pub enum PoolError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Data(Vec<Finding>),
     /// A worker ended or answered something else.
-    #[error("the worker process did not answer: is it the same version of the program, and is there memory enough?")]
+    #[error(
+        "the worker process did not answer: is it the same version of the program, and is there memory enough?"
+    )]
     NoAnswer,
     /// The sources or views are wrong.
     #[error(transparent)]
@@ -110,14 +112,22 @@ impl WorkerPool {
         match self.ask(&Request::Check {}, Instant::now() + CHECK).await {
             Ok(Reply::Checked(findings)) if findings.is_empty() => Ok(()),
             Ok(Reply::Checked(findings)) => Err(PoolError::Data(findings)),
-            Ok(Reply::Cells(_) | Reply::Failed(_) | Reply::Problem(_) | Reply::Ready) | Err(_) => Err(PoolError::NoAnswer),
+            Ok(Reply::Cells(_) | Reply::Failed(_) | Reply::Problem(_) | Reply::Ready) | Err(_) => {
+                Err(PoolError::NoAnswer)
+            }
         }
     }
 
     /// Works on a release until the deadline. Dropping the future kills the worker.
-    pub async fn run(&self, job: Work, deadline: Instant) -> Result<Unprotected<RawCells>, WorkFailure> {
+    pub async fn run(
+        &self,
+        job: Work,
+        deadline: Instant,
+    ) -> Result<Unprotected<RawCells>, WorkFailure> {
         match self.ask(&Request::work(&job), deadline).await? {
-            Reply::Cells(bytes) => RawCells::from_ipc(&bytes, &job.release, job.protections).map(Unprotected::new),
+            Reply::Cells(bytes) => {
+                RawCells::from_ipc(&bytes, &job.release, job.protections).map(Unprotected::new)
+            }
             Reply::Failed(failure) => Err(failure),
             Reply::Checked(_) | Reply::Problem(_) | Reply::Ready => Err(WorkFailure::Broken),
         }
@@ -137,9 +147,12 @@ impl WorkerPool {
 
     async fn ask(&self, message: &Request, deadline: Instant) -> Result<Reply, WorkFailure> {
         let frame = request(message).map_err(|_| WorkFailure::Broken)?;
-        let mut lease = timeout_at(deadline, Lease::take(&self.shared)).await.map_err(|_| WorkFailure::TimedOut)??;
+        let mut lease = timeout_at(deadline, Lease::take(&self.shared))
+            .await
+            .map_err(|_| WorkFailure::TimedOut)??;
         let began = Instant::now();
-        let reply = timeout_at(deadline, lease.ask(&frame)).await.map_err(|_| WorkFailure::TimedOut)?;
+        let reply =
+            timeout_at(deadline, lease.ask(&frame)).await.map_err(|_| WorkFailure::TimedOut)?;
         let reply = reply.map_err(|_| WorkFailure::Broken)?;
         // A worker that ran out of memory keeps what its allocator holds: a new one starts clean.
         if !matches!(reply, Reply::Failed(WorkFailure::Memory)) {
@@ -193,12 +206,15 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()
             .map_err(PoolError::Start)?;
-        let (input, output) = child.stdin.take().zip(child.stdout.take()).ok_or(PoolError::NoAnswer)?;
+        let (input, output) =
+            child.stdin.take().zip(child.stdout.take()).ok_or(PoolError::NoAnswer)?;
         let mut worker = Self { child, input, output, busy: Duration::ZERO };
         match timeout(START, worker.ask(begin)).await {
             Ok(Ok(Reply::Ready)) => Ok(worker),
             Ok(Ok(Reply::Problem(problem))) => Err(problem.into()),
-            Ok(Ok(Reply::Cells(_) | Reply::Checked(_) | Reply::Failed(_)) | Err(_)) | Err(_) => Err(PoolError::NoAnswer),
+            Ok(Ok(Reply::Cells(_) | Reply::Checked(_) | Reply::Failed(_)) | Err(_)) | Err(_) => {
+                Err(PoolError::NoAnswer)
+            }
         }
     }
 
@@ -222,7 +238,11 @@ impl<'a> Lease<'a> {
             let worker = shared.idle.lock().await.recv().await.ok_or(WorkFailure::Broken)?;
             let mut lease = Self { shared, worker: Some(worker) };
             // One that ended while it waited is replaced by dropping its lease.
-            if lease.worker.as_mut().is_some_and(|worker| matches!(worker.child.try_wait(), Ok(None))) {
+            if lease
+                .worker
+                .as_mut()
+                .is_some_and(|worker| matches!(worker.child.try_wait(), Ok(None)))
+            {
                 return Ok(lease);
             }
         }

@@ -37,7 +37,9 @@ impl Scope<'_> {
         match predicate {
             Predicate::All(parts) => self.combine(parts, Operator::And, true),
             Predicate::Any(parts) => self.combine(parts, Operator::Or, false),
-            Predicate::Compare { level, comparison, value } => self.compare(level, *comparison, value),
+            Predicate::Compare { level, comparison, value } => {
+                self.compare(level, *comparison, value)
+            }
             Predicate::In { level, values } => self.one_of(level, values),
             Predicate::IsNull { level } => Ok(Expr::IsNull(Box::new(self.level(level)?.column()))),
             Predicate::Not(part) => Ok(Expr::Not(Box::new(self.predicate(part)?))),
@@ -52,7 +54,12 @@ impl Scope<'_> {
         })
     }
 
-    fn combine(&self, parts: &[Predicate], operator: Operator, empty: bool) -> Result<Expr, WorkFailure> {
+    fn combine(
+        &self,
+        parts: &[Predicate],
+        operator: Operator,
+        empty: bool,
+    ) -> Result<Expr, WorkFailure> {
         let parts = parts.iter().map(|part| self.predicate(part)).collect::<Result<Vec<_>, _>>()?;
         Ok(balanced(parts, operator).unwrap_or_else(|| lit(empty)))
     }
@@ -62,17 +69,27 @@ impl Scope<'_> {
             return Ok(Level::Text(lit(self.country.as_str())));
         }
         let column = Expr::Column(Column::new_unqualified(level.column.as_str()));
-        match (&self.dataset.column(level.column.as_str()).ok_or(WorkFailure::Broken)?.kind, level.grain) {
+        match (
+            &self.dataset.column(level.column.as_str()).ok_or(WorkFailure::Broken)?.kind,
+            level.grain,
+        ) {
             (Kind::Category { .. }, None) => Ok(Level::Text(column)),
             (Kind::Date {}, grain) => Ok(Level::Date(column, grain.unwrap_or(Grain::Day))),
             (Kind::Number {}, None) => Ok(Level::Number(column)),
             // The decision refuses these long before; nothing here may depend on that.
             (Kind::Category { .. } | Kind::Number {}, Some(_))
-            | (Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {}, _) => Err(WorkFailure::Broken),
+            | (Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {}, _) => {
+                Err(WorkFailure::Broken)
+            }
         }
     }
 
-    fn compare(&self, level: &LevelRef, comparison: Comparison, value: &Literal) -> Result<Expr, WorkFailure> {
+    fn compare(
+        &self,
+        level: &LevelRef,
+        comparison: Comparison,
+        value: &Literal,
+    ) -> Result<Expr, WorkFailure> {
         let operator = match comparison {
             Comparison::Equal => Operator::Eq,
             Comparison::Greater => Operator::Gt,
@@ -82,12 +99,20 @@ impl Scope<'_> {
             Comparison::NotEqual => Operator::NotEq,
         };
         match (self.level(level)?, value) {
-            (Level::Date(column, grain), Literal::Date(day)) => Ok(compare_period(column, grain, comparison, *day)),
-            (Level::Number(column), Literal::Int(number)) => Ok(binary(column, operator, lit(*number))),
-            (Level::Text(column), Literal::Text(text)) => Ok(binary(column, operator, lit(text.as_str()))),
+            (Level::Date(column, grain), Literal::Date(day)) => {
+                Ok(compare_period(column, grain, comparison, *day))
+            }
+            (Level::Number(column), Literal::Int(number)) => {
+                Ok(binary(column, operator, lit(*number)))
+            }
+            (Level::Text(column), Literal::Text(text)) => {
+                Ok(binary(column, operator, lit(text.as_str())))
+            }
             (Level::Date(..), Literal::Bool(_) | Literal::Int(_) | Literal::Text(_))
             | (Level::Number(_), Literal::Bool(_) | Literal::Date(_) | Literal::Text(_))
-            | (Level::Text(_), Literal::Bool(_) | Literal::Date(_) | Literal::Int(_)) => Err(WorkFailure::Broken),
+            | (Level::Text(_), Literal::Bool(_) | Literal::Date(_) | Literal::Int(_)) => {
+                Err(WorkFailure::Broken)
+            }
         }
     }
 
@@ -98,10 +123,15 @@ impl Scope<'_> {
         };
         if coarse {
             let parts = values.iter().map(|value| self.compare(level, Comparison::Equal, value));
-            return Ok(balanced(parts.collect::<Result<_, _>>()?, Operator::Or).unwrap_or_else(|| lit(false)));
+            return Ok(balanced(parts.collect::<Result<_, _>>()?, Operator::Or)
+                .unwrap_or_else(|| lit(false)));
         }
         let of = self.level(level)?;
-        let list = values.iter().map(|value| of.constant(value)).collect::<Option<Vec<_>>>().ok_or(WorkFailure::Broken)?;
+        let list = values
+            .iter()
+            .map(|value| of.constant(value))
+            .collect::<Option<Vec<_>>>()
+            .ok_or(WorkFailure::Broken)?;
         Ok(if list.is_empty() { lit(false) } else { of.column().in_list(list, false) })
     }
 }
@@ -133,7 +163,8 @@ fn compare_period(column: Expr, grain: Grain, comparison: Comparison, day: i32) 
     let at_least = |column: Expr, day: i32| binary(column, Operator::GtEq, date(day));
     let before = |column: Expr, day: i32| binary(column, Operator::Lt, date(day));
     // A day that starts no period equals no period: `from == after`, an empty range that is still null for null.
-    let equal = |column: Expr| binary(at_least(column.clone(), from), Operator::And, before(column, after));
+    let equal =
+        |column: Expr| binary(at_least(column.clone(), from), Operator::And, before(column, after));
     match comparison {
         Comparison::Equal if grain == Grain::Day => binary(column, Operator::Eq, date(day)),
         Comparison::NotEqual if grain == Grain::Day => binary(column, Operator::NotEq, date(day)),

@@ -12,10 +12,33 @@ use std::sync::Arc;
 
 /// Scalar functions that an operator's view may name besides those of questions. None depends on time or chance.
 const VIEW_FUNCTIONS: &[&str] = &[
-    "arrow_cast", "ascii", "bit_length", "chr", "contains", "ends_with", "find_in_set", "from_unixtime", "initcap",
-    "lpad", "octet_length", "overlay", "repeat", "replace", "reverse", "rpad", "split_part", "substr_index", "to_char",
-    "to_date", "to_hex", "to_timestamp", "to_timestamp_micros", "to_timestamp_millis", "to_timestamp_seconds",
-    "to_unixtime", "translate",
+    "arrow_cast",
+    "ascii",
+    "bit_length",
+    "chr",
+    "contains",
+    "ends_with",
+    "find_in_set",
+    "from_unixtime",
+    "initcap",
+    "lpad",
+    "octet_length",
+    "overlay",
+    "repeat",
+    "replace",
+    "reverse",
+    "rpad",
+    "split_part",
+    "substr_index",
+    "to_char",
+    "to_date",
+    "to_hex",
+    "to_timestamp",
+    "to_timestamp_micros",
+    "to_timestamp_millis",
+    "to_timestamp_seconds",
+    "to_unixtime",
+    "translate",
 ];
 
 /// A session of `cores` partitions and `memory` bytes. It reads local files: the only SQL that reaches it is the

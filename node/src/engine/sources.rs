@@ -10,7 +10,9 @@ use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::json::JsonFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::listing::{
+    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
+};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -91,7 +93,9 @@ pub struct View {
 #[serde(rename_all = "snake_case")]
 pub enum SourceProblem {
     /// The view has a column of another type than the catalogue.
-    #[error("dataset `{dataset}`: column `{column}` is {found}, the catalogue says {expected}: add a CAST to the view")]
+    #[error(
+        "dataset `{dataset}`: column `{column}` is {found}, the catalogue says {expected}: add a CAST to the view"
+    )]
     ColumnType {
         /// The dataset.
         dataset: DatasetName,
@@ -174,7 +178,10 @@ pub(super) struct Mapped {
 
 impl std::fmt::Debug for Datasets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Datasets").field("country", &self.country).field("datasets", &self.datasets.len()).finish()
+        f.debug_struct("Datasets")
+            .field("country", &self.country)
+            .field("datasets", &self.datasets.len())
+            .finish()
     }
 }
 
@@ -206,7 +213,8 @@ impl Datasets {
         let mut datasets = BTreeMap::new();
         for view in &config.datasets {
             let dataset = catalogue.dataset(view.name.as_str());
-            let dataset = dataset.ok_or_else(|| SourceProblem::UnknownDataset(view.name.clone()))?.clone();
+            let dataset =
+                dataset.ok_or_else(|| SourceProblem::UnknownDataset(view.name.clone()))?.clone();
             let plan = view.plan(&session).await?;
             check_columns(&dataset, &plan)?;
             if datasets.insert(view.name.clone(), Mapped { dataset, view: plan }).is_some() {
@@ -250,7 +258,10 @@ impl Source {
         let url = ListingTableUrl::parse(self.path.to_string_lossy()).map_err(|_| unreadable())?;
         let (format, extension): (Arc<dyn FileFormat>, &str) = match self.format {
             // A quoted value may hold a line break: a file is then never split between them.
-            Format::Csv => (Arc::new(CsvFormat::default().with_has_header(true).with_newlines_in_values(true)), "csv"),
+            Format::Csv => (
+                Arc::new(CsvFormat::default().with_has_header(true).with_newlines_in_values(true)),
+                "csv",
+            ),
             Format::Ndjson => (Arc::new(JsonFormat::default()), "ndjson"),
             Format::Parquet => (Arc::new(ParquetFormat::default()), "parquet"),
         };
@@ -260,7 +271,9 @@ impl Source {
         let schema = match self.format {
             Format::Csv => self.csv_schema(session, &options).await?,
             Format::Ndjson => self.declared(),
-            Format::Parquet => options.infer_schema(&session.state(), &url).await.map_err(|_| unreadable())?,
+            Format::Parquet => {
+                options.infer_schema(&session.state(), &url).await.map_err(|_| unreadable())?
+            }
         };
         if schema.fields().is_empty() {
             return Err(unreadable());
@@ -270,20 +283,29 @@ impl Source {
     }
 
     fn declared(&self) -> SchemaRef {
-        let fields = self.columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), true));
+        let fields = self
+            .columns
+            .iter()
+            .map(|column| Field::new(&column.name, column.kind.data_type(), true));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
     /// The header gives the names in their order, `columns` the types. The engine reads columns by position, so every
     /// file of a folder must have the same header.
-    async fn csv_schema(&self, session: &SessionContext, options: &ListingOptions) -> Result<SchemaRef, SourceProblem> {
+    async fn csv_schema(
+        &self,
+        session: &SessionContext,
+        options: &ListingOptions,
+    ) -> Result<SchemaRef, SourceProblem> {
         let unreadable = || SourceProblem::Unreadable(self.name.clone());
         let mut names: Option<Vec<String>> = None;
         for file in self.files().map_err(|_| unreadable())? {
             let url = ListingTableUrl::parse(file.to_string_lossy()).map_err(|_| unreadable())?;
             let options = ListingOptions::new(Arc::clone(&options.format)).with_file_extension("");
-            let schema = options.infer_schema(&session.state(), &url).await.map_err(|_| unreadable())?;
-            let of_file: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+            let schema =
+                options.infer_schema(&session.state(), &url).await.map_err(|_| unreadable())?;
+            let of_file: Vec<String> =
+                schema.fields().iter().map(|field| field.name().clone()).collect();
             match &names {
                 None => names = Some(of_file),
                 Some(names) if *names == of_file => {}
@@ -297,7 +319,11 @@ impl Source {
         }
         let field = |name: &String| {
             let declared = self.columns.iter().find(|column| column.name == *name);
-            Field::new(name, declared.map_or(DataType::Utf8, |column| column.kind.data_type()), true)
+            Field::new(
+                name,
+                declared.map_or(DataType::Utf8, |column| column.kind.data_type()),
+                true,
+            )
         };
         Ok(Arc::new(Schema::new(names.iter().map(field).collect::<Vec<_>>())))
     }
@@ -334,13 +360,19 @@ impl View {
 fn check_columns(dataset: &Dataset, plan: &LogicalPlan) -> Result<(), SourceProblem> {
     for column in &dataset.columns {
         let named = || (dataset.name.clone(), column.name.clone());
-        let mut found = plan.schema().fields().iter().filter(|field| field.name() == column.name.as_str());
+        let mut found =
+            plan.schema().fields().iter().filter(|field| field.name() == column.name.as_str());
         match (found.next(), found.next()) {
             (Some(field), None) if fits(&column.kind, field.data_type()) => {}
             (Some(field), None) => {
                 let (dataset, column_name) = named();
                 let (found, expected) = (field.data_type().to_string(), sql_type(&column.kind));
-                return Err(SourceProblem::ColumnType { dataset, column: column_name, found, expected });
+                return Err(SourceProblem::ColumnType {
+                    dataset,
+                    column: column_name,
+                    found,
+                    expected,
+                });
             }
             (None, _) if matches!(column.kind, Kind::Hidden {}) => {}
             (None, _) => {
@@ -380,7 +412,9 @@ fn sql_type(kind: &Kind) -> String {
     match kind {
         Kind::Category { .. } | Kind::Hidden {} | Kind::Unit {} => "VARCHAR".to_owned(),
         Kind::Date {} => "DATE".to_owned(),
-        Kind::Measure { number: Number::Decimal { precision, scale }, .. } => format!("DECIMAL({precision},{scale})"),
+        Kind::Measure { number: Number::Decimal { precision, scale }, .. } => {
+            format!("DECIMAL({precision},{scale})")
+        }
         Kind::Measure { number: Number::Float, .. } => "DOUBLE".to_owned(),
         Kind::Measure { number: Number::Integer, .. } | Kind::Number {} => "BIGINT".to_owned(),
     }

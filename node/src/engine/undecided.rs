@@ -73,9 +73,11 @@ impl ScalarUDFImpl for Undecided {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
-        let keys = args.args.into_iter().map(|key| key.into_array(rows)).collect::<Result<Vec<_>>>()?;
+        let keys =
+            args.args.into_iter().map(|key| key.into_array(rows)).collect::<Result<Vec<_>>>()?;
         let rows = converter(&self.cells.types)?.convert_columns(&keys)?;
-        let found: BooleanArray = rows.iter().map(|row| Some(self.cells.keys.contains(row.as_ref()))).collect();
+        let found: BooleanArray =
+            rows.iter().map(|row| Some(self.cells.keys.contains(row.as_ref()))).collect();
         Ok(ColumnarValue::Array(Arc::new(found)))
     }
 }

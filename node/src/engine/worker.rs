@@ -57,7 +57,10 @@ fn serve() -> Result<(), Ended> {
     limit(Resource::Cpu, PROCESSOR_SECONDS)?;
 
     let (send, requests) = mpsc::channel(1);
-    std::thread::Builder::new().name("requests".to_owned()).spawn(move || read_on(&send)).map_err(|_| Ended::System)?;
+    std::thread::Builder::new()
+        .name("requests".to_owned())
+        .spawn(move || read_on(&send))
+        .map_err(|_| Ended::System)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(begin.limits.cores.max(1))
         .max_blocking_threads(begin.limits.cores.max(1) * 2)
@@ -73,7 +76,8 @@ fn serve() -> Result<(), Ended> {
 
 /// The soft limit and the hard limit: nothing in this process can raise it again.
 fn limit(resource: Resource, value: u64) -> Result<(), Ended> {
-    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).map_err(|_| Ended::System)
+    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+        .map_err(|_| Ended::System)
 }
 
 /// Reads requests until the pipe ends; then the channel closes.
@@ -88,10 +92,11 @@ fn read_on(send: &mpsc::Sender<Vec<u8>>) {
 
 async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(), Ended> {
     let Begin { limits, setup } = begin;
-    let datasets = match Datasets::open(&setup.sources, &setup.catalogue, &setup.country, limits).await {
-        Ok(datasets) => datasets,
-        Err(problem) => return write(&Reply::Problem(problem)),
-    };
+    let datasets =
+        match Datasets::open(&setup.sources, &setup.catalogue, &setup.country, limits).await {
+            Ok(datasets) => datasets,
+            Err(problem) => return write(&Reply::Problem(problem)),
+        };
     write(&Reply::Ready)?;
     while let Some(request) = requests.recv().await {
         let request: Request = serde_json::from_slice(&request).map_err(|_| Ended::Pipe)?;

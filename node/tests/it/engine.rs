@@ -1,6 +1,8 @@
 //! Seeded data, catalogues and pools for the tests of the engine, and a small generator of releases with their SQL.
 
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use mayag_disclosure::{Protected, Protections, protect};
 use mayag_node::engine::WorkFailure;
 use mayag_node::engine::cells::RawCells;
@@ -79,7 +81,9 @@ pub(crate) fn rows(seed: u64, count: usize, units: Option<u64>) -> Vec<Row> {
                 drug: (!dice.one_in(10)).then(|| drugs[dice.below(5) as usize].to_owned()),
                 code: dice.maybe(0).map(|_: i64| dice.below(4) as i64 - 1),
                 day: dice.maybe(0).map(|_: i32| 19_000 + dice.below(900) as i32),
-                mass: dice.maybe(0).map(|_: i128| (i128::from(dice.below(2_000_000)) - 300_000) * heavy),
+                mass: dice
+                    .maybe(0)
+                    .map(|_: i128| (i128::from(dice.below(2_000_000)) - 300_000) * heavy),
                 price: dice.maybe(0.0).map(|_: f64| (dice.below(100_000) as f64 - 20_000.0) / 7.0),
                 pieces: dice.maybe(0).map(|_: i64| dice.below(1_000) as i64 - 100),
             }
@@ -100,12 +104,16 @@ pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
         ("pieces", Arc::new(rows.iter().map(|row| row.pieces).collect::<Int64Array>())),
         ("secret", Arc::new(StringArray::from(secret))),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+    RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, true)),
+    )
+    .unwrap()
 }
 
 pub(crate) fn write_parquet(path: &Path, rows: &[Row]) {
     let batch = batch(rows);
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -192,7 +200,11 @@ impl Bench {
         Self { pool, folder }
     }
 
-    pub(crate) async fn run(&self, release: &Release, rows: &Predicate) -> Result<Protected<RawCells>, WorkFailure> {
+    pub(crate) async fn run(
+        &self,
+        release: &Release,
+        rows: &Predicate,
+    ) -> Result<Protected<RawCells>, WorkFailure> {
         self.run_under(release, rows, OPEN).await
     }
 
@@ -212,8 +224,19 @@ pub(crate) fn level(column: &str, grain: Option<Grain>) -> LevelRef {
     LevelRef { column: column.parse().unwrap(), grain }
 }
 
-pub(crate) fn release(dataset: &str, keys: &[LevelRef], filter: Predicate, wire: Vec<WireMeasure>) -> Release {
-    Release { dataset: dataset.parse().unwrap(), keys: keys.to_vec(), filter, wire, outputs: Vec::new() }
+pub(crate) fn release(
+    dataset: &str,
+    keys: &[LevelRef],
+    filter: Predicate,
+    wire: Vec<WireMeasure>,
+) -> Release {
+    Release {
+        dataset: dataset.parse().unwrap(),
+        keys: keys.to_vec(),
+        filter,
+        wire,
+        outputs: Vec::new(),
+    }
 }
 
 pub(crate) fn measure(of: MeasureOf) -> WireMeasure {

@@ -16,7 +16,9 @@ fn level_sql(level: &LevelRef) -> String {
     match (level.column.as_str(), level.grain) {
         ("country", _) => "'kr'".to_owned(),
         (column, None | Some(Grain::Day)) => column.to_owned(),
-        (column, Some(grain)) => format!("CAST(date_trunc('{}', {column}) AS DATE)", grain.as_str()),
+        (column, Some(grain)) => {
+            format!("CAST(date_trunc('{}', {column}) AS DATE)", grain.as_str())
+        }
     }
 }
 
@@ -68,9 +70,13 @@ fn measure_sql(measure: &WireMeasure) -> String {
         MeasureOf::NonNull(column) => format!("count({column})"),
         MeasureOf::Rows => "count(*)".to_owned(),
         MeasureOf::Sum { column, .. } => format!("sum({column})"),
-        MeasureOf::SumCentred { column, center } => format!("sum(CAST({column} AS DOUBLE) - {center}.0)"),
+        MeasureOf::SumCentred { column, center } => {
+            format!("sum(CAST({column} AS DOUBLE) - {center}.0)")
+        }
         MeasureOf::SumOfSquares { column, center } => {
-            format!("sum((CAST({column} AS DOUBLE) - {center}.0) * (CAST({column} AS DOUBLE) - {center}.0))")
+            format!(
+                "sum((CAST({column} AS DOUBLE) - {center}.0) * (CAST({column} AS DOUBLE) - {center}.0))"
+            )
         }
     };
     match &measure.filter {
@@ -88,9 +94,14 @@ fn release_sql(release: &Release, rows: &Predicate) -> String {
         columns.push(format!("{} AS {}", measure_sql(measure), value_column(i)));
     }
     let keys: Vec<String> = release.keys.iter().map(level_sql).collect();
-    let group = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
+    let group =
+        if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
     let (rows, filter) = (predicate_sql(rows), predicate_sql(&release.filter));
-    format!("SELECT {} FROM {} WHERE {rows} AND ({filter}){group}", columns.join(", "), release.dataset)
+    format!(
+        "SELECT {} FROM {} WHERE {rows} AND ({filter}){group}",
+        columns.join(", "),
+        release.dataset
+    )
 }
 
 fn any_day(dice: &mut Dice) -> i32 {
@@ -104,8 +115,13 @@ fn any_atom(dice: &mut Dice) -> (LevelRef, Vec<Literal>) {
     let texts = |dice: &mut Dice| Literal::Text(drugs[dice.below(4) as usize].to_owned());
     match dice.below(4) {
         0 => (level("drug", None), (0..3).map(|_| texts(dice)).collect()),
-        1 => (level("code", None), (0..2).map(|_| Literal::Int(dice.below(4) as i64 - 1)).collect()),
-        2 => (level("country", None), vec![Literal::Text(if dice.one_in(3) { "th" } else { "kr" }.to_owned())]),
+        1 => {
+            (level("code", None), (0..2).map(|_| Literal::Int(dice.below(4) as i64 - 1)).collect())
+        }
+        2 => (
+            level("country", None),
+            vec![Literal::Text(if dice.one_in(3) { "th" } else { "kr" }.to_owned())],
+        ),
         _ => {
             let grain = Grain::ALL[dice.below(4) as usize];
             (level("day", Some(grain)), (0..3).map(|_| Literal::Date(any_day(dice))).collect())
@@ -128,7 +144,11 @@ fn any_predicate(dice: &mut Dice, depth: u32) -> Predicate {
             let (level, mut values) = any_atom(dice);
             use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
             let all = [Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual];
-            Predicate::Compare { level, comparison: all[dice.below(6) as usize], value: values.pop().unwrap() }
+            Predicate::Compare {
+                level,
+                comparison: all[dice.below(6) as usize],
+                value: values.pop().unwrap(),
+            }
         }
     }
 }
@@ -179,18 +199,29 @@ pub(crate) fn any_release(dice: &mut Dice, dataset: &str) -> Release {
 }
 
 /// The rows of a batch by their keys; floats apart, because their sums depend on the order of addition.
-fn by_key(batch: &RecordBatch, release: &Release) -> BTreeMap<Vec<String>, Vec<Result<String, f64>>> {
+fn by_key(
+    batch: &RecordBatch,
+    release: &Release,
+) -> BTreeMap<Vec<String>, Vec<Result<String, f64>>> {
     let text = |column: &ArrayRef, row: usize| {
-        if column.is_null(row) { "null".to_owned() } else { array_value_to_string(column, row).unwrap() }
+        if column.is_null(row) {
+            "null".to_owned()
+        } else {
+            array_value_to_string(column, row).unwrap()
+        }
     };
     let value = |column: &ArrayRef, row: usize| match column.data_type() {
-        DataType::Float64 if column.is_valid(row) => Err(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Float64 if column.is_valid(row) => {
+            Err(column.as_primitive::<Float64Type>().value(row))
+        }
         _ => Ok(text(column, row)),
     };
     let found: BTreeMap<_, _> = (0..batch.num_rows())
         .map(|row| {
-            let keys = (0..release.keys.len()).map(|i| text(batch.column_by_name(&key_column(i)).unwrap(), row));
-            let values = (0..release.wire.len()).map(|i| value(batch.column_by_name(&value_column(i)).unwrap(), row));
+            let keys = (0..release.keys.len())
+                .map(|i| text(batch.column_by_name(&key_column(i)).unwrap(), row));
+            let values = (0..release.wire.len())
+                .map(|i| value(batch.column_by_name(&value_column(i)).unwrap(), row));
             (keys.collect(), values.collect())
         })
         .collect();
@@ -204,7 +235,9 @@ fn assert_same(found: &RecordBatch, expected: &RecordBatch, release: &Release, s
     for ((key, found), expected) in found.iter().zip(expected.values()) {
         for (found, expected) in found.iter().zip(expected) {
             let same = match (found, expected) {
-                (Err(found), Err(expected)) => (found - expected).abs() <= 1e-9 * expected.abs().max(1e3),
+                (Err(found), Err(expected)) => {
+                    (found - expected).abs() <= 1e-9 * expected.abs().max(1e3)
+                }
                 (found, expected) => found == expected,
             };
             assert!(same, "{sql}\n{key:?}: found {found:?}, expected {expected:?}");
@@ -239,9 +272,11 @@ async fn random_releases_equal_sql() {
     let mut cells = 0;
     for round in 0..400 {
         let release = any_release(&mut dice, if round % 2 == 0 { "incidents" } else { "visits" });
-        let owner = if dice.one_in(2) { Predicate::everything() } else { any_predicate(&mut dice, 1) };
+        let owner =
+            if dice.one_in(2) { Predicate::everything() } else { any_predicate(&mut dice, 1) };
         let sql = release_sql(&release, &owner);
-        let found = bench.run(&release, &owner).await.unwrap_or_else(|failure| panic!("{sql}\n{failure}"));
+        let found =
+            bench.run(&release, &owner).await.unwrap_or_else(|failure| panic!("{sql}\n{failure}"));
         let found = found.cells().to_batch().unwrap();
         cells += found.num_rows();
         assert_same(&found, &expected(&context, &sql).await, &release, &sql);
@@ -289,7 +324,13 @@ fn sums_by_drug(dataset: &str, more: &[MeasureOf]) -> Release {
 }
 
 fn drugs(batch: &RecordBatch) -> Vec<Option<String>> {
-    batch.column_by_name("k0").unwrap().as_string::<i32>().iter().map(|drug| drug.map(str::to_owned)).collect()
+    batch
+        .column_by_name("k0")
+        .unwrap()
+        .as_string::<i32>()
+        .iter()
+        .map(|drug| drug.map(str::to_owned))
+        .collect()
 }
 
 #[tokio::test]
@@ -297,8 +338,11 @@ async fn exact_units_and_contributions_equal_a_naive_count() {
     use mayag_disclosure::Cells;
     let (incidents, visits) = (rows(21, 3_000, None), rows(22, 3_000, Some(40)));
     let bench = Bench::new(&incidents, &visits, |_| {}).await;
-    for (dataset, data, more) in [("incidents", &incidents, &[][..]), ("visits", &visits, &[MeasureOf::DistinctUnits])] {
-        let protected = bench.run(&sums_by_drug(dataset, more), &Predicate::everything()).await.unwrap();
+    for (dataset, data, more) in
+        [("incidents", &incidents, &[][..]), ("visits", &visits, &[MeasureOf::DistinctUnits])]
+    {
+        let protected =
+            bench.run(&sums_by_drug(dataset, more), &Predicate::everything()).await.unwrap();
         let cells = protected.cells();
         let names = drugs(&cells.to_batch().unwrap());
         assert_eq!(names.len(), 6);
@@ -307,10 +351,15 @@ async fn exact_units_and_contributions_equal_a_naive_count() {
                 let naive = naive(data, drug.as_deref(), *value);
                 let found = cells.contributions(cell, measure).unwrap();
                 assert_eq!(cells.units(cell), naive.units, "{dataset} {drug:?}");
-                for (found, naive) in
-                    [(found.total, naive.total), (found.largest, naive.largest), (found.second, naive.second)]
-                {
-                    assert!((found - naive).abs() <= 1e-9 * naive.max(1.0), "{dataset} {drug:?} {name}: {found} {naive}");
+                for (found, naive) in [
+                    (found.total, naive.total),
+                    (found.largest, naive.largest),
+                    (found.second, naive.second),
+                ] {
+                    assert!(
+                        (found - naive).abs() <= 1e-9 * naive.max(1.0),
+                        "{dataset} {drug:?} {name}: {found} {naive}"
+                    );
                 }
             }
         }
@@ -325,14 +374,18 @@ async fn bounded_cells_get_the_verdict_of_the_truth() {
     for (seed, units) in [(31, 3), (32, 20), (33, 60), (34, 300)] {
         let mut visits = rows(seed, 2_000, Some(units));
         let mut dice = Dice::new(seed);
-        for row in visits.iter_mut().filter(|row| row.unit.as_deref().is_some_and(|unit| unit.starts_with("u1-"))) {
+        for row in visits
+            .iter_mut()
+            .filter(|row| row.unit.as_deref().is_some_and(|unit| unit.starts_with("u1-")))
+        {
             row.mass = row.mass.map(|mass| mass * (1 + i128::from(dice.below(60))));
         }
         let bench = Bench::new(&rows(1, 10, None), &visits, |_| {}).await;
         for p_percent in [0, 1, 5, 10, 25, 60, 150, 400, 1_000] {
             let protections = Protections { min_units: 10, p_percent };
             let release = sums_by_drug("visits", &[]);
-            let protected = bench.run_under(&release, &Predicate::everything(), protections).await.unwrap();
+            let protected =
+                bench.run_under(&release, &Predicate::everything(), protections).await.unwrap();
             let cells = protected.cells();
             for (cell, drug) in drugs(&cells.to_batch().unwrap()).iter().enumerate() {
                 for (measure, (name, _, value)) in VALUES.iter().enumerate() {
@@ -343,11 +396,20 @@ async fn bounded_cells_get_the_verdict_of_the_truth() {
                         continue;
                     }
                     let found = cells.contributions(cell, measure).unwrap();
-                    let verdict = (found.total - found.largest - found.second) / found.largest < limit;
-                    assert_eq!(verdict, remainder < limit, "{seed} p={p_percent} {drug:?} {name}: {remainder} {found:?}");
+                    let verdict =
+                        (found.total - found.largest - found.second) / found.largest < limit;
+                    assert_eq!(
+                        verdict,
+                        remainder < limit,
+                        "{seed} p={p_percent} {drug:?} {name}: {remainder} {found:?}"
+                    );
                     verdicts[usize::from(verdict)] += 1;
                     let found = cells.units(cell);
-                    assert!(found <= truth.units && found.min(33) == truth.units.min(33), "{found} {}", truth.units);
+                    assert!(
+                        found <= truth.units && found.min(33) == truth.units.min(33),
+                        "{found} {}",
+                        truth.units
+                    );
                 }
             }
         }

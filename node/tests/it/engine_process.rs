@@ -16,7 +16,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 fn rows_by_drug(dataset: &str) -> Release {
-    release(dataset, &[level("drug", None)], Predicate::everything(), vec![measure(MeasureOf::Rows)])
+    release(
+        dataset,
+        &[level("drug", None)],
+        Predicate::everything(),
+        vec![measure(MeasureOf::Rows)],
+    )
 }
 
 fn counts(cells: &mayag_node::engine::cells::RawCells) -> Vec<(Option<String>, i64)> {
@@ -39,7 +44,8 @@ async fn rows_that_the_policy_withholds_are_never_counted() {
     assert_eq!(counts(some.cells()), [(Some("heroin".to_owned()), heroin)]);
     // A condition of the question cannot bring them back.
     let mut either = rows_by_drug("visits");
-    either.filter = Predicate::Any(vec![is("drug", "meth"), Predicate::IsNull { level: level("drug", None) }]);
+    either.filter =
+        Predicate::Any(vec![is("drug", "meth"), Predicate::IsNull { level: level("drug", None) }]);
     let none = bench.run(&either, &is("drug", "heroin")).await.unwrap();
     assert_eq!(counts(none.cells()), []);
 }
@@ -50,10 +56,25 @@ async fn hidden_and_unknown_columns_cannot_be_named() {
     let column = |name: &str| name.parse().unwrap();
     for name in ["secret", "nothing"] {
         let releases = [
-            release("incidents", &[level(name, None)], Predicate::everything(), vec![measure(MeasureOf::Rows)]),
+            release(
+                "incidents",
+                &[level(name, None)],
+                Predicate::everything(),
+                vec![measure(MeasureOf::Rows)],
+            ),
             release("incidents", &[], is(name, "canary-1"), vec![measure(MeasureOf::Rows)]),
-            release("incidents", &[], Predicate::everything(), vec![measure(MeasureOf::NonNull(column(name)))]),
-            release("incidents", &[], Predicate::everything(), vec![measure(MeasureOf::Max(level(name, None)))]),
+            release(
+                "incidents",
+                &[],
+                Predicate::everything(),
+                vec![measure(MeasureOf::NonNull(column(name)))],
+            ),
+            release(
+                "incidents",
+                &[],
+                Predicate::everything(),
+                vec![measure(MeasureOf::Max(level(name, None)))],
+            ),
             release(
                 "incidents",
                 &[],
@@ -67,8 +88,16 @@ async fn hidden_and_unknown_columns_cannot_be_named() {
         }
     }
     // Units are counted, never grouped by or compared.
-    let by_unit = release("incidents", &[level("unit", None)], Predicate::everything(), vec![measure(MeasureOf::Rows)]);
-    assert_eq!(bench.run(&by_unit, &Predicate::everything()).await.unwrap_err(), WorkFailure::Broken);
+    let by_unit = release(
+        "incidents",
+        &[level("unit", None)],
+        Predicate::everything(),
+        vec![measure(MeasureOf::Rows)],
+    );
+    assert_eq!(
+        bench.run(&by_unit, &Predicate::everything()).await.unwrap_err(),
+        WorkFailure::Broken
+    );
     assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
 }
 
@@ -79,8 +108,14 @@ async fn a_measure_with_a_filter_needs_units_of_its_own_and_outside_it() {
     let protections = Protections { min_units: 10, p_percent: 10 };
     let with = |filter: Predicate| WireMeasure { of: MeasureOf::Rows, filter: Some(filter) };
     let suppressed = async |filter: Predicate| {
-        let release = release("visits", &[], Predicate::everything(), vec![measure(MeasureOf::Rows), with(filter)]);
-        let protected = bench.run_under(&release, &Predicate::everything(), protections).await.unwrap();
+        let release = release(
+            "visits",
+            &[],
+            Predicate::everything(),
+            vec![measure(MeasureOf::Rows), with(filter)],
+        );
+        let protected =
+            bench.run_under(&release, &Predicate::everything(), protections).await.unwrap();
         let batch = protected.cells().to_batch().unwrap();
         assert!(batch.column_by_name("m0").unwrap().is_valid(0));
         batch.column_by_name("m1").unwrap().is_null(0)
@@ -93,7 +128,10 @@ async fn a_measure_with_a_filter_needs_units_of_its_own_and_outside_it() {
 
 #[tokio::test]
 async fn the_scan_limit_counts_what_passes_the_barrier() {
-    let bench = Bench::new(&rows(1, 2_000, None), &rows(2, 90, Some(9)), |settings| settings.scan_rows = 1_000).await;
+    let bench = Bench::new(&rows(1, 2_000, None), &rows(2, 90, Some(9)), |settings| {
+        settings.scan_rows = 1_000
+    })
+    .await;
     let all = bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await;
     assert_eq!(all.unwrap_err(), WorkFailure::ScanLimit);
     let some = bench.run(&rows_by_drug("incidents"), &is("drug", "heroin")).await;
@@ -105,7 +143,8 @@ async fn a_release_that_needs_too_much_memory_fails_and_the_next_one_works() {
     let visits: Vec<Row> = rows(3, 60_000, Some(50_000));
     let bench = Bench::new(&rows(1, 90, None), &visits, |settings| settings.memory = 1 << 20).await;
     let keys = [level("day", Some(Grain::Day)), level("code", None), level("drug", None)];
-    let large = release("visits", &keys, Predicate::everything(), vec![measure(MeasureOf::DistinctUnits)]);
+    let large =
+        release("visits", &keys, Predicate::everything(), vec![measure(MeasureOf::DistinctUnits)]);
     assert_eq!(bench.run(&large, &Predicate::everything()).await.unwrap_err(), WorkFailure::Memory);
     assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
 }
@@ -145,7 +184,8 @@ async fn until_idle(bench: &Bench) -> u32 {
 }
 
 fn alive(process: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[tokio::test]
@@ -155,7 +195,8 @@ async fn a_worker_is_killed_at_the_deadline_and_when_the_caller_goes_away() {
     let job = Job { release: slow_release(), rows: Predicate::everything(), protections: OPEN };
     let first = until_idle(&bench).await;
     let began = Instant::now();
-    let failure = bench.pool.run(job.clone(), began + Duration::from_millis(300)).await.unwrap_err();
+    let failure =
+        bench.pool.run(job.clone(), began + Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(failure, WorkFailure::TimedOut);
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 
@@ -178,7 +219,8 @@ async fn a_worker_that_is_killed_costs_one_job_and_no_more() {
     let run = bench.pool.run(job, Instant::now() + Duration::from_secs(300));
     let kill = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let status = std::process::Command::new("kill").args(["-9", &process.to_string()]).status().unwrap();
+        let status =
+            std::process::Command::new("kill").args(["-9", &process.to_string()]).status().unwrap();
         assert!(status.success());
     };
     let (failure, ()) = tokio::join!(run, kill);
@@ -200,15 +242,23 @@ async fn a_busy_pool_answers_in_time_that_it_is_busy() {
     let long = bench.pool.run(job(slow_release()), Instant::now() + Duration::from_millis(900));
     let short = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        bench.pool.run(job(rows_by_drug("incidents")), Instant::now() + Duration::from_millis(200)).await
+        bench
+            .pool
+            .run(job(rows_by_drug("incidents")), Instant::now() + Duration::from_millis(200))
+            .await
     };
     let (long, short) = tokio::join!(long, short);
-    assert_eq!((long.unwrap_err(), short.unwrap_err()), (WorkFailure::TimedOut, WorkFailure::TimedOut));
+    assert_eq!(
+        (long.unwrap_err(), short.unwrap_err()),
+        (WorkFailure::TimedOut, WorkFailure::TimedOut)
+    );
 }
 
 #[tokio::test]
 async fn workers_end_with_the_pool() {
-    let bench = Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |settings| settings.workers = 2).await;
+    let bench =
+        Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |settings| settings.workers = 2)
+            .await;
     let processes = bench.pool.idle_processes().await;
     assert_eq!(processes.len(), 2);
     drop(bench);
@@ -241,7 +291,10 @@ async fn sources_that_do_not_fit_are_named() {
     std::fs::create_dir(folder.path().join("repeated")).unwrap();
     let write = |name: &str, text: &str| {
         use std::io::Write;
-        std::fs::File::create(folder.path().join(name)).unwrap().write_all(text.as_bytes()).unwrap();
+        std::fs::File::create(folder.path().join(name))
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
     };
     write("repeated/one.csv", csv);
     let csv_sources = SOURCES.replace(
@@ -249,7 +302,8 @@ async fn sources_that_do_not_fit_are_named() {
         "name = \"repeated\"\nformat = \"csv\"\ncolumns = [{ name = \"day\", type = \"date\" }, { name = \"price\", type = \"float\" }]",
     );
     let casts = "unit, drug, CAST(code AS BIGINT) AS code, day, CAST(mass AS DECIMAL(20,4)) AS mass, price, CAST(pieces AS BIGINT) AS pieces";
-    let cast_sources = csv_sources.replace("SELECT unit, drug, code, day, mass, price, pieces", &format!("SELECT {casts}"));
+    let cast_sources = csv_sources
+        .replace("SELECT unit, drug, code, day, mass, price, pieces", &format!("SELECT {casts}"));
     let start = async |sources: &str| {
         let started = WorkerPool::start(settings(folder.path()), setup(sources)).await;
         started.err().map(|error| error.to_string())
@@ -260,15 +314,28 @@ async fn sources_that_do_not_fit_are_named() {
     };
     assert_eq!(
         start(&csv_sources).await.as_deref(),
-        Some("dataset `visits`: column `code` is Utf8, the catalogue says BIGINT: add a CAST to the view")
+        Some(
+            "dataset `visits`: column `code` is Utf8, the catalogue says BIGINT: add a CAST to the view"
+        )
     );
     check("unit, drug,", "unit,", "dataset `visits`: the view has no column `drug`").await;
     let unknown = "dataset `visits`: the view names a column that its sources do not have, or that several of them have";
     check("unit, drug,", "unit, drugs AS drug,", unknown).await;
-    check("SELECT unit, drug", "SELEC unit, drug", "dataset `visits`: the view is not one SQL query").await;
+    check(
+        "SELECT unit, drug",
+        "SELEC unit, drug",
+        "dataset `visits`: the view is not one SQL query",
+    )
+    .await;
     check("FROM repeated", "FROM '/etc/passwd'", "dataset `visits`: the view is not a query that the engine plans: check its functions, types and tables").await;
-    check("\"day\", type", "\"days\", type", "source `repeated`: no column `days` in the files").await;
-    check("path = \"repeated\"", "path = \"missing\"", "source `repeated`: no readable file of this format at its path").await;
+    check("\"day\", type", "\"days\", type", "source `repeated`: no column `days` in the files")
+        .await;
+    check(
+        "path = \"repeated\"",
+        "path = \"missing\"",
+        "source `repeated`: no readable file of this format at its path",
+    )
+    .await;
     check("name = \"visits\"", "name = \"visit\"", "dataset `visit` is not in the catalogue").await;
     assert_eq!(start(&cast_sources).await, None);
     write("repeated/two.csv", "drug,unit,code,day,mass,price,pieces\n");
@@ -281,9 +348,15 @@ async fn csv_and_ndjson_are_read_as_written_in_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         use std::io::Write;
-        std::fs::File::create(folder.path().join(name)).unwrap().write_all(text.as_bytes()).unwrap();
+        std::fs::File::create(folder.path().join(name))
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
     };
-    write("a.csv", "drug,unit,mass,day\n\"her\noin\",007,0.0001,2024-03-01\nmeth,,12345.6789,\n,9,,2024-03-31\n");
+    write(
+        "a.csv",
+        "drug,unit,mass,day\n\"her\noin\",007,0.0001,2024-03-01\nmeth,,12345.6789,\n,9,,2024-03-31\n",
+    );
     write("b.ndjson", "{\"unit\":\"x\",\"pieces\":7}\n{\"unit\":\"x\"}\n");
     let sources = r#"
         sources = [
@@ -302,19 +375,37 @@ async fn csv_and_ndjson_are_read_as_written_in_the_configuration() {
     let pool = WorkerPool::start(settings(folder.path()), setup(sources)).await.unwrap();
     let run = async |release: Release| {
         let job = Job { release, rows: Predicate::everything(), protections: OPEN };
-        protect(pool.run(job, Instant::now() + Duration::from_secs(60)).await.unwrap(), &OPEN).into_inner().to_batch().unwrap()
+        protect(pool.run(job, Instant::now() + Duration::from_secs(60)).await.unwrap(), &OPEN)
+            .into_inner()
+            .to_batch()
+            .unwrap()
     };
-    let mass = MeasureOf::Sum { column: "mass".parse().unwrap(), number: Number::Decimal { precision: 20, scale: 4 } };
-    let wire = vec![measure(MeasureOf::Rows), measure(mass), measure(MeasureOf::NonNull("unit".parse().unwrap()))];
-    let batch = run(release("visits", &[level("day", Some(Grain::Month))], Predicate::everything(), wire)).await;
+    let mass = MeasureOf::Sum {
+        column: "mass".parse().unwrap(),
+        number: Number::Decimal { precision: 20, scale: 4 },
+    };
+    let wire = vec![
+        measure(MeasureOf::Rows),
+        measure(mass),
+        measure(MeasureOf::NonNull("unit".parse().unwrap())),
+    ];
+    let batch =
+        run(release("visits", &[level("day", Some(Grain::Month))], Predicate::everything(), wire))
+            .await;
     let text = |name: &str, row: usize| {
         let column = batch.column_by_name(name).unwrap();
-        if column.is_null(row) { "null".into() } else { arrow::util::display::array_value_to_string(column, row).unwrap() }
+        if column.is_null(row) {
+            "null".into()
+        } else {
+            arrow::util::display::array_value_to_string(column, row).unwrap()
+        }
     };
-    let rows: Vec<Vec<String>> =
-        (0..batch.num_rows()).map(|row| ["k0", "m0", "m1", "m2"].map(|name| text(name, row)).to_vec()).collect();
+    let rows: Vec<Vec<String>> = (0..batch.num_rows())
+        .map(|row| ["k0", "m0", "m1", "m2"].map(|name| text(name, row)).to_vec())
+        .collect();
     assert_eq!(rows, [["null", "1", "12345.6789", "0"], ["2024-03-01", "2", "0.0001", "2"]]);
     let pieces = MeasureOf::Sum { column: "pieces".parse().unwrap(), number: Number::Integer };
-    let batch = run(release("incidents", &[], Predicate::everything(), vec![measure(pieces)])).await;
+    let batch =
+        run(release("incidents", &[], Predicate::everything(), vec![measure(pieces)])).await;
     assert_eq!(batch.column_by_name("m0").unwrap().as_primitive::<Int64Type>().value(0), 7);
 }

@@ -1,9 +1,9 @@
 //! Numbers that contributions are counted in: 128-bit integers for integers and decimals, floats for floats.
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
+use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use datafusion::common::Result;
-use datafusion::arrow::buffer::NullBuffer;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -17,7 +17,9 @@ pub(super) const WIDE: u8 = 38;
 const FLOAT_SLACK: f64 = 1.0 / 8_388_608.0;
 
 /// A number that contributions are counted in.
-pub(super) trait Amount: Copy + Debug + Default + PartialOrd + Send + Sync + 'static {
+pub(super) trait Amount:
+    Copy + Debug + Default + PartialOrd + Send + Sync + 'static
+{
     /// Nothing seen; smaller than every absolute value.
     const NONE: Self;
 
@@ -87,7 +89,9 @@ impl Amount for i128 {
     }
 
     fn safe(total: Self, first: Self, second: Self, p_percent: u32) -> bool {
-        let Some(rest) = total.checked_sub(first).and_then(|rest| rest.checked_sub(second)) else { return false };
+        let Some(rest) = total.checked_sub(first).and_then(|rest| rest.checked_sub(second)) else {
+            return false;
+        };
         match (rest.checked_mul(100), first.checked_mul(Self::from(p_percent))) {
             (Some(rest), Some(estimate)) => rest >= estimate,
             // Rounded against the cell: `rest / p` down, `first / 100` up.
@@ -96,7 +100,9 @@ impl Amount for i128 {
     }
 
     fn dominated(total: Self, first: Self, second: Self, p_percent: u32) -> bool {
-        let Some(rest) = total.checked_sub(first).and_then(|rest| rest.checked_sub(second)) else { return false };
+        let Some(rest) = total.checked_sub(first).and_then(|rest| rest.checked_sub(second)) else {
+            return false;
+        };
         match (rest.checked_mul(100), first.checked_mul(Self::from(p_percent))) {
             (Some(rest), Some(estimate)) => rest < estimate,
             _ => false,
@@ -112,7 +118,8 @@ impl Amount for i128 {
         if let Some(array) = array.as_primitive_opt::<Int64Type>() {
             return Ok(Values::Narrow(array.values(), array.nulls()));
         }
-        let array = array.as_primitive_opt::<Decimal128Type>().ok_or_else(|| WorkFailure::Broken.mark())?;
+        let array =
+            array.as_primitive_opt::<Decimal128Type>().ok_or_else(|| WorkFailure::Broken.mark())?;
         Ok(Values::Own(array.values(), array.nulls()))
     }
 
@@ -128,7 +135,10 @@ impl Amount for i128 {
         array.as_primitive_opt::<Decimal128Type>().map_or(&[], |array| array.values())
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "the rule compares parts of hundredths, not the last of 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the rule compares parts of hundredths, not the last of 53 bits"
+    )]
     fn float(self) -> f64 {
         self as f64
     }
@@ -182,14 +192,18 @@ impl Amount for f64 {
 
     #[inline]
     fn from_narrow(value: i64) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "never called: a float column is read as floats")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "never called: a float column is read as floats"
+        )]
         {
             value as Self
         }
     }
 
     fn read(array: &ArrayRef) -> Result<Values<'_, Self>> {
-        let array = array.as_primitive_opt::<Float64Type>().ok_or_else(|| WorkFailure::Broken.mark())?;
+        let array =
+            array.as_primitive_opt::<Float64Type>().ok_or_else(|| WorkFailure::Broken.mark())?;
         Ok(Values::Own(array.values(), array.nulls()))
     }
 

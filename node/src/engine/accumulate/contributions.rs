@@ -3,12 +3,16 @@
 use super::amount::{Amount, Values};
 use super::grouped::{OneGroup, counted, row_states};
 use crate::engine::failure::WorkFailure;
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, StructArray};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, StructArray,
+};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Fields};
 use datafusion::common::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
 use std::sync::Arc;
 
 /// The fields of the result. `sum` has the type of a sum on the wire and is null where no value was seen; the others are
@@ -17,7 +21,9 @@ pub const FIELDS: [&str; 4] = ["sum", "total", "largest", "second"];
 
 /// The function, to be called with one column of type `BIGINT`, `DECIMAL` or `DOUBLE`.
 pub fn contributions() -> AggregateUDF {
-    AggregateUDF::new_from_impl(Contributions { signature: Signature::any(1, Volatility::Immutable) })
+    AggregateUDF::new_from_impl(Contributions {
+        signature: Signature::any(1, Volatility::Immutable),
+    })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -77,7 +83,9 @@ impl AggregateUDFImpl for Contributions {
             true => f64::state_type(),
             false => i128::state_type(),
         };
-        let field = |name: &str| Arc::new(Field::new(format!("{}[{name}]", args.name), state.clone(), false));
+        let field = |name: &str| {
+            Arc::new(Field::new(format!("{}[{name}]", args.name), state.clone(), false))
+        };
         Ok(FIELDS.iter().map(|name| field(name)).collect())
     }
 
@@ -85,7 +93,10 @@ impl AggregateUDFImpl for Contributions {
         true
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
         let fields = fields_of(args.return_field.data_type())?;
         Ok(match floats(&fields) {
             true => Box::new(Grouped::<f64>::new(fields)),
@@ -168,7 +179,11 @@ impl<A: Amount> Grouped<A> {
             DataType::Int64 => {
                 let sums = sums.as_primitive::<Decimal128Type>();
                 let narrow = sums.iter().map(|sum| sum.map(i64::try_from).transpose());
-                Ok(Arc::new(narrow.collect::<Result<Int64Array, _>>().map_err(|_| WorkFailure::Overflow.mark())?))
+                Ok(Arc::new(
+                    narrow
+                        .collect::<Result<Int64Array, _>>()
+                        .map_err(|_| WorkFailure::Overflow.mark())?,
+                ))
             }
             _ => Ok(sums),
         }
@@ -186,10 +201,15 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
         self.grow(total_groups);
         let Some(values) = values.first() else { return Ok(()) };
         let overflow = match A::read(values)? {
-            Values::Own(values, nulls) => self.update(values.iter().copied(), nulls, group_indices, filter),
-            Values::Narrow(values, nulls) => {
-                self.update(values.iter().map(|value| A::from_narrow(*value)), nulls, group_indices, filter)
+            Values::Own(values, nulls) => {
+                self.update(values.iter().copied(), nulls, group_indices, filter)
             }
+            Values::Narrow(values, nulls) => self.update(
+                values.iter().map(|value| A::from_narrow(*value)),
+                nulls,
+                group_indices,
+                filter,
+            ),
         };
         if overflow { Err(WorkFailure::Overflow.mark()) } else { Ok(()) }
     }
@@ -219,9 +239,16 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
         ])
     }
 
-    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], total_groups: usize) -> Result<()> {
+    fn merge_batch(
+        &mut self,
+        states: &[ArrayRef],
+        group_indices: &[usize],
+        total_groups: usize,
+    ) -> Result<()> {
         self.grow(total_groups);
-        let [sums, totals, largest, second] = states else { return Err(WorkFailure::Broken.mark()) };
+        let [sums, totals, largest, second] = states else {
+            return Err(WorkFailure::Broken.mark());
+        };
         let (sums, totals) = (A::state(sums), A::state(totals));
         let (largest, second) = (A::state(largest), A::state(second));
         let mut overflow = false;
@@ -235,7 +262,11 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
         if overflow { Err(WorkFailure::Overflow.mark()) } else { Ok(()) }
     }
 
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
         row_states(Self::new(self.fields.clone()), values, filter)
     }
 

@@ -15,7 +15,8 @@ const ROUNDING: f64 = 1e-9;
 pub(in crate::engine) fn known(summed: &ArrayRef) -> Result<Vec<Contributions>, WorkFailure> {
     let fields = summed.as_struct_opt().ok_or(WorkFailure::Broken)?;
     let [_, total, largest, second] = FIELDS;
-    let [total, largest, second] = [field(fields, total)?, field(fields, largest)?, field(fields, second)?];
+    let [total, largest, second] =
+        [field(fields, total)?, field(fields, largest)?, field(fields, second)?];
     if *total.data_type() == DataType::Float64 {
         Ok(contributions::<f64>([total, largest, second]))
     } else {
@@ -50,7 +51,11 @@ pub(in crate::engine) fn between_bounds(
     }
 }
 
-fn decided<A: Amount>(total: &ArrayRef, bounds: [&ArrayRef; 4], p_percent: u32) -> Vec<Option<Contributions>> {
+fn decided<A: Amount>(
+    total: &ArrayRef,
+    bounds: [&ArrayRef; 4],
+    p_percent: u32,
+) -> Vec<Option<Contributions>> {
     let [upper1, upper2, lower1, lower2] = bounds.map(A::state);
     let upper = upper1.iter().zip(upper2);
     let lower = lower1.iter().zip(lower2);

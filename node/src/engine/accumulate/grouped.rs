@@ -7,7 +7,10 @@ use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use std::fmt::Debug;
 
 /// Which rows count: those that are not null and that the filter lets through. `None` if all do.
-pub(super) fn counted(nulls: Option<&NullBuffer>, filter: Option<&BooleanArray>) -> Option<NullBuffer> {
+pub(super) fn counted(
+    nulls: Option<&NullBuffer>,
+    filter: Option<&BooleanArray>,
+) -> Option<NullBuffer> {
     let passes = filter.map(|filter| match filter.nulls() {
         None => NullBuffer::new(filter.values().clone()),
         Some(known) => NullBuffer::new(filter.values() & known.inner()),
@@ -52,7 +55,11 @@ impl<G: GroupsAccumulator + Sync> Accumulator for OneGroup<G> {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         self.inner.update_batch(&[], &[], None, 1)?;
-        self.inner.state(EmitTo::All)?.iter().map(|array| ScalarValue::try_from_array(array, 0)).collect()
+        self.inner
+            .state(EmitTo::All)?
+            .iter()
+            .map(|array| ScalarValue::try_from_array(array, 0))
+            .collect()
     }
 
     fn size(&self) -> usize {

@@ -30,13 +30,17 @@
 use super::amount::{Amount, Values};
 use super::grouped::{OneGroup, counted, row_states};
 use crate::engine::failure::WorkFailure;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeBinaryBuilder, StructArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeBinaryBuilder, StructArray,
+};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::Result;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
 use std::sync::Arc;
 
 /// Buckets of a cell with many units. More buckets narrow the bounds; eight leave undecided only cells that are close to
@@ -86,7 +90,9 @@ struct Sketch {
 impl Sketch {
     fn grouped<A: Amount>(&self, args: &AccumulatorArgs<'_>) -> Result<Grouped<A>> {
         let columns = args.exprs.len().saturating_sub(1);
-        let DataType::Struct(fields) = args.return_field.data_type() else { return Err(WorkFailure::Broken.mark()) };
+        let DataType::Struct(fields) = args.return_field.data_type() else {
+            return Err(WorkFailure::Broken.mark());
+        };
         Ok(Grouped::new(self.enough as usize, columns, fields.clone()))
     }
 }
@@ -107,7 +113,9 @@ impl AggregateUDFImpl for Sketch {
         };
         let mut fields = vec![Field::new("units", DataType::Int64, false)];
         for i in 0..arguments.len().saturating_sub(1) {
-            fields.extend(BOUNDS.iter().map(|bound| Field::new(bound_field(i, bound), state.clone(), false)));
+            fields.extend(
+                BOUNDS.iter().map(|bound| Field::new(bound_field(i, bound), state.clone(), false)),
+            );
         }
         Ok(DataType::Struct(Fields::from(fields)))
     }
@@ -120,14 +128,21 @@ impl AggregateUDFImpl for Sketch {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format!("{}[state]", args.name), DataType::LargeBinary, false))])
+        Ok(vec![Arc::new(Field::new(
+            format!("{}[state]", args.name),
+            DataType::LargeBinary,
+            false,
+        ))])
     }
 
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs<'_>) -> bool {
         true
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs<'_>,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(match self.counted {
             Counted::Exactly => Box::new(self.grouped::<i128>(&args)?),
             Counted::InFloats => Box::new(self.grouped::<f64>(&args)?),
@@ -180,7 +195,11 @@ impl<A: Amount> Bucket<A> {
     }
 
     fn read(from: &mut &[u8]) -> Option<Self> {
-        Some(Self { sum: read_amount(from)?, weight: read_amount(from)?, candidate: read_unit(from)? })
+        Some(Self {
+            sum: read_amount(from)?,
+            weight: read_amount(from)?,
+            candidate: read_unit(from)?,
+        })
     }
 }
 
@@ -199,19 +218,29 @@ impl<A: Amount> Cell<A> {
     }
 
     /// Adds amounts of a unit. `true` if a sum does not fit.
-    fn add(&mut self, unit: u64, columns: usize, enough: usize, mut amount: impl FnMut(usize) -> A) -> bool {
+    fn add(
+        &mut self,
+        unit: u64,
+        columns: usize,
+        enough: usize,
+        mut amount: impl FnMut(usize) -> A,
+    ) -> bool {
         match self {
             Self::Many { seen, buckets } => {
                 mark(seen, unit);
                 // The top bits choose the bucket, the lowest a bit of the bitmap.
                 let chosen = (unit >> (u64::BITS - BUCKETS.trailing_zeros())) as usize;
                 let buckets = buckets.iter_mut().skip(chosen * columns).take(columns);
-                buckets.enumerate().fold(false, |overflow, (i, bucket)| bucket.vote(unit, amount(i)) | overflow)
+                buckets
+                    .enumerate()
+                    .fold(false, |overflow, (i, bucket)| bucket.vote(unit, amount(i)) | overflow)
             }
             Self::Few { units, amounts } => {
                 if let Some(at) = units.iter().position(|known| *known == unit) {
                     let known = amounts.iter_mut().skip(at * columns).take(columns);
-                    return known.enumerate().fold(false, |overflow, (i, known)| known.add(amount(i)) | overflow);
+                    return known
+                        .enumerate()
+                        .fold(false, |overflow, (i, known)| known.add(amount(i)) | overflow);
                 }
                 units.push(unit);
                 amounts.extend((0..columns).map(amount));
@@ -224,7 +253,8 @@ impl<A: Amount> Cell<A> {
     }
 
     fn give_up_the_list(&mut self, columns: usize, enough: usize) -> bool {
-        let many = Self::Many { seen: Box::default(), buckets: vec![Bucket::empty(); BUCKETS * columns] };
+        let many =
+            Self::Many { seen: Box::default(), buckets: vec![Bucket::empty(); BUCKETS * columns] };
         let Self::Few { units, amounts } = std::mem::replace(self, many) else { return false };
         units.iter().enumerate().fold(false, |overflow, (at, unit)| {
             let of_unit = |i: usize| amounts.get(at * columns + i).copied().unwrap_or_default();
@@ -234,18 +264,24 @@ impl<A: Amount> Cell<A> {
 
     fn merge(&mut self, other: Self, columns: usize, enough: usize) -> bool {
         match other {
-            Self::Few { units, amounts } => units.iter().enumerate().fold(false, |overflow, (at, unit)| {
-                let of_unit = |i: usize| amounts.get(at * columns + i).copied().unwrap_or_default();
-                self.add(*unit, columns, enough, of_unit) | overflow
-            }),
+            Self::Few { units, amounts } => {
+                units.iter().enumerate().fold(false, |overflow, (at, unit)| {
+                    let of_unit =
+                        |i: usize| amounts.get(at * columns + i).copied().unwrap_or_default();
+                    self.add(*unit, columns, enough, of_unit) | overflow
+                })
+            }
             Self::Many { seen: others_seen, buckets: others } => match self {
                 Self::Many { seen, buckets } => {
-                    seen.iter_mut().zip(others_seen.iter()).for_each(|(word, other)| *word |= other);
+                    seen.iter_mut()
+                        .zip(others_seen.iter())
+                        .for_each(|(word, other)| *word |= other);
                     let pairs = buckets.iter_mut().zip(&others);
                     pairs.fold(false, |overflow, (bucket, other)| bucket.merge(other) | overflow)
                 }
                 Self::Few { .. } => {
-                    let few = std::mem::replace(self, Self::Many { seen: others_seen, buckets: others });
+                    let few =
+                        std::mem::replace(self, Self::Many { seen: others_seen, buckets: others });
                     self.merge(few, columns, enough)
                 }
             },
@@ -286,7 +322,9 @@ impl<A: Amount> Cell<A> {
 
     fn size(&self) -> usize {
         match self {
-            Self::Few { units, amounts } => units.capacity() * size_of::<u64>() + amounts.capacity() * size_of::<A>(),
+            Self::Few { units, amounts } => {
+                units.capacity() * size_of::<u64>() + amounts.capacity() * size_of::<A>()
+            }
             Self::Many { buckets, .. } => {
                 buckets.capacity() * size_of::<Bucket<A>>() + size_of::<[u64; SEEN_WORDS]>()
             }
@@ -300,7 +338,11 @@ impl<A: Amount> Cell<A> {
                 bytes.push(0);
                 for (at, unit) in units.iter().enumerate() {
                     bytes.extend(unit.to_le_bytes());
-                    amounts.iter().skip(at * columns).take(columns).for_each(|amount| bytes.extend(amount.bytes()));
+                    amounts
+                        .iter()
+                        .skip(at * columns)
+                        .take(columns)
+                        .for_each(|amount| bytes.extend(amount.bytes()));
                 }
             }
             Self::Many { seen, buckets } => {
@@ -319,7 +361,9 @@ impl<A: Amount> Cell<A> {
             for word in seen.iter_mut() {
                 *word = read_unit(&mut rest)?;
             }
-            let buckets = (0..BUCKETS * columns).map(|_| Bucket::read(&mut rest)).collect::<Option<Vec<_>>>()?;
+            let buckets = (0..BUCKETS * columns)
+                .map(|_| Bucket::read(&mut rest))
+                .collect::<Option<Vec<_>>>()?;
             return Some(Self::Many { seen, buckets });
         }
         let (mut units, mut amounts) = (Vec::new(), Vec::new());
@@ -337,7 +381,9 @@ impl<A: Amount> Cell<A> {
 #[inline]
 fn mark(seen: &mut [u64; SEEN_WORDS], unit: u64) {
     let word = (unit >> 6) as usize % SEEN_WORDS;
-    if unit != NO_UNIT && let Some(word) = seen.get_mut(word) {
+    if unit != NO_UNIT
+        && let Some(word) = seen.get_mut(word)
+    {
         *word |= 1 << (unit & 63);
     }
 }
@@ -440,8 +486,13 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
             if passing.as_ref().is_some_and(|passing| passing.is_null(row)) {
                 continue;
             }
-            let unit = if nulls.is_none_or(|nulls| nulls.is_valid(row)) { (*hash).max(1) } else { NO_UNIT };
-            let amount = |i: usize| amounts.get(i).map_or(A::default(), |values| values.absolute(row));
+            let unit = if nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+                (*hash).max(1)
+            } else {
+                NO_UNIT
+            };
+            let amount =
+                |i: usize| amounts.get(i).map_or(A::default(), |values| values.absolute(row));
             overflow |= self.on(*index, |cell| cell.add(unit, columns, enough, amount));
         }
         self.hashes = hashes;
@@ -450,10 +501,12 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let cells = self.take(emit_to);
-        let units = cells.iter().map(|cell| i64::try_from(cell.units(self.enough)).unwrap_or(i64::MAX));
+        let units =
+            cells.iter().map(|cell| i64::try_from(cell.units(self.enough)).unwrap_or(i64::MAX));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(units.collect::<Int64Array>())];
         for column in 0..self.columns {
-            let bounds: Vec<[A; 4]> = cells.iter().map(|cell| cell.bounds(column, self.columns)).collect();
+            let bounds: Vec<[A; 4]> =
+                cells.iter().map(|cell| cell.bounds(column, self.columns)).collect();
             columns.push(A::column(bounds.iter().map(|[bound, ..]| *bound).collect(), None));
             columns.push(A::column(bounds.iter().map(|[_, bound, ..]| *bound).collect(), None));
             columns.push(A::column(bounds.iter().map(|[_, _, bound, _]| *bound).collect(), None));
@@ -469,10 +522,16 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
         Ok(vec![Arc::new(states.finish())])
     }
 
-    fn merge_batch(&mut self, states: &[ArrayRef], group_indices: &[usize], total_groups: usize) -> Result<()> {
+    fn merge_batch(
+        &mut self,
+        states: &[ArrayRef],
+        group_indices: &[usize],
+        total_groups: usize,
+    ) -> Result<()> {
         self.grow(total_groups);
         let broken = || WorkFailure::Broken.mark();
-        let states = states.first().and_then(|states| states.as_binary_opt::<i64>()).ok_or_else(broken)?;
+        let states =
+            states.first().and_then(|states| states.as_binary_opt::<i64>()).ok_or_else(broken)?;
         let (columns, enough) = (self.columns, self.enough);
         let mut overflow = false;
         for (state, index) in states.iter().zip(group_indices) {
@@ -482,12 +541,18 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
         if overflow { Err(WorkFailure::Overflow.mark()) } else { Ok(()) }
     }
 
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+    fn convert_to_state(
+        &self,
+        values: &[ArrayRef],
+        filter: Option<&BooleanArray>,
+    ) -> Result<Vec<ArrayRef>> {
         row_states(Self::new(self.enough, self.columns, self.fields.clone()), values, filter)
     }
 
     fn size(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell<A>>() + self.hashes.capacity() * size_of::<u64>() + self.behind
+        self.cells.capacity() * size_of::<Cell<A>>()
+            + self.hashes.capacity() * size_of::<u64>()
+            + self.behind
     }
 }
 
@@ -497,7 +562,9 @@ impl<A: Amount> Values<'_, A> {
     fn absolute(&self, row: usize) -> A {
         let valid = |nulls: &Option<&NullBuffer>| nulls.is_none_or(|nulls| nulls.is_valid(row));
         match self {
-            Self::Own(values, nulls) if valid(nulls) => values.get(row).map_or(A::default(), |value| value.absolute()),
+            Self::Own(values, nulls) if valid(nulls) => {
+                values.get(row).map_or(A::default(), |value| value.absolute())
+            }
             Self::Narrow(values, nulls) if valid(nulls) => {
                 values.get(row).map_or(A::default(), |value| A::from_narrow(*value).absolute())
             }

@@ -26,7 +26,11 @@ struct Facts {
 
 impl Query<'_> {
     /// The worker's batch: keys, values, and the private columns of [`crate::engine::cells`].
-    pub(super) async fn assemble(&self, method: Method, first: RecordBatch) -> Result<RecordBatch, WorkFailure> {
+    pub(super) async fn assemble(
+        &self,
+        method: Method,
+        first: RecordBatch,
+    ) -> Result<RecordBatch, WorkFailure> {
         let cells = self.in_order(first)?;
         let mut facts = self.facts(method, &cells)?;
         let undecided = facts.undecided(method, cells.num_rows());
@@ -51,12 +55,16 @@ impl Query<'_> {
         }
         for (i, cells) in facts.contributions.iter().enumerate() {
             // What was never decided cannot be judged either: not a number is withheld.
-            let of = |part: fn(&Contributions) -> f64| floats(cells.iter().map(|c| c.as_ref().map_or(f64::NAN, part)));
+            let of = |part: fn(&Contributions) -> f64| {
+                floats(cells.iter().map(|c| c.as_ref().map_or(f64::NAN, part)))
+            };
             columns.push((contribution_column(i, "total"), of(|c| c.total)));
             columns.push((contribution_column(i, "largest"), of(|c| c.largest)));
             columns.push((contribution_column(i, "second"), of(|c| c.second)));
         }
-        let field = |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), true);
+        let field = |(name, column): &(String, ArrayRef)| {
+            Field::new(name, column.data_type().clone(), true)
+        };
         let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
         let columns = columns.into_iter().map(|(_, column)| column).collect();
         RecordBatch::try_new(Arc::new(schema), columns).map_err(|_| WorkFailure::Broken)
@@ -72,7 +80,8 @@ impl Query<'_> {
             let empty = !self.work.release.keys.is_empty() && rows.iter().all(|rows| *rows == 0);
             return Ok(if empty { first.slice(0, 0) } else { first });
         }
-        let columns: Vec<SortColumn> = keys.into_iter().map(|values| SortColumn { values, options: None }).collect();
+        let columns: Vec<SortColumn> =
+            keys.into_iter().map(|values| SortColumn { values, options: None }).collect();
         let order = lexsort_to_indices(&columns, None).map_err(|_| WorkFailure::Broken)?;
         take_record_batch(&first, &order).map_err(|_| WorkFailure::Memory)
     }
@@ -86,7 +95,8 @@ impl Query<'_> {
         let units = match method {
             Method::Rows => {
                 for (i, contributions) in contributions.iter_mut().enumerate() {
-                    *contributions = known(named(cells, &summed_name(i))?)?.into_iter().map(Some).collect();
+                    *contributions =
+                        known(named(cells, &summed_name(i))?)?.into_iter().map(Some).collect();
                 }
                 populations.map(rows).collect::<Result<_, _>>()?
             }
@@ -116,7 +126,10 @@ impl Query<'_> {
         let p_percent = self.work.protections.p_percent;
         for counted in [Counted::Exactly, Counted::InFloats] {
             for (at, (i, _)) in self.sketched(population, counted)?.into_iter().enumerate() {
-                let (summed, sketch) = (named(cells, &summed_name(i))?, named(cells, &sketch_name(population, counted))?);
+                let (summed, sketch) = (
+                    named(cells, &summed_name(i))?,
+                    named(cells, &sketch_name(population, counted))?,
+                );
                 let contributions = contributions.get_mut(i).ok_or(WorkFailure::Broken)?;
                 *contributions = between_bounds(summed, sketch, at, p_percent)?;
             }
@@ -161,12 +174,15 @@ impl Query<'_> {
         match &self.work.release.wire.get(i).ok_or(WorkFailure::Broken)?.of {
             MeasureOf::DistinctUnits => {
                 let units = facts.units.get(protection.population).ok_or(WorkFailure::Broken)?;
-                let units = units.iter().map(|units| i64::try_from(*units).map_err(|_| WorkFailure::Overflow));
+                let units = units
+                    .iter()
+                    .map(|units| i64::try_from(*units).map_err(|_| WorkFailure::Overflow));
                 Ok(Arc::new(units.collect::<Result<Int64Array, _>>()?))
             }
             MeasureOf::Rows => named(cells, &rows_name(protection.population)).cloned(),
             MeasureOf::Sum { .. } => {
-                let summed = named(cells, &summed_name(protection.summed.ok_or(WorkFailure::Broken)?))?;
+                let summed =
+                    named(cells, &summed_name(protection.summed.ok_or(WorkFailure::Broken)?))?;
                 let [sum, ..] = FIELDS;
                 let sums = summed.as_struct_opt().and_then(|summed| summed.column_by_name(sum));
                 sums.cloned().ok_or(WorkFailure::Broken)
@@ -182,7 +198,8 @@ impl Query<'_> {
 
 impl Facts {
     fn undecided(&self, method: Method, cells: usize) -> Vec<bool> {
-        let open = |cell: usize| self.contributions.iter().any(|of| matches!(of.get(cell), Some(None)));
+        let open =
+            |cell: usize| self.contributions.iter().any(|of| matches!(of.get(cell), Some(None)));
         (0..cells).map(|cell| method == Method::Exact || open(cell)).collect()
     }
 }
@@ -190,7 +207,9 @@ impl Facts {
 /// Texts have one type on the wire, whatever the source's files have.
 fn on_wire(column: &ArrayRef) -> Result<ArrayRef, WorkFailure> {
     match column.data_type() {
-        DataType::LargeUtf8 | DataType::Utf8View => cast(column, &DataType::Utf8).map_err(|_| WorkFailure::Broken),
+        DataType::LargeUtf8 | DataType::Utf8View => {
+            cast(column, &DataType::Utf8).map_err(|_| WorkFailure::Broken)
+        }
         _ => Ok(Arc::clone(column)),
     }
 }

@@ -32,7 +32,11 @@ pub(super) struct Exact {
 
 impl Exact {
     /// The row of each cell, `None` for a cell that is no longer there.
-    pub(super) fn rows_of(&self, keys: &[ArrayRef], cells: usize) -> Result<Vec<Option<usize>>, WorkFailure> {
+    pub(super) fn rows_of(
+        &self,
+        keys: &[ArrayRef],
+        cells: usize,
+    ) -> Result<Vec<Option<usize>>, WorkFailure> {
         Ok(encoded(keys, cells)?.iter().map(|key| self.index.get(key).copied()).collect())
     }
 
@@ -57,11 +61,18 @@ fn encoded(keys: &[ArrayRef], cells: usize) -> Result<Vec<Box<[u8]>>, WorkFailur
 
 impl Query<'_> {
     /// Works out the cells that are `chosen`, whose varying keys are `keys`.
-    pub(super) async fn second_pass(&self, keys: &[ArrayRef], chosen: &[bool]) -> Result<Exact, WorkFailure> {
+    pub(super) async fn second_pass(
+        &self,
+        keys: &[ArrayRef],
+        chosen: &[bool],
+    ) -> Result<Exact, WorkFailure> {
         let some = chosen.iter().filter(|chosen| **chosen).count();
         let restrict = !keys.is_empty() && some < chosen.len() && some <= MOST_CHOSEN;
         let condition = if restrict {
-            let expressions = self.varying_keys().map(|(_, level)| self.scope.value(level)).collect::<Result<_, _>>()?;
+            let expressions = self
+                .varying_keys()
+                .map(|(_, level)| self.scope.value(level))
+                .collect::<Result<_, _>>()?;
             Some(Cells::new(keys, chosen).map_err(engine)?.contain(expressions))
         } else {
             None
@@ -76,7 +87,10 @@ impl Query<'_> {
             .aggregate(by_unit, self.per_unit()?)
             .and_then(|plan| plan.project(self.of_units(keys.clone())))
             .map_err(engine)?;
-        let plan = each_unit.aggregate(keys, self.per_cell()?).and_then(LogicalPlanBuilder::build).map_err(engine)?;
+        let plan = each_unit
+            .aggregate(keys, self.per_cell()?)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(engine)?;
         self.read(&self.collect(plan).await?)
     }
 
@@ -88,7 +102,8 @@ impl Query<'_> {
         }
         for (i, summed) in self.layout.summed.iter().enumerate() {
             let all = contributions().call(vec![column(summed.column.as_str())]);
-            aggregates.push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
+            aggregates
+                .push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
         }
         Ok(aggregates)
     }
@@ -98,7 +113,8 @@ impl Query<'_> {
         let mut columns = keys;
         columns.push(column("unit"));
         columns.extend((0..self.layout.populations.len()).map(|i| column(&rows_name(i))));
-        let contribution = |i: usize| get_field(column(&summed_name(i)), total).alias(summed_name(i));
+        let contribution =
+            |i: usize| get_field(column(&summed_name(i)), total).alias(summed_name(i));
         columns.extend((0..self.layout.summed.len()).map(contribution));
         columns
     }
@@ -113,7 +129,8 @@ impl Query<'_> {
             aggregates.push(units.alias(rows_name(i)));
         }
         for i in 0..self.layout.summed.len() {
-            aggregates.push(contributions().call(vec![column(&summed_name(i))]).alias(summed_name(i)));
+            aggregates
+                .push(contributions().call(vec![column(&summed_name(i))]).alias(summed_name(i)));
         }
         Ok(aggregates)
     }
@@ -121,10 +138,20 @@ impl Query<'_> {
     fn read(&self, batch: &RecordBatch) -> Result<Exact, WorkFailure> {
         let keys = self.varying_keys().map(|(i, _)| named(batch, &key_column(i)).cloned());
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let index = encoded(&keys, batch.num_rows())?.into_iter().enumerate().map(|(row, key)| (key, row)).collect();
-        let units = (0..self.layout.populations.len()).map(|i| counts(named(batch, &rows_name(i))?));
-        let contributions = (0..self.layout.summed.len()).map(|i| known(named(batch, &summed_name(i))?));
-        Ok(Exact { index, units: units.collect::<Result<_, _>>()?, contributions: contributions.collect::<Result<_, _>>()? })
+        let index = encoded(&keys, batch.num_rows())?
+            .into_iter()
+            .enumerate()
+            .map(|(row, key)| (key, row))
+            .collect();
+        let units =
+            (0..self.layout.populations.len()).map(|i| counts(named(batch, &rows_name(i))?));
+        let contributions =
+            (0..self.layout.summed.len()).map(|i| known(named(batch, &summed_name(i))?));
+        Ok(Exact {
+            index,
+            units: units.collect::<Result<_, _>>()?,
+            contributions: contributions.collect::<Result<_, _>>()?,
+        })
     }
 }
 

@@ -24,7 +24,9 @@ pub enum ColumnType {
 
 /// A text that is not a column type.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a column type: text, integer, float, date, boolean or decimal(precision,scale)")]
+#[error(
+    "`{0}` is not a column type: text, integer, float, date, boolean or decimal(precision,scale)"
+)]
 pub struct UnknownColumnType(String);
 
 impl ColumnType {
@@ -64,9 +66,14 @@ impl TryFrom<String> for ColumnType {
 
     fn try_from(text: String) -> Result<Self, UnknownColumnType> {
         let decimal = || {
-            let (precision, scale) = text.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
-            let (precision, scale): (u8, i8) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
-            let fits = 1 <= precision && precision <= 38 && 0 <= scale && scale.unsigned_abs() <= precision;
+            let (precision, scale) =
+                text.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
+            let (precision, scale): (u8, i8) =
+                (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
+            let fits = 1 <= precision
+                && precision <= 38
+                && 0 <= scale
+                && scale.unsigned_abs() <= precision;
             fits.then_some(Self::Decimal(precision, scale))
         };
         match text.as_str() {
@@ -89,7 +96,9 @@ mod tests {
         for text in ["boolean", "date", "decimal(28,16)", "float", "integer", "text"] {
             assert_eq!(ColumnType::try_from(text.to_owned()).unwrap().to_string(), text);
         }
-        for text in ["decimal(0,0)", "decimal(39,2)", "decimal(4,5)", "decimal(4,-1)", "varchar", ""] {
+        for text in
+            ["decimal(0,0)", "decimal(39,2)", "decimal(4,5)", "decimal(4,-1)", "varchar", ""]
+        {
             assert!(ColumnType::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -1,0 +1,1 @@
+//! The two largest contributions, against a plain second implementation.

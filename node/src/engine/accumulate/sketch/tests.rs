@@ -1,0 +1,1 @@
+//! What the first pass proves, against a plain second implementation.
