@@ -1,4 +1,11 @@
 //! Whole federations for tests: real certificates, real processes, real files, no fixed port.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "this crate exists for tests, and tests panic"
+)]
 
 pub mod hostile;
 pub mod raw;

@@ -21,7 +21,7 @@ pub fn question(countries: &[&str], sql: &str) -> Question {
         gateway: format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity"),
         countries: countries.iter().map(|country| country.parse().expect("a country")).collect(),
         issued_at,
-        expires_at: issued_at.plus(Duration::from_secs(60)),
+        expires_at: issued_at.plus(Duration::from_mins(1)),
         nonce: random_nonce().expect("random bytes"),
         ask: Ask::Sql { sql: sql.to_owned() },
         purpose: Purpose::Trend,

@@ -25,7 +25,7 @@ pub const FEDERATION: &str = "test";
 pub const CANARY: &str = "CANARY-5d1e-HIDDEN";
 
 /// How long a process may take to listen: debug builds on a busy machine are slow.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// One country to be.
 #[derive(Debug, Clone)]
@@ -92,7 +92,9 @@ impl World {
             world.write_country(spec);
         }
         world.write_gateway(&codes);
-        codes.iter().for_each(|code| world.write_profile(code));
+        for code in &codes {
+            world.write_profile(code);
+        }
         world
     }
 
@@ -176,7 +178,7 @@ impl World {
     }
 
     fn spawn(&self, command: &str, config: &Path, party: &str) -> Child {
-        let _ = std::fs::remove_file(self.dir().join(party).join("address"));
+        drop(std::fs::remove_file(self.dir().join(party).join("address")));
         let stderr = File::options()
             .append(true)
             .create(true)
@@ -206,7 +208,7 @@ impl World {
             std::thread::sleep(step);
         }
         // Nobody else will: the world is not whole yet.
-        let _ = child.kill();
+        drop(child.kill());
         panic!("{party} did not listen within {START:?}; it said:\n{}", self.stderr(party));
     }
 
@@ -243,8 +245,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         for child in self.nodes.values_mut().chain(&mut self.gateway) {
-            let _ = child.kill();
-            let _ = child.wait();
+            drop(child.kill());
+            drop(child.wait());
         }
     }
 }

@@ -7,7 +7,7 @@
 use crate::admission::{self, TurnedAway, VerifiedQuestion};
 use crate::engine::WorkFailure;
 use crate::engine::pool::Job;
-use crate::node::{InForce, Node};
+use crate::node::{InForce, Node, failure_id};
 use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
 use mayag_disclosure::{Protections, protect};
@@ -102,7 +102,7 @@ async fn decide_and_work(
 
     let receipt = log_admitted(node, in_force, question).await?;
     let left = question.question().expires_at.since(now).min(node.longest_work());
-    Ok(work(node, &permitted, &receipt, left).await.unwrap_or_else(|failure| failed(node, failure)))
+    Ok(work(node, &permitted, &receipt, left).await.unwrap_or_else(failed))
 }
 
 /// Executes and protects every release. Takes the receipt as the proof that the question is in the log.
@@ -224,8 +224,8 @@ fn refused(refusal: Refusal) -> Decided {
 }
 
 /// A failure of the work: the person learns an id, the operator's log the kind of failure under the same id.
-fn failed(node: &Node, failure: WorkFailure) -> Decided {
-    let id = node.failure_id();
+fn failed(failure: WorkFailure) -> Decided {
+    let id = failure_id();
     tracing::error!(failure = id, kind = ?failure, "work on a question failed");
     let timed_out = matches!(failure, WorkFailure::TimedOut);
     let word = if timed_out { "timed_out" } else { "failed" };

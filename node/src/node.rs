@@ -309,12 +309,12 @@ impl Node {
             blocking(move || node.journal.append(node.clock.now(), entry, &node.log_key)).await?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is answered")).ok()
     }
+}
 
-    /// A random id under which a failure is found in the operator's log.
-    pub(crate) fn failure_id(&self) -> String {
-        let random = random_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
-        random.chars().take(12).collect()
-    }
+/// A random id under which a failure is found in the operator's log.
+pub(crate) fn failure_id() -> String {
+    let random = random_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
+    random.chars().take(12).collect()
 }
 
 /// Runs blocking work that ends with the caller: if the caller goes away, the result is dropped.

@@ -10,7 +10,7 @@ use crate::printer::Reader;
 use mayag_desk::table::AnswerTable;
 use mayag_transport::files::{self, Mode};
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 /// Lines of a difference that are shown.
@@ -80,7 +80,8 @@ fn outcomes(answer: &AnswerTable) -> String {
             }
             None => ("", ""),
         };
-        text.push_str(&format!("{},{},{code},{subject}\n", report.country, report.outcome));
+        // Writing into a string does not fail.
+        let _written = writeln!(text, "{},{},{code},{subject}", report.country, report.outcome);
     }
     text
 }
@@ -100,7 +101,9 @@ fn totals_by_drug() -> Result<String, DemoError> {
 
 fn sorted(mut lines: Vec<String>) -> String {
     lines.sort_unstable();
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
 }
 
 fn difference(what: &str, expected: &str, found: &str) -> Option<Difference> {

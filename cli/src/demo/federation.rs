@@ -141,12 +141,16 @@ fn readme(national: &National) -> String {
 
 fn node_toml(national: &National) -> String {
     let National { country, file, format, view, .. } = national;
-    let columns: String = national
+    let columns: Vec<String> = national
         .column_types()
         .iter()
-        .map(|(name, kind)| format!("    {{ name = \"{name}\", type = \"{kind}\" }},\n"))
+        .map(|(name, kind)| format!("    {{ name = \"{name}\", type = \"{kind}\" }},"))
         .collect();
-    let columns = if columns.is_empty() { columns } else { format!("columns = [\n{columns}]\n") };
+    let columns = if columns.is_empty() {
+        String::new()
+    } else {
+        format!("columns = [\n{}\n]\n", columns.join("\n"))
+    };
     format!(
         r#"# The demonstration's node of `{country}`. Paths are relative to this file.
 federation = "demo"

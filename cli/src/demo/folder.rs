@@ -45,16 +45,13 @@ pub(crate) struct Folder {
 impl Folder {
     /// The named folder, emptied of an earlier demonstration, or a new temporary one.
     pub(crate) fn open(named: Option<&Path>) -> Result<Self, FolderError> {
-        let (path, temporary) = match named {
-            Some(path) => {
-                claim(path)?;
-                (absolute(path)?, None)
-            }
-            None => {
-                let folder = tempfile::Builder::new().prefix("mayag-demo-").tempdir();
-                let folder = folder.map_err(failed(Path::new("a temporary folder")))?;
-                (absolute(folder.path())?, Some(folder))
-            }
+        let (path, temporary) = if let Some(path) = named {
+            claim(path)?;
+            (absolute(path)?, None)
+        } else {
+            let folder = tempfile::Builder::new().prefix("mayag-demo-").tempdir();
+            let folder = folder.map_err(failed(Path::new("a temporary folder")))?;
+            (absolute(folder.path())?, Some(folder))
         };
         let marker = path.join(MARKER);
         if !marker.exists() {

@@ -7,6 +7,7 @@ pub(crate) mod invented;
 pub(crate) mod national;
 pub(crate) mod published;
 
+use crate::demo::random::Random;
 use chrono::{Datelike as _, NaiveDate};
 
 /// The seed of all synthetic data of the demonstration.
@@ -88,6 +89,11 @@ const NOTES: [(&str, u32); 6] = [
     ("routine inspection", 6),
     ("driver known from an earlier case", 1),
 ];
+
+/// A measured purity in tenths of a percent, from `least` on.
+fn purity(least: u16, span: u16, random: &mut Random) -> u16 {
+    u16::try_from(random.below(span.into())).map_or(least, |more| least + more)
+}
 
 /// The hidden reference of an incident.
 fn informant(id: &str, number: u64) -> String {

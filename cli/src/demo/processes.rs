@@ -140,17 +140,33 @@ fn last_lines(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::last_lines;
+    use super::{ProcessError, Processes, last_lines};
+    use crate::demo::federation::Federation;
+    use crate::demo::incidents::national;
+
+    #[tokio::test]
+    async fn a_process_that_ends_is_named_with_the_end_of_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in national::ALL.iter().map(|national| national.country).chain(["gateway"]) {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        // The program started is this test's own, which knows no `--config`.
+        let failed = Processes::start(&Federation { folder: folder.path() }).await.unwrap_err();
+        let ProcessError::Ended { name, log, lines, .. } = failed else { panic!("{failed}") };
+        assert_eq!(name, "node `au`");
+        assert_eq!(log, folder.path().join("au/node.log"));
+        assert!(lines.contains("config"), "{lines}");
+    }
 
     #[test]
     fn the_end_of_a_log_is_shown_and_a_missing_one_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("node.log");
         assert_eq!(last_lines(&log), "");
-        let text: String = (0..5000).map(|i| format!("line {i}\n")).collect();
+        let lines: Vec<String> = (0..5000).map(|i| format!("line {i}\n")).collect();
         mayag_transport::files::replace(
             &log,
-            text.as_bytes(),
+            lines.concat().as_bytes(),
             mayag_transport::files::Mode::Public,
         )
         .unwrap();

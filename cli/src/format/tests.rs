@@ -88,8 +88,7 @@ fn text(format: Format, answer: &AnswerTable, reader: Reader) -> String {
 #[test]
 fn people_read_aligned_columns_with_marks() {
     let hostile = "a,\"b\"\\u{1b}[2J\\u{a}c\\u{9b}\\u{202e}";
-    let blank = " ".repeat(hostile.len());
-    let pad = |text: &str| format!("{text}{}", &blank[text.len()..]);
+    let pad = |text: &str| format!("{text:width$}", width = hostile.len());
     let expected = [
         format!("{}        n    q [lb]  share  first", pad("drug")),
         format!("{}  -------  ---------  -----  ----------", "-".repeat(hostile.len())),
@@ -248,14 +247,14 @@ fn an_answer_of_nobody_is_empty_and_says_so() {
     let arrow = Format::Arrow.render(&unanswered(), &style(Reader::Program)).unwrap();
     let reader = FileReader::try_new(Cursor::new(arrow), None).unwrap();
     assert_eq!(reader.schema().metadata()["mayag.answered"], "0");
-    assert!(Format::Parquet.render(&unanswered(), &style(Reader::Program)).is_ok());
+    Format::Parquet.render(&unanswered(), &style(Reader::Program)).unwrap();
     assert_eq!(text(Format::Csv, &unanswered(), Reader::Program), "");
 }
 
 #[test]
 fn binary_formats_are_not_for_terminals() {
     for format in [Format::Arrow, Format::Parquet] {
-        assert!(format.render(&answer(), &style(Reader::Terminal)).is_err());
+        format.render(&answer(), &style(Reader::Terminal)).unwrap_err();
     }
 }
 

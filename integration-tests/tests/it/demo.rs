@@ -141,6 +141,9 @@ fn a_folder_with_something_else_in_it_is_refused() {
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }
 
+/// Number and mass of one group; nothing where they are withheld.
+type Total = (Option<u64>, Option<i128>);
+
 /// A demonstration that stays up until it is dropped.
 struct Kept {
     child: Child,
@@ -165,7 +168,7 @@ impl Kept {
     }
 
     /// Number and mass by these columns; nothing where they are withheld.
-    fn totals(&self, columns: &[&str]) -> BTreeMap<Vec<String>, (Option<u64>, Option<i128>)> {
+    fn totals(&self, columns: &[&str]) -> BTreeMap<Vec<String>, Total> {
         let columns_sql = columns.join(", ");
         let sql = format!(
             "SELECT {columns_sql}, count(*), sum(quantity) FROM seizures GROUP BY {columns_sql}"

@@ -91,7 +91,7 @@ async fn what_the_analyst_signed_wrongly_is_refused_too() {
         question.issued_at = mayag_protocol::timestamp::Timestamp::from_millis(
             question.issued_at.millis() - 120_000,
         );
-        question.expires_at = question.issued_at.plus(Duration::from_secs(60));
+        question.expires_at = question.issued_at.plus(Duration::from_mins(1));
     });
     assert_eq!(ask(&world, old).await, Some(Code::Expired));
     let long = changed(|question| {
@@ -100,7 +100,7 @@ async fn what_the_analyst_signed_wrongly_is_refused_too() {
     assert_eq!(ask(&world, long).await, Some(Code::Expired));
     let early = changed(|question| {
         question.issued_at = question.issued_at.plus(Duration::from_secs(3600));
-        question.expires_at = question.issued_at.plus(Duration::from_secs(60));
+        question.expires_at = question.issued_at.plus(Duration::from_mins(1));
     });
     assert_eq!(ask(&world, early).await, Some(Code::Expired));
     let unknown = changed(|question| {

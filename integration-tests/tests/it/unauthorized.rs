@@ -88,7 +88,7 @@ async fn signed_refusals(world: &World, server: &str, path: &str) -> Vec<(&'stat
     let once = seal(&fresh(), &key);
     let issued_at = Timestamp::from_millis(fresh().issued_at.millis() - 100_000);
     let over =
-        Question { issued_at, expires_at: issued_at.plus(Duration::from_secs(60)), ..fresh() };
+        Question { issued_at, expires_at: issued_at.plus(Duration::from_mins(1)), ..fresh() };
     let unlisted =
         Question { analyst: "spiffe://test/country/kr/analyst/nobody".parse().unwrap(), ..fresh() };
     let cases = [

@@ -181,14 +181,14 @@ fn first_count(batches: &[RecordBatch], name: &str) -> Result<u64, WorkFailure> 
 /// `mayag_part(unit)`: whether the unit's hash falls into this part.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Part {
-    part: u64,
-    parts: u64,
+    index: u64,
+    of: u64,
     signature: Signature,
 }
 
 impl Part {
-    fn new(part: u64, parts: u64) -> Self {
-        Self { part, parts, signature: Signature::any(1, Volatility::Immutable) }
+    fn new(index: u64, of: u64) -> Self {
+        Self { index, of, signature: Signature::any(1, Volatility::Immutable) }
     }
 }
 
@@ -214,7 +214,7 @@ impl ScalarUDFImpl for Part {
         let units = units.collect::<datafusion::common::Result<Vec<_>>>()?;
         let mut hashes = vec![0; rows];
         create_hashes(&units, &QualityRandomState::with_seed(0), &mut hashes)?;
-        let inside = hashes.iter().map(|hash| Some(hash % self.parts == self.part));
+        let inside = hashes.iter().map(|hash| Some(hash % self.of == self.index));
         Ok(ColumnarValue::Array(Arc::new(inside.collect::<arrow::array::BooleanArray>())))
     }
 }

@@ -13,6 +13,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::datasource::provider_as_source;
+use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::optimizer::Optimizer;
@@ -276,9 +277,10 @@ impl Query<'_> {
 
     /// The rows of the release: behind the barrier, then its own filter, then `also`.
     fn rows(&self, also: Option<Expr>) -> Result<LogicalPlanBuilder, WorkFailure> {
-        let owner = match &self.work.rows {
-            Predicate::All(parts) if parts.is_empty() => None,
-            rows => Some(self.scope.predicate(rows)?),
+        let owner = if self.work.rows == Predicate::everything() {
+            None
+        } else {
+            Some(self.scope.predicate(&self.work.rows)?)
         };
         let table =
             RowPolicyTable::new(&self.mapped.view, owner, &self.columns()?, self.scan_rows)?;
@@ -344,7 +346,8 @@ impl Query<'_> {
     }
 }
 
-fn engine(error: datafusion::error::DataFusionError) -> WorkFailure {
+#[expect(clippy::needless_pass_by_value, reason = "the error and its text end here")]
+fn engine(error: DataFusionError) -> WorkFailure {
     WorkFailure::of(&error)
 }
 

@@ -42,6 +42,7 @@ pub(super) struct Begin {
 /// Every later frame to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case", tag = "do")]
+#[expect(clippy::large_enum_variant, reason = "one value at a time, written at once")]
 pub(super) enum Request {
     /// Check that the data are what the catalogue says.
     Check {},

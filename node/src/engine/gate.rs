@@ -7,10 +7,12 @@ use super::failure::WorkFailure;
 use datafusion::physical_plan::ExecutionPlan;
 use std::sync::Arc;
 
+/// Where the one ends and the other begins.
+const BARRIER: &str = "BarrierExec";
+
 /// What a release becomes, above the barrier.
 const RELEASE: &[&str] = &[
     "AggregateExec",
-    "BarrierExec",
     "CoalesceBatchesExec",
     "CoalescePartitionsExec",
     "CooperativeExec",
@@ -38,19 +40,22 @@ const VIEW: &[&str] = &[
 
 /// Lets a view's plan pass.
 pub(super) fn view(plan: &Arc<dyn ExecutionPlan>) -> Result<(), WorkFailure> {
-    walk(plan, |name, _| name != "BarrierExec" && (RELEASE.contains(&name) || VIEW.contains(&name)))
+    if listed(plan, &[RELEASE, VIEW]) { Ok(()) } else { Err(WorkFailure::Broken) }
 }
 
-/// Lets the plan of a whole release pass: above the barrier only what a release needs.
+/// Lets the plan of a whole release pass: above the barrier only what a release needs, below it what a view needs.
 pub(super) fn release(plan: &Arc<dyn ExecutionPlan>) -> Result<(), WorkFailure> {
-    walk(plan, |name, below| RELEASE.contains(&name) || (below && VIEW.contains(&name)))
+    let children = plan.children();
+    if plan.name() == BARRIER {
+        return children.into_iter().try_for_each(view);
+    }
+    if !RELEASE.contains(&plan.name()) {
+        return Err(WorkFailure::Broken);
+    }
+    children.into_iter().try_for_each(release)
 }
 
-fn walk(plan: &Arc<dyn ExecutionPlan>, allowed: fn(&str, bool) -> bool) -> Result<(), WorkFailure> {
-    fn step(plan: &Arc<dyn ExecutionPlan>, below: bool, allowed: fn(&str, bool) -> bool) -> bool {
-        let below_next = below || plan.name() == "BarrierExec";
-        allowed(plan.name(), below)
-            && plan.children().into_iter().all(|child| step(child, below_next, allowed))
-    }
-    if step(plan, false, allowed) { Ok(()) } else { Err(WorkFailure::Broken) }
+fn listed(plan: &Arc<dyn ExecutionPlan>, lists: &[&[&str]]) -> bool {
+    lists.iter().any(|list| list.contains(&plan.name()))
+        && plan.children().into_iter().all(|child| listed(child, lists))
 }

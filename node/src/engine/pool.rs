@@ -24,10 +24,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 pub use super::execute::Work as Job;
 
 /// How long a worker may take to open its sources.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How long the check of all data may take.
-const CHECK: Duration = Duration::from_secs(3_600);
+const CHECK: Duration = Duration::from_hours(1);
 
 /// How long the pool waits before it starts a worker again that did not start.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -141,7 +141,9 @@ impl WorkerPool {
             waiting.push(worker);
         }
         let processes = waiting.iter().filter_map(|worker| worker.child.id()).collect();
-        waiting.into_iter().for_each(|worker| self.shared.return_worker(worker));
+        for worker in waiting {
+            self.shared.return_worker(worker);
+        }
         processes
     }
 
@@ -253,9 +255,9 @@ impl<'a> Lease<'a> {
     }
 
     /// The worker may work again, unless it has come near the processor time of its life.
-    fn give_back(mut self, worked: Duration) {
+    fn give_back(mut self, took: Duration) {
         let Some(mut worker) = self.worker.take() else { return };
-        worker.busy += worked;
+        worker.busy += took;
         let cores = u64::try_from(self.shared.settings.cores.max(1)).unwrap_or(u64::MAX);
         if worker.busy.as_secs().saturating_mul(cores) < PROCESSOR_SECONDS / 2 {
             self.shared.return_worker(worker);

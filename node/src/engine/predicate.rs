@@ -35,8 +35,12 @@ impl Scope<'_> {
     /// The predicate as an expression over the dataset's columns.
     pub fn predicate(&self, predicate: &Predicate) -> Result<Expr, WorkFailure> {
         match predicate {
-            Predicate::All(parts) => self.combine(parts, Operator::And, true),
-            Predicate::Any(parts) => self.combine(parts, Operator::Or, false),
+            Predicate::All(parts) => {
+                Ok(self.combine(parts, Operator::And)?.unwrap_or_else(|| lit(true)))
+            }
+            Predicate::Any(parts) => {
+                Ok(self.combine(parts, Operator::Or)?.unwrap_or_else(|| lit(false)))
+            }
             Predicate::Compare { level, comparison, value } => {
                 self.compare(level, *comparison, value)
             }
@@ -58,10 +62,9 @@ impl Scope<'_> {
         &self,
         parts: &[Predicate],
         operator: Operator,
-        empty: bool,
-    ) -> Result<Expr, WorkFailure> {
+    ) -> Result<Option<Expr>, WorkFailure> {
         let parts = parts.iter().map(|part| self.predicate(part)).collect::<Result<Vec<_>, _>>()?;
-        Ok(balanced(parts, operator).unwrap_or_else(|| lit(empty)))
+        Ok(balanced(parts, operator))
     }
 
     fn level(&self, level: &LevelRef) -> Result<Level, WorkFailure> {

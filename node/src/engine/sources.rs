@@ -21,6 +21,7 @@ use mayag_protocol::names::{ColumnName, Country, DatasetName};
 use mayag_queries::engine::sql_options;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -166,7 +167,7 @@ pub enum ViewMistake {
 pub struct Datasets {
     session: SessionContext,
     country: Country,
-    datasets: BTreeMap<DatasetName, Mapped>,
+    mapped: BTreeMap<DatasetName, Mapped>,
 }
 
 /// A dataset and the view that delivers it.
@@ -176,12 +177,9 @@ pub(super) struct Mapped {
     pub(super) view: LogicalPlan,
 }
 
-impl std::fmt::Debug for Datasets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Datasets")
-            .field("country", &self.country)
-            .field("datasets", &self.datasets.len())
-            .finish()
+impl fmt::Debug for Datasets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Datasets").field(&self.country).field(&self.mapped.keys()).finish()
     }
 }
 
@@ -221,7 +219,7 @@ impl Datasets {
                 return Err(SourceProblem::Duplicate(view.name.clone()));
             }
         }
-        Ok(Self { session, country: country.clone(), datasets })
+        Ok(Self { session, country: country.clone(), mapped: datasets })
     }
 
     pub(super) fn session(&self) -> &SessionContext {
@@ -233,11 +231,11 @@ impl Datasets {
     }
 
     pub(super) fn get(&self, name: &DatasetName) -> Option<&Mapped> {
-        self.datasets.get(name)
+        self.mapped.get(name)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Mapped> {
-        self.datasets.values()
+        self.mapped.values()
     }
 }
 
@@ -344,10 +342,13 @@ impl View {
     async fn plan(&self, session: &SessionContext) -> Result<LogicalPlan, SourceProblem> {
         let planned = session.sql_with_options(&self.view, sql_options()).await;
         let frame = planned.map_err(|error| {
-            let reason = match error.find_root() {
-                DataFusionError::SQL(..) => ViewMistake::NotSql,
-                DataFusionError::SchemaError(..) => ViewMistake::UnknownColumn,
-                _ => ViewMistake::NotPlanned,
+            let root = error.find_root();
+            let reason = if matches!(root, DataFusionError::SQL(..)) {
+                ViewMistake::NotSql
+            } else if matches!(root, DataFusionError::SchemaError(..)) {
+                ViewMistake::UnknownColumn
+            } else {
+                ViewMistake::NotPlanned
             };
             SourceProblem::View { dataset: self.name.clone(), reason }
         })?;

@@ -40,7 +40,7 @@ async fn rows_that_the_policy_withholds_are_never_counted() {
     let all = bench.run(&rows_by_drug("visits"), &Predicate::everything()).await.unwrap();
     let some = bench.run(&rows_by_drug("visits"), &is("drug", "heroin")).await.unwrap();
     assert_eq!(counts(all.cells()).len(), 6);
-    let heroin = visits.iter().filter(|row| row.drug.as_deref() == Some("heroin")).count() as i64;
+    let heroin = visits.iter().filter(|row| row.drug.as_deref() == Some("heroin")).map(|_| 1).sum();
     assert_eq!(counts(some.cells()), [(Some("heroin".to_owned()), heroin)]);
     // A condition of the question cannot bring them back.
     let mut either = rows_by_drug("visits");
@@ -98,7 +98,7 @@ async fn hidden_and_unknown_columns_cannot_be_named() {
         bench.run(&by_unit, &Predicate::everything()).await.unwrap_err(),
         WorkFailure::Broken
     );
-    assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
+    bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.unwrap();
 }
 
 #[tokio::test]
@@ -129,30 +129,35 @@ async fn a_measure_with_a_filter_needs_units_of_its_own_and_outside_it() {
 #[tokio::test]
 async fn the_scan_limit_counts_what_passes_the_barrier() {
     let bench = Bench::new(&rows(1, 2_000, None), &rows(2, 90, Some(9)), |settings| {
-        settings.scan_rows = 1_000
+        settings.scan_rows = 1_000;
     })
     .await;
     let all = bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await;
     assert_eq!(all.unwrap_err(), WorkFailure::ScanLimit);
     let some = bench.run(&rows_by_drug("incidents"), &is("drug", "heroin")).await;
-    assert!(some.is_ok(), "rows below the barrier are not counted");
+    some.expect("rows below the barrier are not counted");
 }
 
 #[tokio::test]
 async fn a_release_that_needs_too_much_memory_fails_and_the_next_one_works() {
     let visits: Vec<Row> = rows(3, 60_000, Some(50_000));
-    let bench = Bench::new(&rows(1, 90, None), &visits, |settings| settings.memory = 1 << 20).await;
+    let bench = Bench::new(&rows(1, 90, None), &visits, |settings| {
+        settings.memory = 1 << 20;
+    })
+    .await;
     let keys = [level("day", Some(Grain::Day)), level("code", None), level("drug", None)];
     let large =
         release("visits", &keys, Predicate::everything(), vec![measure(MeasureOf::DistinctUnits)]);
     assert_eq!(bench.run(&large, &Predicate::everything()).await.unwrap_err(), WorkFailure::Memory);
-    assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
+    bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_sum_that_does_not_fit_fails() {
     let mut incidents = rows(1, 10, None);
-    incidents.iter_mut().for_each(|row| row.pieces = Some(i64::MAX / 2));
+    for row in &mut incidents {
+        row.pieces = Some(i64::MAX / 2);
+    }
     let bench = Bench::new(&incidents, &rows(2, 9, Some(3)), |_| {}).await;
     let sum = MeasureOf::Sum { column: "pieces".parse().unwrap(), number: Number::Integer };
     let sum = release("incidents", &[], Predicate::everything(), vec![measure(sum)]);
@@ -202,12 +207,12 @@ async fn a_worker_is_killed_at_the_deadline_and_when_the_caller_goes_away() {
 
     let second = until_idle(&bench).await;
     assert!(first != second && !alive(first));
-    let gone = bench.pool.run(job, began + Duration::from_secs(300));
-    assert!(tokio::time::timeout(Duration::from_millis(300), gone).await.is_err());
+    let gone = bench.pool.run(job, began + Duration::from_mins(5));
+    tokio::time::timeout(Duration::from_millis(300), gone).await.unwrap_err();
 
     let third = until_idle(&bench).await;
     assert!(second != third && !alive(second));
-    assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
+    bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.unwrap();
 }
 
 #[tokio::test]
@@ -216,7 +221,7 @@ async fn a_worker_that_is_killed_costs_one_job_and_no_more() {
     slow(bench.folder.path());
     let process = until_idle(&bench).await;
     let job = Job { release: slow_release(), rows: Predicate::everything(), protections: OPEN };
-    let run = bench.pool.run(job, Instant::now() + Duration::from_secs(300));
+    let run = bench.pool.run(job, Instant::now() + Duration::from_mins(5));
     let kill = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let status =
@@ -225,13 +230,13 @@ async fn a_worker_that_is_killed_costs_one_job_and_no_more() {
     };
     let (failure, ()) = tokio::join!(run, kill);
     assert_eq!(failure.unwrap_err(), WorkFailure::Broken);
-    assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
+    bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.unwrap();
 
     // One that dies while it waits for work costs nothing.
     let process = until_idle(&bench).await;
     std::process::Command::new("kill").args(["-9", &process.to_string()]).status().unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.is_ok());
+    bench.run(&rows_by_drug("incidents"), &Predicate::everything()).await.unwrap();
 }
 
 #[tokio::test]
@@ -256,9 +261,10 @@ async fn a_busy_pool_answers_in_time_that_it_is_busy() {
 
 #[tokio::test]
 async fn workers_end_with_the_pool() {
-    let bench =
-        Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |settings| settings.workers = 2)
-            .await;
+    let bench = Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |settings| {
+        settings.workers = 2;
+    })
+    .await;
     let processes = bench.pool.idle_processes().await;
     assert_eq!(processes.len(), 2);
     drop(bench);
@@ -375,7 +381,7 @@ async fn csv_and_ndjson_are_read_as_written_in_the_configuration() {
     let pool = WorkerPool::start(settings(folder.path()), setup(sources)).await.unwrap();
     let run = async |release: Release| {
         let job = Job { release, rows: Predicate::everything(), protections: OPEN };
-        protect(pool.run(job, Instant::now() + Duration::from_secs(60)).await.unwrap(), &OPEN)
+        protect(pool.run(job, Instant::now() + Duration::from_mins(1)).await.unwrap(), &OPEN)
             .into_inner()
             .to_batch()
             .unwrap()

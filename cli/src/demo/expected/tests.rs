@@ -16,7 +16,9 @@ static SHARED: LazyLock<Vec<(&'static str, Vec<Incident>)>> = LazyLock::new(|| {
         incidents.retain(|incident| incident.place.agency != "Criminal Intelligence Commission");
         if national.country != "us" {
             // From grams: 2.20462262 lb per kilogram.
-            incidents.iter_mut().for_each(|incident| incident.quantity *= 220_462_262 * 100_000);
+            for incident in &mut incidents {
+                incident.quantity *= 220_462_262 * 100_000;
+            }
         }
         (national.country, incidents)
     };
@@ -73,13 +75,13 @@ fn withhold_complements<K: Ord>(cells: &mut BTreeMap<K, Cell>, min_units: usize)
 fn counts<K: Ord>(
     countries: &[&str],
     key: impl Fn(&Incident) -> Option<K>,
-) -> BTreeMap<K, (usize, bool)> {
-    let mut counts: BTreeMap<K, (usize, bool)> = BTreeMap::new();
+) -> BTreeMap<K, (usize, Worth)> {
+    let mut counts: BTreeMap<K, (usize, Worth)> = BTreeMap::new();
     for country in countries {
         for (key, cell) in cells(country, &key) {
             let count = counts.entry(key).or_default();
             count.0 += if cell.withheld { 0 } else { cell.masses.len() };
-            count.1 |= cell.withheld;
+            count.1 = count.1.max(if cell.withheld { Worth::Partial } else { Worth::Known });
         }
     }
     counts
@@ -89,13 +91,25 @@ fn example(name: &str) -> &'static Example {
     questions::ALL.iter().find(|example| example.name == name).unwrap()
 }
 
-fn status(partial: bool) -> &'static str {
-    if partial { "partial" } else { "known" }
+/// What a number is worth to which these parts of countries were added.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    #[default]
+    Known,
+    Partial,
+}
+
+impl Worth {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Partial => "partial",
+        }
+    }
 }
 
 fn check(name: &str, header: &str, lines: &[String]) {
-    let mut text = format!("{header}\n");
-    lines.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+    let text = format!("{header}\n{}\n", lines.join("\n"));
     assert_eq!(difference(name, &text, example(name).answer), None);
 }
 
@@ -106,8 +120,8 @@ fn the_expected_trend_follows_from_the_incidents() {
         drugs.contains(&incident.drug).then_some((incident.drug, incident.fiscal_year))
     };
     let counts = counts(&["au", "kr", "mx", "th", "us"], key);
-    let line = |((drug, year), (count, partial)): (&(&str, i32), &(usize, bool))| {
-        format!("{year},{drug},{count},{}", status(*partial))
+    let line = |((drug, year), (count, worth)): (&(&str, i32), &(usize, Worth))| {
+        format!("{year},{drug},{count},{}", worth.word())
     };
     let lines: Vec<String> = counts.iter().map(line).collect();
     check("trend", "fiscal_year,drug,seizures,seizures_status", &lines);
@@ -119,18 +133,19 @@ fn the_expected_shares_follow_from_the_incidents() {
         (incident.seized_on.year() == 2023)
             .then(|| (incident.seized_on.month0() / 3 * 3 + 1, incident.drug))
     };
-    let mut rows: Vec<(u32, &str, usize, bool)> = counts(&["au", "kr", "us"], key)
+    let mut rows: Vec<(u32, &str, usize, Worth)> = counts(&["au", "kr", "us"], key)
         .into_iter()
         .filter(|(_, (count, _))| *count >= 500)
-        .map(|((month, drug), (count, partial))| (month, drug, count, partial))
+        .map(|((month, drug), (count, worth))| (month, drug, count, worth))
         .collect();
     rows.sort_by_key(|(month, _, count, _)| (*month, std::cmp::Reverse(*count)));
-    let line = |(month, drug, count, partial): &(u32, &str, usize, bool)| {
+    let line = |(month, drug, count, worth): &(u32, &str, usize, Worth)| {
         let quarter: Vec<_> = rows.iter().filter(|row| row.0 == *month).collect();
         let all: usize = quarter.iter().map(|row| row.2).sum();
-        let percent = (1000.0 * *count as f64 / all as f64).round() / 10.0;
-        let of_quarter = status(quarter.iter().any(|row| row.3));
-        format!("2023-{month:02}-01,{drug},{count},{},{percent},{of_quarter}", status(*partial))
+        let float = |count: usize| f64::from(u32::try_from(count).unwrap());
+        let percent = (1000.0 * float(*count) / float(all)).round() / 10.0;
+        let of_quarter = quarter.iter().map(|row| row.3).max().unwrap_or_default().word();
+        format!("2023-{month:02}-01,{drug},{count},{},{percent},{of_quarter}", worth.word())
     };
     let lines: Vec<String> = rows.iter().map(line).collect();
     check("shares", "quarter,drug,seizures,seizures_status,percent,percent_status", &lines);
@@ -142,7 +157,7 @@ fn the_expected_routes_follow_from_the_incidents() {
         let asked = incident.drug == "Methamphetamine"
             && incident.destination == Some("kr")
             && incident.fiscal_year == 2022;
-        asked.then(|| (incident.transport, incident.origin))
+        asked.then_some((incident.transport, incident.origin))
     };
     let mut lines = Vec::new();
     for country in ["au", "kr", "th", "us"] {
@@ -200,8 +215,8 @@ fn every_kind_of_difference_is_seen() {
     assert_eq!(shown("x\ny\n", "x\nz\n"), "DIFFERS a (- expected, + found)\n- y\n+ z");
     assert!(shown("x\ny\n", "y\nx\n").contains("in another order"));
     assert!(shown("x\n", "x\nx\n").contains("in another order"));
-    let many: String = (0..100).map(|i| format!("{i}\n")).collect();
-    assert!(shown("", &many).contains("and 76 more lines"));
+    let many: Vec<String> = (0..100).map(|i| i.to_string()).collect();
+    assert!(shown("", &many.join("\n")).contains("and 76 more lines"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod profiles;
 
 pub(crate) use profiles::{AUSTRALIA, KOREA, MEXICO, Profile, THAILAND};
 
-use super::{Incident, NOTES, SEED, informant, note};
+use super::{Incident, NOTES, SEED, informant, note, purity};
 use crate::demo::random::Random;
 use chrono::{Datelike as _, Days, NaiveDate};
 
@@ -39,7 +39,7 @@ fn incident(profile: &Profile, number: usize, day: u64, random: &mut Random) -> 
     let seized_on = NaiveDate::from_ymd_opt(2019, 10, 1)? + Days::new(day);
     let (drug, typical_grams) = *random.choose(profile.drugs)?;
     let (transport, origins) = *random.choose(profile.routes)?;
-    let purity = random.percent(40).then(|| 150 + random.below(800) as u16);
+    let measured = random.percent(40).then(|| purity(150, 800, random));
     Some(Incident {
         seized_on,
         // The four countries' fiscal years differ in truth; the demonstration's are calendar years.
@@ -51,7 +51,7 @@ fn incident(profile: &Profile, number: usize, day: u64, random: &mut Random) -> 
         destination: *random.choose(profile.destinations)?,
         // A skewed draw has its middle near 2^11.
         quantity: (i128::from(random.skewed()) * i128::from(typical_grams) / 2048).max(1),
-        purity,
+        purity: measured,
         note: note(random.choose(&NOTES).copied()?),
         informant: informant(&id, random.below(10_000)),
         id,

@@ -4,7 +4,7 @@
 //! are published. The day inside the month, how the sum splits over its events, transport, origin, purity and the hidden
 //! columns are invented.
 
-use super::{Incident, MONTHS, NOTES, Place, SEED, informant, note};
+use super::{Incident, MONTHS, NOTES, Place, SEED, informant, note, purity};
 use crate::demo::random::Random;
 use chrono::{Days, Months, NaiveDate};
 
@@ -64,7 +64,7 @@ fn incident(group: &Group, id: String, quantity: i128, random: &mut Random) -> I
     let days = (group.month + Months::new(1)).signed_duration_since(group.month).num_days();
     let day = random.below(u64::try_from(days).unwrap_or(28));
     let (transport, origin) = route(group, random);
-    let purity = random.percent(30).then(|| 300 + random.below(650) as u16);
+    let measured = random.percent(30).then(|| purity(300, 650, random));
     Incident {
         seized_on: group.month + Days::new(day),
         fiscal_year: group.fiscal_year,
@@ -74,7 +74,7 @@ fn incident(group: &Group, id: String, quantity: i128, random: &mut Random) -> I
         origin,
         destination: Some(if random.percent(96) { "us" } else { "ca" }),
         quantity,
-        purity,
+        purity: measured,
         note: note(random.choose(&NOTES).copied().unwrap_or_default()),
         informant: informant(&id, random.below(10_000)),
         id,

@@ -30,15 +30,11 @@ fn seizures() -> Dataset {
 
 /// A published number in 10⁻¹⁶, read digit by digit, independently of the product's reader.
 fn sixteenths(text: &str) -> i128 {
-    let (digits, exponent) =
-        text.split_once("e-").map_or((text, 0), |(digits, e)| (digits, e.parse().unwrap()));
+    let (digits, exponent) = text.split_once("e-").unwrap_or((text, "0"));
+    let exponent: usize = exponent.parse().unwrap();
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut all = "0".repeat(exponent) + whole;
-    let point = all.len() - exponent;
-    all.push_str(fraction);
-    let fraction = format!("{:0<16}", &all[point..]);
-    assert_eq!(fraction.len(), 16, "{text}");
-    format!("{}{fraction}", &all[..point]).parse().unwrap()
+    let zeros = 16 - exponent - fraction.len();
+    format!("{whole}{fraction}{}", "0".repeat(zeros)).parse().unwrap()
 }
 
 #[test]
@@ -134,12 +130,13 @@ fn the_bytes_are_those_of_every_machine() {
         .iter()
         .map(|national| {
             let incidents = incidents(national);
-            let text: String = incidents.iter().map(|incident| format!("{incident:?}\n")).collect();
+            let lines: Vec<String> =
+                incidents.iter().map(|incident| format!("{incident:?}\n")).collect();
             format!(
                 "{} {} {}",
                 national.country,
                 incidents.len(),
-                mayag_audit::keys::sha256(text.as_bytes())
+                mayag_audit::keys::sha256(lines.concat().as_bytes())
             )
         })
         .collect();
@@ -157,11 +154,11 @@ const DIGESTS: [&str; 5] = [
 #[test]
 fn every_value_is_one_the_catalogue_knows() {
     let dataset = seizures();
-    let closed = |column: &str| match &dataset.column(column).unwrap().kind {
-        Kind::Category { values: Some(values) } => {
-            values.iter().cloned().collect::<BTreeSet<String>>()
-        }
-        other => panic!("{column}: {other:?}"),
+    let closed = |column: &str| -> BTreeSet<String> {
+        let Kind::Category { values: Some(values) } = &dataset.column(column).unwrap().kind else {
+            panic!("{column}")
+        };
+        values.iter().cloned().collect()
     };
     let (drugs, transports) = (closed("drug"), closed("transport"));
     let (months, land_filters) = (closed("month"), closed("land_filter"));

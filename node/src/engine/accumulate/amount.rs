@@ -84,8 +84,7 @@ impl Amount for i128 {
 
     #[inline]
     fn mean(self, other: Self) -> Self {
-        // Halves first: the sum of two totals may not fit.
-        self / 2 + other / 2 + (self % 2 + other % 2) / 2
+        self.midpoint(other)
     }
 
     fn safe(total: Self, first: Self, second: Self, p_percent: u32) -> bool {
@@ -181,13 +180,13 @@ impl Amount for f64 {
     fn safe(total: Self, first: Self, second: Self, p_percent: u32) -> bool {
         let up = 1.0 + FLOAT_SLACK;
         let (first, second, total) = (first * up, second * up, total / up);
-        total.is_finite() && total - first - second >= first * f64::from(p_percent) / 100.0
+        total.is_finite() && total - first - second >= first * Self::from(p_percent) / 100.0
     }
 
     fn dominated(total: Self, first: Self, second: Self, p_percent: u32) -> bool {
         let up = 1.0 + FLOAT_SLACK;
         let (first, second, total) = (first / up, second / up, total * up);
-        !total.is_finite() || total - first - second < first * f64::from(p_percent) / 100.0
+        !total.is_finite() || total - first - second < first * Self::from(p_percent) / 100.0
     }
 
     #[inline]
@@ -230,7 +229,6 @@ impl Amount for f64 {
     }
 
     fn from_bytes(bytes: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = bytes;
-        Self::from_le_bytes([a, b, c, d, e, f, g, h])
+        Self::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default())
     }
 }

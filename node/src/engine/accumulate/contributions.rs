@@ -3,9 +3,7 @@
 use super::amount::{Amount, Values};
 use super::grouped::{OneGroup, counted, row_states};
 use crate::engine::failure::WorkFailure;
-use datafusion::arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, StructArray,
-};
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StructArray};
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Fields};
 use datafusion::common::Result;
@@ -33,11 +31,12 @@ struct Contributions {
 
 /// The type of the sum of a column of this type.
 fn sum_type(input: &DataType) -> Result<DataType> {
-    match input {
-        DataType::Decimal128(_, scale) => Ok(DataType::Decimal128(super::amount::WIDE, *scale)),
-        DataType::Float64 => Ok(DataType::Float64),
-        DataType::Int64 => Ok(DataType::Int64),
-        other => datafusion::common::plan_err!("{other} is not summed"),
+    if let DataType::Decimal128(_, scale) = input {
+        Ok(DataType::Decimal128(super::amount::WIDE, *scale))
+    } else if [DataType::Float64, DataType::Int64].contains(input) {
+        Ok(input.clone())
+    } else {
+        Err(WorkFailure::Broken.mark())
     }
 }
 
@@ -72,17 +71,16 @@ impl AggregateUDFImpl for Contributions {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let fields = fields_of(args.return_field.data_type())?;
-        Ok(match floats(&fields) {
-            true => Box::new(OneGroup::new(Grouped::<f64>::new(fields))),
-            false => Box::new(OneGroup::new(Grouped::<i128>::new(fields))),
-        })
+        if floats(&fields) {
+            Ok(Box::new(OneGroup::new(Grouped::<f64>::new(fields))))
+        } else {
+            Ok(Box::new(OneGroup::new(Grouped::<i128>::new(fields))))
+        }
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let state = match floats(&fields_of(args.return_field.data_type())?) {
-            true => f64::state_type(),
-            false => i128::state_type(),
-        };
+        let floats = floats(&fields_of(args.return_field.data_type())?);
+        let state = if floats { f64::state_type() } else { i128::state_type() };
         let field = |name: &str| {
             Arc::new(Field::new(format!("{}[{name}]", args.name), state.clone(), false))
         };
@@ -98,17 +96,19 @@ impl AggregateUDFImpl for Contributions {
         args: AccumulatorArgs<'_>,
     ) -> Result<Box<dyn GroupsAccumulator>> {
         let fields = fields_of(args.return_field.data_type())?;
-        Ok(match floats(&fields) {
-            true => Box::new(Grouped::<f64>::new(fields)),
-            false => Box::new(Grouped::<i128>::new(fields)),
-        })
+        if floats(&fields) {
+            Ok(Box::new(Grouped::<f64>::new(fields)))
+        } else {
+            Ok(Box::new(Grouped::<i128>::new(fields)))
+        }
     }
 }
 
 fn fields_of(result: &DataType) -> Result<Fields> {
-    match result {
-        DataType::Struct(fields) => Ok(fields.clone()),
-        other => datafusion::common::internal_err!("{other} is no result of contributions"),
+    if let DataType::Struct(fields) = result {
+        Ok(fields.clone())
+    } else {
+        Err(WorkFailure::Broken.mark())
     }
 }
 
@@ -170,22 +170,16 @@ impl<A: Amount> Grouped<A> {
 
     fn sums(&self, sums: Vec<A>, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
         let sums = A::column(sums, nulls);
-        let kind = self.fields.first().map(|sum| sum.data_type().clone()).unwrap_or(DataType::Null);
+        let kind = self.fields.first().map(|sum| sum.data_type().clone());
+        let Some(wide) = sums.as_primitive_opt::<Decimal128Type>() else { return Ok(sums) };
         match kind {
-            DataType::Decimal128(..) => {
-                let sums: Decimal128Array = sums.as_primitive::<Decimal128Type>().clone();
-                Ok(Arc::new(sums.with_data_type(kind)))
+            Some(DataType::Int64) => {
+                let narrow = wide.iter().map(|sum| sum.map(i64::try_from).transpose());
+                let narrow = narrow.collect::<Result<Int64Array, _>>();
+                Ok(Arc::new(narrow.map_err(|_| WorkFailure::Overflow.mark())?))
             }
-            DataType::Int64 => {
-                let sums = sums.as_primitive::<Decimal128Type>();
-                let narrow = sums.iter().map(|sum| sum.map(i64::try_from).transpose());
-                Ok(Arc::new(
-                    narrow
-                        .collect::<Result<Int64Array, _>>()
-                        .map_err(|_| WorkFailure::Overflow.mark())?,
-                ))
-            }
-            _ => Ok(sums),
+            Some(kind) => Ok(Arc::new(wide.clone().with_data_type(kind))),
+            None => Err(WorkFailure::Broken.mark()),
         }
     }
 }
@@ -216,7 +210,7 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let groups = emit_to.take_needed(&mut self.groups);
-        let seen = NullBuffer::from_iter(groups.iter().map(|group| group.largest >= A::default()));
+        let seen = groups.iter().map(|group| group.largest >= A::default()).collect::<NullBuffer>();
         let zero = |amount: A| if amount < A::default() { A::default() } else { amount };
         let sums = self.sums(groups.iter().map(|group| group.sum).collect(), Some(seen))?;
         let columns = vec![

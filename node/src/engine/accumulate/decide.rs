@@ -60,17 +60,18 @@ fn decided<A: Amount>(
     let upper = upper1.iter().zip(upper2);
     let lower = lower1.iter().zip(lower2);
     let cells = A::state(total).iter().zip(upper.zip(lower));
-    let decide = |(total, ((upper1, upper2), (lower1, lower2))): (&A, ((&A, &A), (&A, &A)))| {
-        let exact = upper1 == lower1 && upper2 == lower2;
-        if exact || A::safe(*total, *upper1, *upper2, p_percent) {
-            Some(told(*total, *upper1, *upper2))
-        } else if A::dominated(*total, *lower1, *lower2, p_percent) {
-            Some(told(*total, *lower1, *lower2))
-        } else {
-            None
-        }
-    };
-    cells.map(decide).collect()
+    cells
+        .map(|(total, ((upper1, upper2), (lower1, lower2)))| {
+            let exact = upper1 == lower1 && upper2 == lower2;
+            if exact || A::safe(*total, *upper1, *upper2, p_percent) {
+                Some(told(*total, *upper1, *upper2))
+            } else if A::dominated(*total, *lower1, *lower2, p_percent) {
+                Some(told(*total, *lower1, *lower2))
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn told<A: Amount>(total: A, largest: A, second: A) -> Contributions {

@@ -18,6 +18,10 @@ pub(super) fn counted(
     NullBuffer::union(nulls, passes.as_ref()).filter(|mask| mask.null_count() > 0)
 }
 
+fn length(columns: &[ArrayRef]) -> usize {
+    columns.first().map(Array::len).unwrap_or_default()
+}
+
 /// One group only: a release without keys.
 pub(super) struct OneGroup<G> {
     inner: G,
@@ -38,12 +42,12 @@ impl<G> Debug for OneGroup<G> {
 
 impl<G: GroupsAccumulator + Sync> Accumulator for OneGroup<G> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.zeros.resize(values.first().map_or(0, |array| array.len()), 0);
+        self.zeros.resize(length(values), 0);
         self.inner.update_batch(values, &self.zeros, None, 1)
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.zeros.resize(states.first().map_or(0, |array| array.len()), 0);
+        self.zeros.resize(length(states), 0);
         self.inner.merge_batch(states, &self.zeros, 1)
     }
 
@@ -73,7 +77,7 @@ pub(super) fn row_states<G: GroupsAccumulator>(
     values: &[ArrayRef],
     filter: Option<&BooleanArray>,
 ) -> Result<Vec<ArrayRef>> {
-    let rows = values.first().map_or(0, |array| array.len());
+    let rows = length(values);
     let groups: Vec<usize> = (0..rows).collect();
     empty.update_batch(values, &groups, filter, rows)?;
     empty.state(EmitTo::All)

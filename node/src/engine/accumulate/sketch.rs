@@ -33,7 +33,6 @@ use crate::engine::failure::WorkFailure;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeBinaryBuilder, StructArray,
 };
-use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::Result;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
@@ -229,8 +228,9 @@ impl<A: Amount> Cell<A> {
             Self::Many { seen, buckets } => {
                 mark(seen, unit);
                 // The top bits choose the bucket, the lowest a bit of the bitmap.
-                let chosen = (unit >> (u64::BITS - BUCKETS.trailing_zeros())) as usize;
-                let buckets = buckets.iter_mut().skip(chosen * columns).take(columns);
+                let chosen = usize::try_from(unit >> (u64::BITS - BUCKETS.trailing_zeros()));
+                let buckets =
+                    buckets.iter_mut().skip(chosen.unwrap_or_default() * columns).take(columns);
                 buckets
                     .enumerate()
                     .fold(false, |overflow, (i, bucket)| bucket.vote(unit, amount(i)) | overflow)
@@ -347,8 +347,12 @@ impl<A: Amount> Cell<A> {
             }
             Self::Many { seen, buckets } => {
                 bytes.push(1);
-                seen.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
-                buckets.iter().for_each(|bucket| bucket.bytes(&mut bytes));
+                for word in seen.iter() {
+                    bytes.extend(word.to_le_bytes());
+                }
+                for bucket in buckets {
+                    bucket.bytes(&mut bytes);
+                }
             }
         }
         bytes
@@ -492,7 +496,7 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
                 NO_UNIT
             };
             let amount =
-                |i: usize| amounts.get(i).map_or(A::default(), |values| values.absolute(row));
+                |i: usize| amounts.get(i).map(|values| values.absolute(row)).unwrap_or_default();
             overflow |= self.on(*index, |cell| cell.add(unit, columns, enough, amount));
         }
         self.hashes = hashes;
@@ -518,7 +522,9 @@ impl<A: Amount> GroupsAccumulator for Grouped<A> {
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let cells = self.take(emit_to);
         let mut states = LargeBinaryBuilder::new();
-        cells.iter().for_each(|cell| states.append_value(cell.bytes(self.columns)));
+        for cell in &cells {
+            states.append_value(cell.bytes(self.columns));
+        }
         Ok(vec![Arc::new(states.finish())])
     }
 
@@ -560,16 +566,12 @@ impl<A: Amount> Values<'_, A> {
     /// The absolute value of a row; nothing for null.
     #[inline]
     fn absolute(&self, row: usize) -> A {
-        let valid = |nulls: &Option<&NullBuffer>| nulls.is_none_or(|nulls| nulls.is_valid(row));
-        match self {
-            Self::Own(values, nulls) if valid(nulls) => {
-                values.get(row).map_or(A::default(), |value| value.absolute())
-            }
-            Self::Narrow(values, nulls) if valid(nulls) => {
-                values.get(row).map_or(A::default(), |value| A::from_narrow(*value).absolute())
-            }
-            Self::Own(..) | Self::Narrow(..) => A::default(),
-        }
+        let (value, nulls) = match self {
+            Self::Own(values, nulls) => (values.get(row).copied(), nulls),
+            Self::Narrow(values, nulls) => (values.get(row).copied().map(A::from_narrow), nulls),
+        };
+        let valid = nulls.is_none_or(|nulls| nulls.is_valid(row));
+        value.filter(|_| valid).map(A::absolute).unwrap_or_default()
     }
 }
 

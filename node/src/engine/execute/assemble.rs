@@ -152,17 +152,16 @@ impl Query<'_> {
         let open = |cell: usize| undecided.get(cell).copied().unwrap_or_default();
         for (cell, row) in rows.iter().enumerate().filter(|(cell, _)| open(*cell)) {
             // A cell that the second pass no longer finds has no units, and contributions that nobody knows.
-            for (i, contributions) in facts.contributions.iter_mut().enumerate() {
-                if let Some(slot) = contributions.get_mut(cell) {
-                    *slot = row.and_then(|row| exact.contributions(i, row));
-                }
+            let of_cells = facts.contributions.iter_mut().enumerate();
+            for (i, slot) in of_cells.filter_map(|(i, cells)| Some((i, cells.get_mut(cell)?))) {
+                *slot = row.and_then(|row| exact.contributions(i, row));
             }
-            if method == Method::Exact {
-                for (i, units) in facts.units.iter_mut().enumerate() {
-                    if let Some(slot) = units.get_mut(cell) {
-                        *slot = row.and_then(|row| exact.units(i, row)).unwrap_or_default();
-                    }
-                }
+            if method != Method::Exact {
+                continue;
+            }
+            let of_cells = facts.units.iter_mut().enumerate();
+            for (i, slot) in of_cells.filter_map(|(i, cells)| Some((i, cells.get_mut(cell)?))) {
+                *slot = row.and_then(|row| exact.units(i, row)).unwrap_or_default();
             }
         }
         Ok(())
@@ -206,10 +205,9 @@ impl Facts {
 
 /// Texts have one type on the wire, whatever the source's files have.
 fn on_wire(column: &ArrayRef) -> Result<ArrayRef, WorkFailure> {
-    match column.data_type() {
-        DataType::LargeUtf8 | DataType::Utf8View => {
-            cast(column, &DataType::Utf8).map_err(|_| WorkFailure::Broken)
-        }
-        _ => Ok(Arc::clone(column)),
+    if [DataType::LargeUtf8, DataType::Utf8View].contains(column.data_type()) {
+        cast(column, &DataType::Utf8).map_err(|_| WorkFailure::Broken)
+    } else {
+        Ok(Arc::clone(column))
     }
 }

@@ -70,10 +70,8 @@ impl TryFrom<String> for ColumnType {
                 text.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
             let (precision, scale): (u8, i8) =
                 (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
-            let fits = 1 <= precision
-                && precision <= 38
-                && 0 <= scale
-                && scale.unsigned_abs() <= precision;
+            let fits =
+                (1..=38).contains(&precision) && 0 <= scale && scale.unsigned_abs() <= precision;
             fits.then_some(Self::Decimal(precision, scale))
         };
         match text.as_str() {

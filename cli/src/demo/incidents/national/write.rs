@@ -9,6 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Rows of a Parquet row group: several groups, so that a node can read them side by side.
@@ -71,7 +72,8 @@ fn ndjson(national: &National, incidents: &[Incident]) -> Result<Vec<u8>, NotWri
                 words @ (Value::Date(_) | Value::Text(_)) => serde_json::to_string(&words.text())?,
             };
             text.push(separator);
-            text.push_str(&format!("\"{name}\":{value}"));
+            // Writing into a string does not fail.
+            let _written = write!(text, "\"{name}\":{value}");
             separator = ',';
         }
         text.push_str("}\n");
@@ -113,11 +115,13 @@ fn column(
         ))
     };
     match field {
-        Field::FiscalYear | Field::Grams => Ok(Arc::new(values.map(whole).collect::<Int64Array>())),
+        Field::FiscalYear | Field::Grams => {
+            Ok(Arc::new(values.map(|value| whole(&value)).collect::<Int64Array>()))
+        }
         Field::Kilograms => decimals(12, invented::SCALE),
         Field::Pounds => decimals(28, published::SCALE),
         Field::Purity => decimals(4, 1),
-        Field::SeizedOn => Ok(Arc::new(values.map(day).collect::<Date32Array>())),
+        Field::SeizedOn => Ok(Arc::new(values.map(|value| day(&value)).collect::<Date32Array>())),
         Field::Agency
         | Field::Area
         | Field::Destination
@@ -129,18 +133,20 @@ fn column(
         | Field::Note
         | Field::Origin
         | Field::Region
-        | Field::Transport => Ok(Arc::new(values.map(text).collect::<StringArray>())),
+        | Field::Transport => {
+            Ok(Arc::new(values.map(|value| text(&value)).collect::<StringArray>()))
+        }
     }
 }
 
-fn whole(value: Value<'_>) -> Option<i64> {
+fn whole(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::Number(number) => i64::try_from(number).ok(),
+        Value::Number(number) => i64::try_from(*number).ok(),
         Value::Date(_) | Value::Decimal(..) | Value::Text(_) | Value::Unknown => None,
     }
 }
 
-fn day(value: Value<'_>) -> Option<i32> {
+fn day(value: &Value<'_>) -> Option<i32> {
     match value {
         Value::Date(date) => {
             i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
@@ -149,7 +155,7 @@ fn day(value: Value<'_>) -> Option<i32> {
     }
 }
 
-fn text(value: Value<'_>) -> Option<&str> {
+fn text<'a>(value: &Value<'a>) -> Option<&'a str> {
     match value {
         Value::Text(text) => Some(text),
         Value::Date(_) | Value::Decimal(..) | Value::Number(_) | Value::Unknown => None,
