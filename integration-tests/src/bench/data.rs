@@ -110,14 +110,13 @@ pub(crate) fn folder(root: &Path, rows: usize) -> Result<PathBuf, Box<dyn Error>
         while at < to {
             let next = (at + BATCH).min(to);
             let batch = batch(&mut dice, at..next, rows as u64)?;
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                None => {
-                    let file = File::create(unfinished.join(format!("{file}.parquet")))?;
-                    writer.insert(ArrowWriter::try_new(file, batch.schema(), None)?)
-                }
-            };
-            writer.write(&batch)?;
+            if writer.is_none() {
+                let file = File::create(unfinished.join(format!("{file}.parquet")))?;
+                writer = Some(ArrowWriter::try_new(file, batch.schema(), None)?);
+            }
+            if let Some(writer) = &mut writer {
+                writer.write(&batch)?;
+            }
             at = next;
         }
         if let Some(writer) = writer {

@@ -239,7 +239,7 @@ impl Bare {
         let (release, rows, protections) = self.permitted(question)?;
         let decided = began.elapsed();
         let job = Job { release, rows, protections };
-        let raw = self.pool.run(job, Instant::now() + Duration::from_secs(600)).await?;
+        let raw = self.pool.run(job, Instant::now() + Duration::from_mins(10)).await?;
         let worked = began.elapsed();
         let cells = protect(raw, &protections).into_inner();
         let bytes = cells.to_wire()?;
@@ -247,7 +247,13 @@ impl Bare {
         let wire = arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None)?
             .next()
             .ok_or("no batch")??;
-        Ok(Steps { decided, worked: worked - decided, protected: whole - worked, whole, wire })
+        Ok(Steps {
+            decided,
+            worked: worked.saturating_sub(decided),
+            protected: whole.saturating_sub(worked),
+            whole,
+            wire,
+        })
     }
 
     fn permitted(
@@ -286,7 +292,7 @@ impl Bare {
             for _ in 0..PHASE_RUNS {
                 let job = Job { release: release.clone(), rows: rows.clone(), protections };
                 let began = Instant::now();
-                self.pool.run(job, began + Duration::from_secs(600)).await?;
+                self.pool.run(job, began + Duration::from_mins(10)).await?;
                 times.push(began.elapsed());
             }
             let now = median(&times);
@@ -303,7 +309,7 @@ fn same(ours: &RecordBatch, theirs: &RecordBatch) -> Result<String, Box<dyn Erro
     let text = |batch: &RecordBatch, column: usize, row: usize| -> Result<String, Box<dyn Error>> {
         let value = array_value_to_string(batch.column(column), row)?;
         // One side has months as dates, the other as timestamps.
-        Ok(value.strip_suffix("T00:00:00").map_or(value.clone(), str::to_owned))
+        Ok(value.strip_suffix("T00:00:00").unwrap_or(&value).to_owned())
     };
     let mut expected = BTreeMap::new();
     for row in 0..theirs.num_rows() {

@@ -95,20 +95,20 @@ async fn what_the_analyst_signed_wrongly_is_refused_too() {
     });
     assert_eq!(ask(&world, old).await, Some(Code::Expired));
     let long = changed(|question| {
-        question.expires_at = question.issued_at.plus(Duration::from_secs(3600))
+        question.expires_at = question.issued_at.plus(Duration::from_hours(1));
     });
     assert_eq!(ask(&world, long).await, Some(Code::Expired));
     let early = changed(|question| {
-        question.issued_at = question.issued_at.plus(Duration::from_secs(3600));
+        question.issued_at = question.issued_at.plus(Duration::from_hours(1));
         question.expires_at = question.issued_at.plus(Duration::from_mins(1));
     });
     assert_eq!(ask(&world, early).await, Some(Code::Expired));
     let unknown = changed(|question| {
-        question.analyst = "spiffe://test/country/kr/analyst/nobody".parse().unwrap()
+        question.analyst = "spiffe://test/country/kr/analyst/nobody".parse().unwrap();
     });
     assert_eq!(ask(&world, unknown).await, Some(Code::NotInRoster));
     let other = changed(|question| {
-        question.analyst = "spiffe://test/country/us/analyst/ana".parse().unwrap()
+        question.analyst = "spiffe://test/country/us/analyst/ana".parse().unwrap();
     });
     assert_eq!(ask(&world, other).await, Some(Code::BadSignature));
     let purpose = changed(|question| question.purpose = mayag_protocol::purpose::Purpose::Wanted);

@@ -29,7 +29,7 @@ fn two_countries_add_up() {
     for (line, drug) in lines[1..].iter().zip(["Cocaine", "Heroin"]) {
         let fields: Vec<&str> = line.split(',').collect();
         assert_eq!((fields[0], fields[1], fields[2], fields[4]), (drug, "50", "known", "known"));
-        assert_eq!(fields[3].parse::<f64>().expect("a number"), 81.25, "{line}");
+        assert_eq!(fields[3].trim_end_matches('0'), "81.25", "{line}");
     }
     assert_eq!(lines.len(), 3);
 

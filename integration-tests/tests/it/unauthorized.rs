@@ -62,7 +62,7 @@ async fn every_route_refuses_everybody_who_is_not_allowed() {
             line.push_str(" X");
         }
         for (what, expected) in signed_refusals(&world, server, path).await {
-            line.push_str(&format!(" {what}={}", expected.number()));
+            line = format!("{line} {what}={}", expected.number());
         }
         // Everything that is no route, with the right certificate.
         let right = right(&world, server);
