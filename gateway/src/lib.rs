@@ -3,7 +3,7 @@
 //!
 //! It never decides for a country, never sees a row, and cannot forge, alter, replay, widen or re-target a question:
 //! what it sends on is the envelope that the analyst signed, byte for byte. The straight line of a question is one
-//! function in [`line`]; its steps are types that prove the step before.
+//! function in [`mod@line`]; its steps are types that prove the step before.
 
 pub mod config;
 pub mod roster;

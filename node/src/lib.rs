@@ -1,6 +1,6 @@
 //! One country's node: it keeps its data at home and answers signed questions under its own policy.
 //!
-//! The straight line of a question is one function, [`line`]; its steps are types that prove the step before. The node
+//! The straight line of a question is one function, [`mod@line`]; its steps are types that prove the step before. The node
 //! trusts its own policy, its own keys and the roster. It does not trust the gateway.
 
 mod admission;

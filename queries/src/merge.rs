@@ -1,7 +1,7 @@
 //! The cells of releases in Arrow: their layout, and how the parts of several countries fold into one.
 //!
 //! Pure functions over record batches; no engine. The layout is [`mayag_protocol::columns`]. What a node sends is not
-//! trusted: [`read_part`] checks everything that [`fold`] relies on.
+//! trusted: [`read_part`] checks everything that [`fold()`] relies on.
 
 mod fold;
 mod outputs;
