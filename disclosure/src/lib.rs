@@ -70,7 +70,7 @@
 //!     units: vec![900, 800, 40, 3],
 //!     mass: vec![Some((5000.0, 90.0, 80.0)), Some((9.1, 9.0, 0.05)), Some((70.0, 4.0, 3.0)), Some((2.0, 1.0, 0.5))],
 //! };
-//! let protected = protect(Unprotected::new(cells), &Protections { min_units: 10, p_percent: 10 });
+//! let protected = protect(Unprotected::new(cells), &Protections::exact(10, 10));
 //! // The fourth cell is small, and the third goes with it: otherwise a known total would give the fourth away. The mass
 //! // of the second comes from one incident; with the masses of the other two it is one of three that are withheld.
 //! assert_eq!(protected.cells().units, [900, 800, 0, 0]);
@@ -79,6 +79,19 @@
 //! assert_eq!((summary.cells, summary.suppressed_cells, summary.suppressed_measures), (4, 2, 1));
 //! ```
 
+mod guard;
+mod noise;
 mod protection;
+mod question;
+mod table;
+mod units;
 
-pub use protection::{Cells, Contributions, Protected, Protections, Summary, Unprotected, protect};
+pub use guard::{APART, DataVersion, Descriptor, Earlier, Memory, Remembered};
+pub use noise::{NoiseLevel, Prf};
+pub use protection::{
+    Cells, Contributions, DifferenceGuard, Dominance, Protected, Protections, Summary, Unprotected,
+    protect,
+};
+pub use question::{Question, ReleaseContext, protect_question};
+pub use table::{KeyKind, Measure, Number, Table, ValueKind};
+pub use units::{COUNTERS, UnitDigest, UnitSet};

@@ -1,14 +1,76 @@
 //! Primary suppression, complementary suppression inside one release, and the types that prove both were done.
 
+use crate::noise::NoiseLevel;
 use std::fmt;
 
 /// How much protection the cells of a release need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Protections {
-    /// Distinct units that a cell needs.
+    /// Distinct units that a cell needs, of every unit kind.
     pub min_units: u64,
     /// The percentage of the p%-rule.
     pub p_percent: u32,
+    /// The (n,k)-rule.
+    pub dominance: Dominance,
+    /// A group in which one category holds at least this percentage of the units does not show its categories; 0 for a
+    /// dataset whose categories say nothing of anybody.
+    pub one_category_percent: u32,
+    /// The noise on every value; without it values are exact, and the rules judge exact numbers.
+    pub noise: Option<NoiseLevel>,
+    /// How many rows of one unit count in a cell where noise is on. The caller has left the others out.
+    pub most_rows: u32,
+    /// Counts are multiples of it; 0 and 1 change nothing.
+    pub round_to: u32,
+    /// Whether released sets are compared with earlier ones.
+    pub difference_guard: DifferenceGuard,
+}
+
+impl Protections {
+    /// Exact values under the federation's defaults but for these two.
+    pub const fn exact(min_units: u64, p_percent: u32) -> Self {
+        Self {
+            min_units,
+            p_percent,
+            dominance: Dominance::DEFAULT,
+            one_category_percent: 90,
+            noise: None,
+            most_rows: 3,
+            round_to: 1,
+            difference_guard: DifferenceGuard::Off,
+        }
+    }
+
+    /// Noisy values under the federation's defaults, as for every dataset with a person as unit.
+    pub const fn noisy(min_units: u64) -> Self {
+        Self {
+            noise: Some(NoiseLevel::DEFAULT),
+            difference_guard: DifferenceGuard::On,
+            ..Self::exact(min_units, 10)
+        }
+    }
+}
+
+/// A sum is withheld if so many units contribute more than so many percent of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dominance {
+    /// n: how many units.
+    pub units: u32,
+    /// k: how many percent; from 100 on the rule withholds nothing.
+    pub percent: u32,
+}
+
+impl Dominance {
+    /// What holds unless a policy says otherwise.
+    pub const DEFAULT: Self = Self { units: 2, percent: 85 };
+}
+
+/// Whether a set of units may be close to one that was released before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DifferenceGuard {
+    /// It may.
+    Off,
+    /// It may not, unless it is the same set under the same description.
+    On,
 }
 
 /// The cells of one release, as [`protect`] needs to see them. Cells and measures are counted from 0.
@@ -61,7 +123,7 @@ pub struct Contributions {
 ///     cells.into_inner()
 /// }
 /// ```
-pub struct Unprotected<T>(T);
+pub struct Unprotected<T>(pub(crate) T);
 
 /// Cells from which everything that must not leave was removed. Only [`protect`] makes one.
 ///
@@ -71,8 +133,8 @@ pub struct Unprotected<T>(T);
 /// }
 /// ```
 pub struct Protected<T> {
-    cells: T,
-    summary: Summary,
+    pub(crate) cells: T,
+    pub(crate) summary: Summary,
 }
 
 /// What happened to the cells of a release.

@@ -116,10 +116,8 @@ async fn work(
     let mut parts = Vec::with_capacity(permitted.len());
     let mut releases = Vec::with_capacity(permitted.len());
     for (release, permit) in permitted {
-        let protections = Protections {
-            min_units: permit.protections().min_units,
-            p_percent: permit.protections().p_percent,
-        };
+        let protections =
+            Protections::exact(permit.protections().min_units, permit.protections().p_percent);
         let job = Job { release: release.clone(), rows: permit.rows().clone(), protections };
         let protected = protect(node.pool().run(job, deadline).await?, &protections);
         let summary = *protected.summary();

@@ -34,7 +34,7 @@ impl Cells for Table {
     }
 }
 
-const TEN: Protections = Protections { min_units: 10, p_percent: 10 };
+const TEN: Protections = Protections::exact(10, 10);
 
 /// Which cells and which measures are shown.
 fn shown(
@@ -96,7 +96,7 @@ fn exactly_p_percent_is_safe() {
     // 0.07 * 100.0 is more than 7.0 in floating point.
     for p_percent in 1..=100 {
         let at = |rest: f64| sum(150.0 + rest, 100.0, 50.0);
-        let protections = Protections { min_units: 10, p_percent };
+        let protections = Protections::exact(10, p_percent);
         let is_shown = |rest| shown(&[(20, at(rest))], protections).1[0];
         assert!(is_shown(f64::from(p_percent)), "{p_percent}");
         assert!(!is_shown(f64::from(p_percent) - 0.001), "{p_percent}");
@@ -127,7 +127,7 @@ fn stricter_dominance_does_not_show_the_complement_of_a_weaker_one() {
     let ratio = |rest: f64| sum(150.0 + rest, 100.0, 50.0);
     // At 5 % only the first is dominated, and the third hides it. At 10 % the second could hide it alone.
     let cells = [(40, ratio(1.0)), (50, ratio(8.0)), (30, ratio(90.0)), (60, ratio(90.0))];
-    let at = |p_percent| shown(&cells, Protections { min_units: 10, p_percent }).1;
+    let at = |p_percent| shown(&cells, Protections::exact(10, p_percent)).1;
     assert_eq!(at(5), [false, true, false, true]);
     assert_eq!(at(10), [false, false, false, true]);
 }

@@ -30,7 +30,8 @@ impl Table {
     }
 
     fn protected(&self, min_units: u64, p_percent: u32) -> Self {
-        protect(Unprotected::new(self.clone()), &Protections { min_units, p_percent }).into_inner()
+        protect(Unprotected::new(self.clone()), &Protections::exact(min_units, p_percent))
+            .into_inner()
     }
 
     fn shows(&self, cell: usize, measure: usize) -> bool {
@@ -220,7 +221,7 @@ proptest! {
 
     #[test]
     fn the_summary_counts_what_was_withheld(table in table(), min_units in 0_u64..12, p_percent in 0_u32..60) {
-        let protected = protect(Unprotected::new(table.clone()), &Protections { min_units, p_percent });
+        let protected = protect(Unprotected::new(table.clone()), &Protections::exact(min_units, p_percent));
         let summary = *protected.summary();
         let cells = protected.cells();
         prop_assert_eq!(summary.cells, table.len() as u64);

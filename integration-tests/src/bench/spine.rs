@@ -266,10 +266,8 @@ impl Bare {
         let now = "2026-01-01T00:00:00Z".parse()?;
         let permit = decide(&self.policy, &self.catalogue, &self.subject, now, &release.shape());
         let permit = permit.map_err(|refusal| refusal.rule)?;
-        let protections = Protections {
-            min_units: permit.protections().min_units,
-            p_percent: permit.protections().p_percent,
-        };
+        let protections =
+            Protections::exact(permit.protections().min_units, permit.protections().p_percent);
         Ok((release, permit.rows().clone(), protections))
     }
 

@@ -53,7 +53,7 @@ pub(super) enum Request {
 impl Request {
     pub(super) fn work(work: &Work) -> Self {
         let Work { release, rows, protections } = work;
-        let Protections { min_units, p_percent } = *protections;
+        let Protections { min_units, p_percent, .. } = *protections;
         Self::Work { release: release.clone(), rows: rows.clone(), min_units, p_percent }
     }
 }

@@ -113,7 +113,8 @@ async fn reply(datasets: &Datasets, limits: Limits, request: Request) -> Reply {
     match request {
         Request::Check {} => Reply::Checked(check(datasets).await),
         Request::Work { release, rows, min_units, p_percent } => {
-            let work = Work { release, rows, protections: Protections { min_units, p_percent } };
+            let work =
+                Work { release, rows, protections: Protections::exact(min_units, p_percent) };
             work_on(datasets, limits, &work).await.map_or_else(Reply::Failed, Reply::Cells)
         }
     }

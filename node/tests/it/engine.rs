@@ -20,7 +20,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Nothing is withheld.
-pub(crate) const OPEN: Protections = Protections { min_units: 0, p_percent: 0 };
+pub(crate) const OPEN: Protections = Protections::exact(0, 0);
 
 /// A small generator of numbers, the same in every run.
 #[derive(Debug, Clone)]

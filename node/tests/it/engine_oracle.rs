@@ -391,7 +391,7 @@ async fn bounded_cells_get_the_verdict_of_the_truth() {
         }
         let bench = Bench::new(&rows(1, 10, None), &visits, |_| {}).await;
         for p_percent in [0, 1, 5, 10, 25, 60, 150, 400, 1_000] {
-            let protections = Protections { min_units: 10, p_percent };
+            let protections = Protections::exact(10, p_percent);
             let release = sums_by_drug("visits", &[]);
             let everything = Predicate::everything();
             let protected = bench.run_under(&release, &everything, protections).await.unwrap();

@@ -105,7 +105,7 @@ async fn hidden_and_unknown_columns_cannot_be_named() {
 async fn a_measure_with_a_filter_needs_units_of_its_own_and_outside_it() {
     let visits = rows(5, 3_000, Some(500));
     let bench = Bench::new(&rows(2, 9, None), &visits, |_| {}).await;
-    let protections = Protections { min_units: 10, p_percent: 10 };
+    let protections = Protections::exact(10, 10);
     let with = |filter: Predicate| WireMeasure { of: MeasureOf::Rows, filter: Some(filter) };
     let suppressed = async |filter: Predicate| {
         let release = release(
