@@ -3,7 +3,16 @@
 //! A node maps its own tables to a dataset with a view; the planner knows datasets only from here. The column `country`
 //! exists in every dataset without being listed: it is the answering country's code, and always a dimension.
 
-use crate::shape::Grain;
+mod check;
+mod domain;
+mod level;
+mod units;
+
+pub use domain::{LARGEST_DOMAIN, Range};
+pub use level::{Level, LevelRule, Named};
+pub use units::{Unit, Units};
+
+use crate::shape::{Grain, LevelRef};
 use mayag_protocol::names::{ColumnName, DatasetName};
 use mayag_protocol::strict::{self, StrictError};
 use serde::{Deserialize, Serialize};
@@ -39,21 +48,26 @@ pub struct Dataset {
     pub name: DatasetName,
     /// What one row is.
     pub about: String,
-    /// What it protects.
-    pub unit: Unit,
+    /// The entities it protects; the first is the one that people may count.
+    pub units: Units,
     /// Its columns.
     pub columns: Vec<Column>,
+    /// The other datasets that its rows may be joined with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joins: Vec<JoinPath>,
 }
 
-/// The entity a dataset protects.
+/// A declared way to join two datasets on columns that both have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Unit {
-    /// The column whose distinct values are counted.
-    pub column: ColumnName,
-    /// Whether every row is a unit of its own, in every country. Checked by nodes when they start.
+pub struct JoinPath {
+    /// The other dataset.
+    pub with: DatasetName,
+    /// The columns whose values are equal, named alike in both.
+    pub on: Vec<ColumnName>,
+    /// Whether one row here may meet several rows there.
     #[serde(default)]
-    pub unique: bool,
+    pub many: bool,
 }
 
 /// One column.
@@ -69,6 +83,20 @@ pub struct Column {
     /// The unit of its numbers, such as `lb`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// Whether every row has a value, in every country.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub required: bool,
+    /// The values a date or a number to group by can have, known to everybody. No row is outside, in any country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+    /// Coarser views of its values, from finest to coarsest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<Level>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What a column holds and what it can be used for at most. A policy narrows it, never widens it.
@@ -144,11 +172,28 @@ pub enum CatalogueFault {
     /// The same name twice.
     #[error("the name is used twice")]
     Duplicate,
+    /// A level whose virtual column has the name of another column, or no name that SQL can use.
+    #[error(
+        "a level's column would have the name of another column, or no name of lower-case letters, digits and `_`"
+    )]
+    LevelName,
+    /// A level that does not fit the kind of its column, or does not say for every value what it becomes.
+    #[error("the rule of the level does not fit the column, or leaves some of its values out")]
+    LevelRule,
+    /// A level that would split what a finer one holds together.
+    #[error("the level is not a coarser view of the one before it")]
+    LevelsNotNested,
     /// The implied column is listed.
     #[error("the column `country` is implied in every dataset and never listed")]
     ImpliedColumn,
-    /// The unit column does not exist or is of another kind, or another column is of the unit's kind.
-    #[error("the unit needs exactly one column of kind unit, and this is another or none")]
+    /// A join with an unknown dataset, on no column, or on one that is not in both with the same type.
+    #[error("a join needs another dataset of the catalogue and columns that both have")]
+    Join,
+    /// A range of a column that has none, that is not of its type, or that is empty.
+    #[error("only a date or a number to group by has a range, and the range is not empty")]
+    Range,
+    /// A unit's column does not exist or is of another kind, or a column of the unit's kind is no unit.
+    #[error("every unit needs a column of kind unit, and every such column is a unit")]
     UnitColumn,
 }
 
@@ -171,7 +216,7 @@ impl Catalogue {
             if !names.insert(&dataset.name) {
                 return Err(CatalogueError::at(dataset, None, CatalogueFault::Duplicate));
             }
-            dataset.check()?;
+            check::dataset(dataset, &catalogue)?;
         }
         Ok(catalogue)
     }
@@ -198,33 +243,47 @@ impl Dataset {
         self.columns.iter().find(|column| column.name.as_str() == name)
     }
 
-    fn check(&self) -> Result<(), CatalogueError> {
-        let mut names = BTreeSet::new();
-        for column in &self.columns {
-            let fault = if column.name.as_str() == COUNTRY_COLUMN {
-                Some(CatalogueFault::ImpliedColumn)
-            } else if !names.insert(&column.name) {
-                Some(CatalogueFault::Duplicate)
-            } else if matches!(column.kind, Kind::Unit {}) && column.name != self.unit.column {
-                Some(CatalogueFault::UnitColumn)
-            } else {
-                column.kind.fault()
-            };
-            if let Some(fault) = fault {
-                return Err(CatalogueError::at(self, Some(column), fault));
-            }
+    /// The unit that people may count: the first.
+    pub fn unit(&self) -> &Unit {
+        self.units.first()
+    }
+
+    /// Whether it protects persons.
+    pub fn has_person_unit(&self) -> bool {
+        self.units.iter().any(|unit| unit.person)
+    }
+
+    /// The column and the level behind the name of a virtual column, such as `hs6_chapter`.
+    pub fn level(&self, name: &str) -> Option<(&Column, &Level)> {
+        self.columns.iter().find_map(|column| {
+            let level = name.strip_prefix(column.name.as_str())?.strip_prefix('_')?;
+            let level = column.levels.iter().find(|of| of.name.as_str() == level)?;
+            Some((column, level))
+        })
+    }
+
+    /// What people group and filter by under this name; `None` for what is no level.
+    pub fn named(&self, level: &LevelRef) -> Option<Named<'_>> {
+        if level.column.as_str() == COUNTRY_COLUMN {
+            return level.grain.is_none().then_some(Named::Country);
         }
-        match self.column(self.unit.column.as_str()).map(|column| &column.kind) {
-            Some(Kind::Unit {}) => Ok(()),
-            Some(
-                Kind::Category { .. }
-                | Kind::Date {}
-                | Kind::Hidden {}
-                | Kind::Measure { .. }
-                | Kind::Number {},
-            )
-            | None => Err(CatalogueError::at(self, None, CatalogueFault::UnitColumn)),
+        let Some(column) = self.column(level.column.as_str()) else {
+            let (column, of) = self.level(level.column.as_str())?;
+            return level.grain.is_none().then_some(Named::Coarser(column, of));
+        };
+        match (&column.kind, level.grain) {
+            (Kind::Date {}, grain) => Some(Named::Period(column, grain.unwrap_or(Grain::Day))),
+            (Kind::Category { .. } | Kind::Number {}, None) => Some(Named::Plain(column)),
+            (Kind::Category { .. } | Kind::Number {}, Some(_))
+            | (Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {}, _) => None,
         }
+    }
+}
+
+impl Column {
+    /// The name of the virtual column of one of its levels. `None` only for names that no catalogue that was read has.
+    pub fn virtual_name(&self, level: &Level) -> Option<ColumnName> {
+        format!("{}_{}", self.name, level.name).parse().ok()
     }
 }
 
@@ -240,27 +299,6 @@ impl Kind {
             Self::Category { .. } | Self::Number {} => Some(None),
             Self::Date {} => Some(Some(Grain::Day)),
             Self::Hidden {} | Self::Measure { .. } | Self::Unit {} => None,
-        }
-    }
-
-    fn fault(&self) -> Option<CatalogueFault> {
-        match self {
-            Self::Category { values: Some(values) } => {
-                let distinct: BTreeSet<&String> = values.iter().collect();
-                (values.is_empty() || distinct.len() < values.len())
-                    .then_some(CatalogueFault::ClosedList)
-            }
-            Self::Measure { number: Number::Decimal { precision, scale }, .. } => {
-                let scale_fits = u8::try_from(*scale).is_ok_and(|scale| scale <= *precision);
-                let fits = (1..=MOST_DIGITS).contains(precision) && scale_fits;
-                (!fits).then_some(CatalogueFault::DecimalBounds)
-            }
-            Self::Category { values: None }
-            | Self::Date {}
-            | Self::Hidden {}
-            | Self::Measure { number: Number::Float | Number::Integer, .. }
-            | Self::Number {}
-            | Self::Unit {} => None,
         }
     }
 }

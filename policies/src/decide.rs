@@ -10,7 +10,7 @@
 //! Two releases of one question may be covered by different grants and so be about different rows. Comparing such
 //! releases with each other is not guarded against here.
 
-use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset};
+use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Named};
 use crate::document::{Grant, Policy, Share};
 use crate::shape::{Aggregate, Grain, LevelRef, MeasureRef, Predicate, ReleaseShape};
 use mayag_protocol::answer::PolicyVersion;
@@ -18,9 +18,10 @@ use mayag_protocol::names::{ColumnName, Country, GrantId, Role};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use crate::document::Protections;
+pub use crate::document::{Bounds, Budget, Dominance, Noise, Protections, Switch};
 
 /// The rule that says no where no grant says yes.
 pub const DEFAULT_DENY: &str = "default-deny";
@@ -53,6 +54,9 @@ pub struct Permit {
     grant: GrantId,
     rows: Predicate,
     protections: Protections,
+    bounds: BTreeMap<ColumnName, Bounds>,
+    budget: Budget,
+    waiver: Option<String>,
     policy: PolicyVersion,
 }
 
@@ -75,6 +79,22 @@ impl Permit {
     /// What its cells need before they leave.
     pub fn protections(&self) -> Protections {
         self.protections
+    }
+
+    /// The public bounds of what one unit contributes to sums of this column, if the policy gives any. Always there for
+    /// the sums and averages of a release with noise.
+    pub fn bounds(&self, column: &ColumnName) -> Option<Bounds> {
+        self.bounds.get(column).copied()
+    }
+
+    /// How many questions a day may be answered under it.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// The recorded legal reason to compute over persons when asked.
+    pub fn waiver(&self) -> Option<&str> {
+        self.waiver.as_deref()
     }
 
     /// The version of the policy it was decided under.
@@ -106,30 +126,56 @@ pub fn decide(
         ));
     }
     let dataset = catalogue.dataset(shape.dataset.as_str());
-    let grants: Vec<&Grant> =
-        applicable(policy, subject, now).filter(|grant| grant.dataset == shape.dataset).collect();
+    let grants: Vec<&Grant> = applicable(policy, catalogue, subject, now)
+        .filter(|grant| grant.dataset == shape.dataset)
+        .collect();
     let Some(dataset) = dataset.filter(|_| !grants.is_empty()) else {
         let hint =
             "`mayag datasets` lists what this country shares with you, and for which purposes";
         return Err(Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(shape.dataset.as_str()));
     };
     let needs = needs(shape);
-    let covers = |grant: &&&Grant| needs.iter().all(|need| said(grant, dataset, need) == Said::Yes);
-    let covering: Vec<&&Grant> = grants.iter().filter(covers).collect();
-    let strictest = covering.iter().map(|grant| grant.protections).reduce(|a, b| Protections {
-        min_units: a.min_units.max(b.min_units),
-        p_percent: a.p_percent.max(b.p_percent),
-    });
-    match (covering.first(), strictest) {
-        (Some(grant), Some(protections)) => Ok(Permit {
-            shape: shape.clone(),
-            grant: grant.id.clone(),
-            rows: grant.rows.clone(),
-            protections,
-            policy: policy.version().clone(),
-        }),
-        (None, _) | (_, None) => Err(refusal(&grants, dataset, &needs)),
+    let combined = combined(shape, dataset);
+    let covering: Vec<&Grant> = grants
+        .iter()
+        .filter(|grant| says_yes(grant, dataset, &needs))
+        .filter(|grant| combined <= grant.protections.most_levels)
+        .copied()
+        .collect();
+    permit(policy, shape, &covering).ok_or_else(|| refusal(&grants, dataset, &needs, combined))
+}
+
+/// The permit of the first of these grants, with the strictest protections of all; `None` if there are none.
+fn permit(policy: &Policy, shape: &ReleaseShape, covering: &[&Grant]) -> Option<Permit> {
+    let (first, others) = covering.split_first()?;
+    let (mut protections, mut budget) = (first.protections, first.budget);
+    for grant in others {
+        protections = protections.strictest(grant.protections);
+        budget = budget.strictest(grant.budget);
     }
+    let measured = shape.measures.iter().filter_map(|measure| measure.column.as_ref());
+    let bounds = measured
+        .filter_map(|level| Some((level.column.clone(), bounds(covering, &level.column)?)))
+        .collect();
+    Some(Permit {
+        shape: shape.clone(),
+        grant: first.id.clone(),
+        rows: first.rows.clone(),
+        protections,
+        bounds,
+        budget,
+        waiver: first.waiver.clone(),
+        policy: policy.version().clone(),
+    })
+}
+
+/// The narrowest bounds that these grants give a column.
+fn bounds(covering: &[&Grant], column: &ColumnName) -> Option<Bounds> {
+    let given = covering.iter().filter_map(|grant| match grant.columns.get(column) {
+        Some(Share::Measure { bounds, .. }) => *bounds,
+        Some(Share::Dimension { .. } | Share::Unit) | None => None,
+    });
+    given.reduce(Bounds::strictest)
 }
 
 /// The refusal of a column that is unknown, or known but not shared: the same words for both.
@@ -145,6 +191,7 @@ pub fn column_not_shared(column: &str) -> Refusal {
 /// The grants, sorted by id, that this person may use for this purpose now.
 pub(crate) fn applicable<'a>(
     policy: &'a Policy,
+    catalogue: &'a Catalogue,
     subject: &'a Subject,
     now: Timestamp,
 ) -> impl Iterator<Item = &'a Grant> {
@@ -153,7 +200,32 @@ pub(crate) fn applicable<'a>(
             && subject.roles.iter().any(|role| grant.roles.contains(role))
             && grant.purposes.contains(&subject.purpose)
             && grant.valid_until.is_none_or(|until| now < until)
+            && may_be_live(grant, catalogue)
     })
+}
+
+/// Whether answers may be computed when they are asked for. A grant over persons without a recorded legal reason, or
+/// without noise, opens nothing; whether there are persons is what the catalogue says today, whatever the policy was
+/// checked against when it was read.
+fn may_be_live(grant: &Grant, catalogue: &Catalogue) -> bool {
+    let persons = catalogue.dataset(grant.dataset.as_str()).is_some_and(Dataset::has_person_unit);
+    !persons || (grant.waiver.is_some() && grant.protections.noise.on())
+}
+
+/// How many different columns a release groups and filters by. A column counts once, however many of its levels are
+/// used; `country` is the same in all rows of a country and does not count.
+fn combined(shape: &ReleaseShape, dataset: &Dataset) -> u32 {
+    let columns: BTreeSet<&str> = shape
+        .keys
+        .iter()
+        .chain(&shape.filters)
+        .filter(|level| level.column.as_str() != COUNTRY_COLUMN)
+        .map(|level| {
+            let column = dataset.named(level).and_then(Named::column);
+            column.map_or(level.column.as_str(), |column| column.name.as_str())
+        })
+        .collect();
+    u32::try_from(columns.len()).unwrap_or(u32::MAX)
 }
 
 /// One thing that a release needs of a grant.
@@ -171,8 +243,19 @@ enum Said {
     ColumnNotShared,
     AggregateNotShared,
     /// The finest level it shares instead.
-    TooFine(Grain),
+    TooFine(Coarseness),
     Yes,
+}
+
+/// How coarsely a column is shared. Ordered: the finer, the smaller. Only coarsenesses of one column are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Coarseness {
+    /// As it is.
+    Own,
+    /// A date by this grain.
+    Grain(Grain),
+    /// By this one of the column's levels.
+    Level(usize),
 }
 
 fn needs(shape: &ReleaseShape) -> Vec<Need<'_>> {
@@ -193,23 +276,42 @@ fn said(grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Said {
     }
 }
 
+fn says_yes(grant: &Grant, dataset: &Dataset, needs: &[Need<'_>]) -> bool {
+    needs.iter().all(|need| said(grant, dataset, need) == Said::Yes)
+}
+
 fn level_said(grant: &Grant, dataset: &Dataset, level: &LevelRef) -> Said {
-    let asked = match grain_of(dataset, level) {
-        Ok(grain) => grain,
-        Err(no) => return no,
-    };
-    match (share(grant, dataset, &level.column), asked) {
-        (Shared::Country | Shared::As(Share::Dimension { finest: None }), None) => Said::Yes,
-        (Shared::As(Share::Dimension { finest: Some(finest) }), Some(asked))
-            if *finest <= asked =>
-        {
-            Said::Yes
+    let (column, asked) = match dataset.named(level) {
+        None => return Said::ColumnNotShared,
+        Some(Named::Country) => return Said::Yes,
+        Some(Named::Plain(column)) => (column, Coarseness::Own),
+        Some(Named::Period(column, grain)) => (column, Coarseness::Grain(grain)),
+        Some(Named::Coarser(column, level)) => {
+            let at = column.levels.iter().position(|other| other == level);
+            (column, at.map_or(Coarseness::Own, Coarseness::Level))
         }
-        (Shared::As(Share::Dimension { finest: Some(finest) }), Some(_)) => Said::TooFine(*finest),
+    };
+    match finest(grant, column) {
+        None => Said::ColumnNotShared,
+        Some(finest) if finest <= asked => Said::Yes,
+        Some(finest) => Said::TooFine(finest),
+    }
+}
+
+/// The finest level at which a grant shares a column to group and filter by.
+fn finest(grant: &Grant, column: &Column) -> Option<Coarseness> {
+    let level = |name: &ColumnName| match grant.columns.get(name) {
+        Some(Share::Dimension { finest }) => Some(*finest),
         // A measure or a unit that is shared is still no level.
-        (Shared::As(Share::Measure { .. } | Share::Unit) | Shared::No, _)
-        | (Shared::As(Share::Dimension { finest: None }) | Shared::Country, Some(_))
-        | (Shared::As(Share::Dimension { finest: Some(_) }), None) => Said::ColumnNotShared,
+        Some(Share::Measure { .. } | Share::Unit) | None => None,
+    };
+    match level(&column.name) {
+        Some(Some(grain)) => Some(Coarseness::Grain(grain)),
+        Some(None) => Some(Coarseness::Own),
+        None => {
+            let shared = |of| column.virtual_name(of).is_some_and(|name| level(&name).is_some());
+            column.levels.iter().position(shared).map(Coarseness::Level)
+        }
     }
 }
 
@@ -218,7 +320,7 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
         return match measure.aggregate {
             // Every grant shares at least one column, which is what counting rows needs.
             Aggregate::Count => Said::Yes,
-            Aggregate::CountDistinct => unit_said(grant, dataset, &dataset.unit.column),
+            Aggregate::CountDistinct => unit_said(grant, dataset, &dataset.unit().column),
             Aggregate::Avg
             | Aggregate::Max
             | Aggregate::Min
@@ -229,17 +331,24 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
     };
     match (measure.aggregate, share(grant, dataset, &level.column)) {
         (_, Shared::No) => Said::ColumnNotShared,
+        // One value, or the square of one, cannot hide in noise that is scaled to what one unit contributes.
+        (Aggregate::Max | Aggregate::Min | Aggregate::Stddev | Aggregate::Variance, _)
+            if grant.protections.noise.on() =>
+        {
+            Said::AggregateNotShared
+        }
         (
             Aggregate::Min | Aggregate::Max,
-            Shared::As(Share::Dimension { .. }) | Shared::Country,
+            Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level,
         ) => level_said(grant, dataset, level),
         // Which rows have a value says nothing of how fine it is.
         (Aggregate::Count, _) => Said::Yes,
         (Aggregate::CountDistinct, Shared::As(Share::Unit)) => {
             unit_said(grant, dataset, &level.column)
         }
-        (aggregate, Shared::As(Share::Measure { aggregates }))
-            if aggregates.contains(&aggregate) =>
+        (aggregate, Shared::As(Share::Measure { aggregates, bounds }))
+            if aggregates.contains(&aggregate)
+                && (bounds.is_some() || !grant.protections.noise.on()) =>
         {
             Said::Yes
         }
@@ -251,15 +360,15 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
             | Aggregate::Stddev
             | Aggregate::Sum
             | Aggregate::Variance,
-            Shared::As(_) | Shared::Country,
+            Shared::As(_) | Shared::Country | Shared::Level,
         ) => Said::AggregateNotShared,
     }
 }
 
 fn unit_said(grant: &Grant, dataset: &Dataset, column: &ColumnName) -> Said {
     match share(grant, dataset, column) {
-        Shared::As(Share::Unit) if *column == dataset.unit.column => Said::Yes,
-        Shared::As(_) | Shared::Country | Shared::No => Said::ColumnNotShared,
+        Shared::As(Share::Unit) if *column == dataset.unit().column => Said::Yes,
+        Shared::As(_) | Shared::Country | Shared::Level | Shared::No => Said::ColumnNotShared,
     }
 }
 
@@ -268,33 +377,28 @@ enum Shared<'a> {
     As(&'a Share),
     /// The implied column `country`.
     Country,
+    /// A level of a column that is shared at this level or a finer one.
+    Level,
     No,
 }
 
-fn share<'a>(grant: &'a Grant, dataset: &Dataset, column: &ColumnName) -> Shared<'a> {
-    if column.as_str() == COUNTRY_COLUMN {
+fn share<'a>(grant: &'a Grant, dataset: &Dataset, name: &ColumnName) -> Shared<'a> {
+    if name.as_str() == COUNTRY_COLUMN {
         return Shared::Country;
     }
     // A policy is checked against the catalogue when it is read; a column that has left it since is not shared.
-    match grant.columns.get(column).filter(|_| dataset.column(column.as_str()).is_some()) {
-        Some(share) => Shared::As(share),
-        None => Shared::No,
+    if dataset.column(name.as_str()).is_some() {
+        return grant.columns.get(name).map_or(Shared::No, Shared::As);
     }
-}
-
-/// The grain at which a level asks for its column; a date without a grain is the date itself. An error for what is no
-/// level at all.
-fn grain_of(dataset: &Dataset, level: &LevelRef) -> Result<Option<Grain>, Said> {
-    if level.column.as_str() == COUNTRY_COLUMN {
-        return Ok(level.grain);
+    match level_said(grant, dataset, &LevelRef { column: name.clone(), grain: None }) {
+        Said::Yes => Shared::Level,
+        Said::AggregateNotShared | Said::ColumnNotShared | Said::TooFine(_) => Shared::No,
     }
-    let finest = dataset.column(level.column.as_str()).and_then(|column| column.kind.finest());
-    finest.map(|finest| level.grain.or(finest)).ok_or(Said::ColumnNotShared)
 }
 
 /// Why no grant covers these needs. The order of the needs decides, never anything that differs between an unknown
 /// column and one that is not shared.
-fn refusal(grants: &[&Grant], dataset: &Dataset, needs: &[Need<'_>]) -> Refusal {
+fn refusal(grants: &[&Grant], dataset: &Dataset, needs: &[Need<'_>], combined: u32) -> Refusal {
     for need in needs {
         let nearest = grants
             .iter()
@@ -304,7 +408,12 @@ fn refusal(grants: &[&Grant], dataset: &Dataset, needs: &[Need<'_>]) -> Refusal 
             return no(said, grant, dataset, need);
         }
     }
-    not_together(grants, dataset, needs)
+    let alone = grants.iter().filter(|grant| says_yes(grant, dataset, needs));
+    // The first of those that allow most: `min_by_key` keeps the first of equals.
+    match alone.min_by_key(|grant| std::cmp::Reverse(grant.protections.most_levels)) {
+        Some(grant) => too_many_levels(grant, combined),
+        None => not_together(grants, dataset, needs),
+    }
 }
 
 /// Whether `a` is nearer to a yes than `b`; of two levels the finer one is.
@@ -316,34 +425,62 @@ fn nearer(a: Said, b: Said) -> bool {
 }
 
 fn no(said: Said, grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Refusal {
-    let column = column_of(dataset, need);
-    match said {
-        Said::TooFine(finest) => {
-            let hint = format!(
-                "write date_trunc('{}', {column}), or compare with the first day of a {0}",
-                finest.as_str()
-            );
-            let level = format!("{column} by {}", finest.as_str());
-            Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint).about(level)
+    match (said, *need) {
+        (Said::TooFine(shared), Need::Level(level))
+        | (Said::TooFine(shared), Need::Measure(MeasureRef { column: Some(level), .. })) => {
+            too_fine(shared, grant, dataset, level)
         }
-        Said::AggregateNotShared => {
-            let shared = match share(grant, dataset, &column) {
-                Shared::As(Share::Measure { aggregates }) => aggregates
-                    .iter()
-                    .map(|aggregate| aggregate.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                Shared::As(Share::Dimension { .. }) | Shared::Country => {
-                    "count, max, min".to_owned()
-                }
-                Shared::As(Share::Unit) => "count, count_distinct".to_owned(),
-                Shared::No => "count".to_owned(),
-            };
-            let hint = format!("what is shared of it: {shared}");
-            Refusal::new(Code::AggregateNotShared, grant.id.as_str(), hint).about(written(need))
+        (Said::AggregateNotShared, _) => aggregate_not_shared(grant, dataset, need),
+        (Said::TooFine(_), Need::Measure(MeasureRef { column: None, .. }))
+        | (Said::ColumnNotShared | Said::Yes, _) => {
+            column_not_shared(column_of(dataset, need).as_str())
         }
-        Said::ColumnNotShared | Said::Yes => column_not_shared(column.as_str()),
     }
+}
+
+fn too_fine(shared: Coarseness, grant: &Grant, dataset: &Dataset, level: &LevelRef) -> Refusal {
+    let column = dataset.named(level).and_then(Named::column);
+    let finest = match (shared, column) {
+        (Coarseness::Grain(grain), _) => {
+            let (column, word) = (&level.column, grain.as_str());
+            let hint = format!(
+                "write date_trunc('{word}', {column}), or compare with the first day of a {word}"
+            );
+            return Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint)
+                .about(format!("{column} by {word}"));
+        }
+        (Coarseness::Level(at), Some(column)) => {
+            column.levels.get(at).and_then(|level| column.virtual_name(level))
+        }
+        (Coarseness::Own | Coarseness::Level(_), _) => None,
+    };
+    let Some(finest) = finest else { return column_not_shared(level.column.as_str()) };
+    let hint = format!("write {finest} in place of {}", level.column);
+    Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint).about(finest.as_str())
+}
+
+fn aggregate_not_shared(grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Refusal {
+    let noisy = grant.protections.noise.on();
+    let shared = match share(grant, dataset, &column_of(dataset, need)) {
+        Shared::As(Share::Measure { aggregates, .. }) => {
+            aggregates.iter().map(|aggregate| aggregate.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level if !noisy => {
+            "count, max, min".to_owned()
+        }
+        Shared::As(Share::Unit) => "count, count_distinct".to_owned(),
+        Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level | Shared::No => {
+            "count".to_owned()
+        }
+    };
+    let hint = format!("what is shared of it: {shared}");
+    Refusal::new(Code::AggregateNotShared, grant.id.as_str(), hint).about(written(need))
+}
+
+fn too_many_levels(grant: &Grant, combined: u32) -> Refusal {
+    let most = grant.protections.most_levels;
+    let hint = format!("group and filter by at most {most} columns together");
+    Refusal::new(Code::TooManyLevels, grant.id.as_str(), hint).about(format!("{combined} columns"))
 }
 
 /// Everything is shared, but by no grant alone.
@@ -368,7 +505,7 @@ fn column_of(dataset: &Dataset, need: &Need<'_>) -> ColumnName {
     match need {
         Need::Level(level) => level.column.clone(),
         Need::Measure(MeasureRef { column: Some(level), .. }) => level.column.clone(),
-        Need::Measure(MeasureRef { column: None, .. }) => dataset.unit.column.clone(),
+        Need::Measure(MeasureRef { column: None, .. }) => dataset.unit().column.clone(),
     }
 }
 

@@ -6,11 +6,13 @@
 mod check;
 mod position;
 mod problem;
+mod protections;
 mod schema;
 pub mod written;
 
 pub use position::Position;
 pub use problem::Problem;
+pub use protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
 pub use schema::schema_text;
 
 use crate::catalogue::Catalogue;
@@ -47,10 +49,14 @@ pub struct Grant {
     pub(crate) roles: BTreeSet<Role>,
     pub(crate) purposes: BTreeSet<Purpose>,
     pub(crate) dataset: DatasetName,
-    /// The shared columns only: hidden ones, and a unit that may not be counted, are left out.
+    /// The shared columns only, and virtual columns of levels: hidden ones, and a unit that may not be counted, are left
+    /// out.
     pub(crate) columns: BTreeMap<ColumnName, Share>,
     pub(crate) rows: Predicate,
     pub(crate) protections: Protections,
+    pub(crate) budget: Budget,
+    /// The legal reason to compute answers over persons when they are asked for.
+    pub(crate) waiver: Option<String>,
     pub(crate) valid_until: Option<Timestamp>,
 }
 
@@ -60,18 +66,9 @@ pub(crate) enum Share {
     /// A level, of a date at this grain or a coarser one.
     Dimension { finest: Option<Grain> },
     /// A number with these aggregates.
-    Measure { aggregates: BTreeSet<Aggregate> },
+    Measure { aggregates: BTreeSet<Aggregate>, bounds: Option<Bounds> },
     /// The unit, to be counted.
     Unit,
-}
-
-/// The protections that the cells of a release need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Protections {
-    /// Distinct units that a cell needs.
-    pub min_units: u64,
-    /// The percentage of the p%-rule.
-    pub p_percent: u32,
 }
 
 impl Policy {

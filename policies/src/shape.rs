@@ -35,7 +35,7 @@ pub enum Grain {
 /// A column at a declared coarseness; people group and filter by levels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LevelRef {
-    /// The column.
+    /// The column, or the virtual column of one of its levels, such as `hs6_chapter`.
     pub column: ColumnName,
     /// The grain of a date column; `None` for every other column.
     pub grain: Option<Grain>,
@@ -171,6 +171,21 @@ impl Grain {
             Self::Month => "month",
             Self::Quarter => "quarter",
             Self::Year => "year",
+        }
+    }
+}
+
+impl Literal {
+    /// A text.
+    pub(crate) fn from_text(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+
+    /// Its text, if it is one.
+    pub(crate) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bool(_) | Self::Date(_) | Self::Int(_) => None,
         }
     }
 }

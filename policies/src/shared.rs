@@ -5,6 +5,7 @@ use crate::decide::{Subject, applicable};
 use crate::document::{Grant, Policy, Share};
 use crate::shape::{Aggregate, Grain};
 use mayag_protocol::answer::{SharedColumn, SharedDataset};
+use mayag_protocol::names::ColumnName;
 use mayag_protocol::timestamp::Timestamp;
 
 /// What `decide` would permit this person, sorted by dataset.
@@ -20,7 +21,7 @@ pub fn shared(
     if !policy.in_force(now) {
         return Vec::new();
     }
-    let mut datasets: Vec<SharedDataset> = applicable(policy, subject, now)
+    let mut datasets: Vec<SharedDataset> = applicable(policy, catalogue, subject, now)
         .filter_map(|grant| {
             catalogue.dataset(grant.dataset.as_str()).map(|dataset| described(grant, dataset))
         })
@@ -39,8 +40,9 @@ fn described(grant: &Grant, dataset: &Dataset) -> SharedDataset {
         unit: None,
         about: "the answering country".to_owned(),
     };
-    let columns = dataset.columns.iter().filter_map(|column| {
-        grant.columns.get(&column.name).map(|share| shared_column(column, share))
+    let columns = dataset.columns.iter().flat_map(|column| {
+        let own = grant.columns.get(&column.name).map(|share| shared_column(column, share));
+        own.into_iter().chain(shared_levels(grant, column))
     });
     SharedDataset {
         name: dataset.name.to_string(),
@@ -51,6 +53,27 @@ fn described(grant: &Grant, dataset: &Dataset) -> SharedDataset {
     }
 }
 
+/// The coarser levels of a column that a grant shares: all from the first that it names, all if it shares the column.
+fn shared_levels<'a>(
+    grant: &'a Grant,
+    column: &'a Column,
+) -> impl Iterator<Item = SharedColumn> + 'a {
+    let shared =
+        |name: &ColumnName| matches!(grant.columns.get(name), Some(Share::Dimension { .. }));
+    let mut open = shared(&column.name);
+    column.levels.iter().filter_map(move |level| {
+        let name = column.virtual_name(level)?;
+        open = open || shared(&name);
+        open.then(|| SharedColumn {
+            name: name.to_string(),
+            role: "dimension".to_owned(),
+            uses: Vec::new(),
+            unit: None,
+            about: level.about.clone(),
+        })
+    })
+}
+
 fn shared_column(column: &Column, share: &Share) -> SharedColumn {
     let (role, uses) = match share {
         Share::Dimension { finest: None } => ("dimension", Vec::new()),
@@ -58,7 +81,7 @@ fn shared_column(column: &Column, share: &Share) -> SharedColumn {
             let coarser = Grain::ALL.into_iter().filter(|grain| finest <= grain);
             ("dimension", coarser.map(Grain::as_str).collect())
         }
-        Share::Measure { aggregates } => {
+        Share::Measure { aggregates, .. } => {
             ("measure", aggregates.iter().copied().map(Aggregate::as_str).collect())
         }
         Share::Unit => ("unit", vec![Aggregate::Count.as_str(), Aggregate::CountDistinct.as_str()]),

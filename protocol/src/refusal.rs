@@ -119,6 +119,8 @@ codes! {
     LevelTooFine = "MAYAG-2105", "level-too-fine", "the column is shared at a coarser level only";
     /// The measure is shared, this aggregate of it is not.
     AggregateNotShared = "MAYAG-2106", "aggregate-not-shared", "this aggregate of the column is not shared";
+    /// More columns are combined in keys and filters than the grant allows.
+    TooManyLevels = "MAYAG-2107", "too-many-levels", "more columns are combined than this country shares together";
     /// The budget is used up.
     BudgetExhausted = "MAYAG-3001", "budget-exhausted", "the budget for this dataset is used up";
     /// Too many questions at once.

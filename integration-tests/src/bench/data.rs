@@ -39,14 +39,14 @@ const MARKINGS: [&str; 4] = ["h0", "h1", "h2", "h3"];
 /// The catalogue: the same table as `incidents`, where every row is its own unit, and as `contacts`, where persons are
 /// the units.
 pub(crate) const CATALOGUE: &str = r#"{"version":1,"datasets":[
-{"name":"incidents","about":"synthetic incidents","unit":{"column":"incident_id","unique":true},"columns":[
+{"name":"incidents","about":"synthetic incidents","units":[{"column":"incident_id","unique":true}],"columns":[
  {"name":"incident_id","about":"row","kind":{"type":"unit"}},
  {"name":"drug","about":"drug","kind":{"type":"category"}},
  {"name":"route","about":"route","kind":{"type":"category"}},
  {"name":"marking","about":"handling code","kind":{"type":"category"}},
  {"name":"seized_on","about":"day","kind":{"type":"date"}},
  {"name":"quantity","about":"kilograms","kind":{"type":"measure","number":{"decimal":{"precision":18,"scale":4}}}}]},
-{"name":"contacts","about":"the same by person","unit":{"column":"person_id"},"columns":[
+{"name":"contacts","about":"the same by person","units":[{"column":"person_id"}],"columns":[
  {"name":"person_id","about":"person","kind":{"type":"unit"}},
  {"name":"drug","about":"drug","kind":{"type":"category"}},
  {"name":"route","about":"route","kind":{"type":"category"}},

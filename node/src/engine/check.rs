@@ -110,7 +110,7 @@ async fn check_one(
             findings.push(Finding::OutsideDomain { dataset, column, rows: outside });
         }
     }
-    if dataset.unit.unique {
+    if dataset.unit().unique {
         let units = distinct_units(datasets, mapped, rows).await?;
         if units != rows {
             findings.push(Finding::UnitsRepeat { dataset: dataset.name.clone(), rows, units });
@@ -128,7 +128,7 @@ async fn distinct_units(
     let parts = rows.div_ceil(UNITS_AT_ONCE).max(1);
     let mut units = 0;
     for part in 0..parts {
-        let unit = mapped.column(&mapped.dataset.unit.column)?;
+        let unit = mapped.column(&mapped.dataset.unit().column)?;
         let in_part = ScalarUDF::new_from_impl(Part::new(part, parts)).call(vec![unit.clone()]);
         let plan = || {
             LogicalPlanBuilder::from(mapped.view.clone())

@@ -113,7 +113,7 @@ impl Query<'_> {
 
     fn method(&self) -> Method {
         let enough = self.work.protections.min_units.max(LEAST_ENOUGH);
-        if self.mapped.dataset.unit.unique {
+        if self.mapped.dataset.unit().unique {
             return Method::Rows;
         }
         match u32::try_from(enough) {
@@ -190,7 +190,7 @@ impl Query<'_> {
                 if columns.is_empty() && counted == Counted::InFloats {
                     continue;
                 }
-                let mut arguments = vec![column(self.scope.dataset.unit.column.as_str())];
+                let mut arguments = vec![column(self.scope.dataset.unit().column.as_str())];
                 arguments.extend(columns.iter().map(|summed| column(summed.1)));
                 let units = sketch(enough, counted).call(arguments);
                 sketches.push(self.over(units, population)?.alias(sketch_name(i, counted)));
@@ -316,7 +316,7 @@ impl Query<'_> {
             }
         }
         if self.method() != Method::Rows {
-            columns.insert(self.scope.dataset.unit.column.to_string());
+            columns.insert(self.scope.dataset.unit().column.to_string());
         }
         for level in levels.iter().filter(|level| level.column.as_str() != COUNTRY_COLUMN) {
             columns.insert(self.shown(level.column.as_str())?.to_owned());

@@ -144,8 +144,8 @@ pub(crate) fn catalogue() -> Catalogue {
         {"name":"secret","about":"s","kind":{"type":"hidden"}}]"#;
     let text = format!(
         r#"{{"version":1,"datasets":[
-        {{"name":"incidents","about":"i","unit":{{"column":"unit","unique":true}},"columns":{columns}}},
-        {{"name":"visits","about":"v","unit":{{"column":"unit","unique":false}},"columns":{columns}}}]}}"#
+        {{"name":"incidents","about":"i","units":[{{"column":"unit","unique":true}}],"columns":{columns}}},
+        {{"name":"visits","about":"v","units":[{{"column":"unit","unique":false}}],"columns":{columns}}}]}}"#
     );
     Catalogue::parse(text.as_bytes()).unwrap()
 }

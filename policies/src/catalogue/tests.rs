@@ -20,7 +20,7 @@ fn fault(change: impl Fn(&mut Value)) -> CatalogueFault {
 fn the_builtin_catalogue_has_seizures_in_fixed_point() {
     let catalogue = Catalogue::builtin();
     let seizures = catalogue.dataset("seizures").unwrap();
-    assert!(seizures.unit.unique);
+    assert!(seizures.unit().unique);
     let quantity = seizures.column("quantity").unwrap();
     assert_eq!(
         quantity.kind,
@@ -41,11 +41,11 @@ fn a_catalogue_that_contradicts_itself_is_refused_with_the_place() {
     assert_eq!(fault(named("country")), CatalogueFault::ImpliedColumn);
     assert_eq!(fault(named("drug")), CatalogueFault::Duplicate);
     assert_eq!(
-        fault(|c| c["datasets"][0]["unit"]["column"] = json!("agency")),
+        fault(|c| c["datasets"][0]["units"][0]["column"] = json!("agency")),
         CatalogueFault::UnitColumn
     );
     assert_eq!(
-        fault(|c| c["datasets"][0]["unit"]["column"] = json!("absent")),
+        fault(|c| c["datasets"][0]["units"][0]["column"] = json!("absent")),
         CatalogueFault::UnitColumn
     );
     assert_eq!(

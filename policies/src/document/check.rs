@@ -1,11 +1,13 @@
 //! What the schema cannot say: names that exist in the catalogue, uses that fit the columns, dates in order.
 
-use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Kind};
+mod limits;
+
+use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Kind, Named};
 use crate::document::problem::{Problem, quoted};
 use crate::document::written::{
     ColumnUse, Constant, Countries, Document, DocumentGrant, RowFilter, RowTest,
 };
-use crate::document::{Grant, Protections, Share};
+use crate::document::{Grant, Share};
 use crate::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use chrono::{Datelike as _, NaiveDate};
 use mayag_protocol::names::ColumnName;
@@ -72,7 +74,8 @@ fn grant(
     let mut columns = BTreeMap::new();
     for (name, column_use) in &written.columns {
         let place = format!("{place}/columns/{name}");
-        match find(&place, name, dataset).and_then(|column| share(&place, column, column_use)) {
+        let found = find(&place, name, dataset);
+        match found.and_then(|found| shared(&place, name, found, column_use)) {
             Ok(Some(share)) => {
                 columns.insert(name.clone(), share);
             }
@@ -90,6 +93,7 @@ fn grant(
             Err(problem) => problems.push(problem),
         }
     }
+    problems.extend(limits::problems(place, written, dataset));
     Grant {
         id: written.id.clone(),
         countries: match &written.to.countries {
@@ -101,23 +105,68 @@ fn grant(
         dataset: written.dataset.clone(),
         columns,
         rows: Predicate::All(rows),
-        protections: Protections { min_units: written.min_units, p_percent: written.p_percent },
+        protections: limits::protections(written, dataset),
+        budget: limits::budget(written),
+        waiver: written.waiver.clone(),
         valid_until: written.valid_until,
     }
 }
 
-fn find<'a>(place: &str, name: &ColumnName, dataset: &'a Dataset) -> Result<&'a Column, Problem> {
+/// A column as the catalogue has it, or the level of one.
+enum Found<'a> {
+    Column(&'a Column),
+    Level(&'a Column),
+}
+
+fn find<'a>(place: &str, name: &ColumnName, dataset: &'a Dataset) -> Result<Found<'a>, Problem> {
     if name.as_str() == COUNTRY_COLUMN {
         return Err(Problem::at_key(
             place,
             "the column `country` is implied: it is the answering country, and always shared",
         ));
     }
-    dataset.column(name.as_str()).ok_or_else(|| {
-        let names = dataset.columns.iter().map(|column| column.name.as_str());
-        let message = format!("the dataset `{}` has no column `{name}`", dataset.name);
-        Problem::at_key(place, message).suggest(name.as_str(), names)
-    })
+    if let Some(column) = dataset.column(name.as_str()) {
+        return Ok(Found::Column(column));
+    }
+    if let Some((column, _)) = dataset.level(name.as_str()) {
+        return Ok(Found::Level(column));
+    }
+    let levels: Vec<ColumnName> = dataset
+        .columns
+        .iter()
+        .flat_map(|column| column.levels.iter().filter_map(|level| column.virtual_name(level)))
+        .collect();
+    let names = dataset.columns.iter().map(|column| &column.name).chain(&levels);
+    let message = format!("the dataset `{}` has no column `{name}`", dataset.name);
+    Err(Problem::at_key(place, message).suggest(name.as_str(), names.map(ColumnName::as_str)))
+}
+
+/// How a column or a level is shared; `None` if it is not.
+fn shared(
+    place: &str,
+    name: &ColumnName,
+    found: Found<'_>,
+    column_use: &ColumnUse,
+) -> Result<Option<Share>, Problem> {
+    let column = match found {
+        Found::Column(column) => return share(place, column, column_use),
+        Found::Level(column) => column,
+    };
+    match column_use {
+        ColumnUse::Hidden => Ok(None),
+        ColumnUse::Dimension { finest: None } => Ok(Some(Share::Dimension { finest: None })),
+        ColumnUse::Dimension { finest: Some(_) } => {
+            Err(Problem::new(format!("{place}/dimension/finest"), "only a date has a finest grain"))
+        }
+        ColumnUse::Measure { .. } | ColumnUse::Unit { .. } => {
+            let message = format!(
+                "`{name}` cannot be shared as a {}: it is a level of `{}`, which people group and filter by",
+                use_name(column_use),
+                column.name
+            );
+            Err(Problem::new(format!("{place}/{}", use_name(column_use)), message))
+        }
+    }
 }
 
 /// How a column is shared; `None` if it is not.
@@ -138,8 +187,9 @@ fn share(place: &str, column: &Column, column_use: &ColumnUse) -> Result<Option<
         (ColumnUse::Dimension { finest: Some(_) }, Kind::Category { .. } | Kind::Number {}) => {
             Err(Problem::new(format!("{place}/dimension/finest"), "only a date has a finest grain"))
         }
-        (ColumnUse::Measure { aggregates }, Kind::Measure { .. }) => {
-            Ok(Some(Share::Measure { aggregates: aggregates.iter().copied().collect() }))
+        (ColumnUse::Measure { aggregates, low, high }, Kind::Measure { .. }) => {
+            let aggregates = aggregates.iter().copied().collect();
+            Ok(Some(Share::Measure { aggregates, bounds: limits::bounds(*low, *high) }))
         }
         (ColumnUse::Unit { count }, Kind::Unit {}) => Ok(count.then_some(Share::Unit)),
         (ColumnUse::Dimension { .. }, Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {})
@@ -159,12 +209,7 @@ fn share(place: &str, column: &Column, column_use: &ColumnUse) -> Result<Option<
             | Kind::Measure { .. }
             | Kind::Number {},
         ) => {
-            let word = match column_use {
-                ColumnUse::Dimension { .. } => "dimension",
-                ColumnUse::Hidden => "hidden",
-                ColumnUse::Measure { .. } => "measure",
-                ColumnUse::Unit { .. } => "unit",
-            };
+            let word = use_name(column_use);
             let message = format!(
                 "`{}` cannot be shared as a {word}: the catalogue says it is {}",
                 column.name,
@@ -172,6 +217,15 @@ fn share(place: &str, column: &Column, column_use: &ColumnUse) -> Result<Option<
             );
             Err(Problem::new(format!("{place}/{word}"), message))
         }
+    }
+}
+
+fn use_name(column_use: &ColumnUse) -> &'static str {
+    match column_use {
+        ColumnUse::Dimension { .. } => "dimension",
+        ColumnUse::Hidden => "hidden",
+        ColumnUse::Measure { .. } => "measure",
+        ColumnUse::Unit { .. } => "unit",
     }
 }
 
@@ -187,41 +241,44 @@ fn kind_name(kind: &Kind) -> &'static str {
 }
 
 fn row_filter(place: &str, filter: &RowFilter, dataset: &Dataset) -> Result<Predicate, Problem> {
-    let column = find(&format!("{place}/column"), &filter.column, dataset)?;
-    let grain = match (&column.kind, filter.grain) {
-        (Kind::Date {}, grain) => Some(grain.unwrap_or(Grain::Day)),
-        (Kind::Category { .. } | Kind::Number {}, None) => None,
-        (Kind::Category { .. } | Kind::Number {}, Some(_)) => {
-            return Err(Problem::new(
-                format!("{place}/grain"),
-                "only a date is compared by a grain",
-            ));
+    let column = match find(&format!("{place}/column"), &filter.column, dataset)? {
+        Found::Column(column) | Found::Level(column) => column,
+    };
+    let level = LevelRef { column: filter.column.clone(), grain: filter.grain };
+    let named = dataset.named(&level).ok_or_else(|| {
+        if filter.grain.is_some()
+            && dataset.named(&LevelRef { grain: None, ..level.clone() }).is_some()
+        {
+            return Problem::new(format!("{place}/grain"), "only a date is compared by a grain");
         }
-        (Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {}, _) => {
-            let message = format!(
-                "rows cannot be filtered by `{}`: the catalogue says it is {}",
-                column.name,
-                kind_name(&column.kind)
-            );
-            return Err(Problem::new(format!("{place}/column"), message));
-        }
+        let message = format!(
+            "rows cannot be filtered by `{}`: the catalogue says it is {}",
+            column.name,
+            kind_name(&column.kind)
+        );
+        Problem::new(format!("{place}/column"), message)
+    })?;
+    let level = match named {
+        Named::Period(_, grain) => LevelRef { grain: Some(grain), ..level },
+        Named::Coarser(..) | Named::Country | Named::Plain(_) => level,
     };
     let literals = filter
         .values
         .iter()
         .enumerate()
-        .map(|(i, constant)| literal(&format!("{place}/values/{i}"), constant, column, grain))
+        .map(|(i, constant)| {
+            literal(&format!("{place}/values/{i}"), constant, named, &level, dataset)
+        })
         .collect::<Result<Vec<Literal>, Problem>>()?;
-    let level = LevelRef { column: filter.column.clone(), grain };
     match filter.is {
         RowTest::In => Ok(Predicate::In { level, values: literals }),
         RowTest::NotIn => Ok(Predicate::Not(Box::new(Predicate::In { level, values: literals }))),
-        RowTest::Before => ordered(place, column, literals).map(|value| Predicate::Compare {
+        RowTest::Before => ordered(place, named, literals).map(|value| Predicate::Compare {
             level,
             comparison: Comparison::Less,
             value,
         }),
-        RowTest::From => ordered(place, column, literals).map(|value| Predicate::Compare {
+        RowTest::From => ordered(place, named, literals).map(|value| Predicate::Compare {
             level,
             comparison: Comparison::GreaterOrEqual,
             value,
@@ -230,8 +287,13 @@ fn row_filter(place: &str, filter: &RowFilter, dataset: &Dataset) -> Result<Pred
 }
 
 /// The one value of a comparison by order.
-fn ordered(place: &str, column: &Column, literals: Vec<Literal>) -> Result<Literal, Problem> {
-    if matches!(column.kind, Kind::Category { .. }) {
+fn ordered(place: &str, named: Named<'_>, literals: Vec<Literal>) -> Result<Literal, Problem> {
+    let has_order = match named {
+        Named::Period(..) => true,
+        Named::Plain(column) => matches!(column.kind, Kind::Number {}),
+        Named::Coarser(..) | Named::Country => false,
+    };
+    if !has_order {
         let message = "only dates and numbers are compared by order";
         return Err(Problem::new(format!("{place}/is"), message).help("use `in` or `not_in`"));
     }
@@ -248,34 +310,43 @@ fn ordered(place: &str, column: &Column, literals: Vec<Literal>) -> Result<Liter
 fn literal(
     place: &str,
     constant: &Constant,
-    column: &Column,
-    grain: Option<Grain>,
+    named: Named<'_>,
+    level: &LevelRef,
+    dataset: &Dataset,
 ) -> Result<Literal, Problem> {
-    match (constant, &column.kind) {
-        (Constant::Text(text), Kind::Category { values: Some(values) })
-            if !values.contains(text) =>
+    let number = match named {
+        Named::Plain(column) => matches!(column.kind, Kind::Number {}),
+        Named::Coarser(..) | Named::Country | Named::Period(..) => false,
+    };
+    match (constant, named) {
+        (Constant::Text(text), Named::Period(_, grain)) => date(place, text, grain),
+        (Constant::Int(value), Named::Plain(_)) if number => Ok(Literal::Int(*value)),
+        (Constant::Text(text), Named::Coarser(..) | Named::Country | Named::Plain(_))
+            if !number =>
         {
-            let message = format!("`{}` never holds {}", column.name, quoted(text));
-            Err(Problem::new(place, message).suggest(text, values.iter().map(String::as_str)))
+            known(place, text, level, dataset)
         }
-        (Constant::Text(text), Kind::Category { .. }) => Ok(Literal::Text(text.clone())),
-        (Constant::Int(number), Kind::Number {}) => Ok(Literal::Int(*number)),
-        (Constant::Text(text), Kind::Date {}) => date(place, text, grain.unwrap_or(Grain::Day)),
-        (Constant::Int(_), _)
-        | (
-            Constant::Text(_),
-            Kind::Hidden {} | Kind::Measure { .. } | Kind::Number {} | Kind::Unit {},
-        ) => {
-            let expected = match &column.kind {
-                Kind::Date {} => "a date such as \"2024-03-01\"",
-                Kind::Number {} => "a whole number",
-                Kind::Category { .. } | Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {} => {
-                    "a text"
-                }
+        (Constant::Int(_) | Constant::Text(_), _) => {
+            let expected = match named {
+                Named::Period(..) => "a date such as \"2024-03-01\"",
+                Named::Plain(_) if number => "a whole number",
+                Named::Coarser(..) | Named::Country | Named::Plain(_) => "a text",
             };
-            Err(Problem::new(place, format!("`{}` is compared with {expected}", column.name)))
+            Err(Problem::new(place, format!("`{}` is compared with {expected}", level.column)))
         }
     }
+}
+
+/// A text that the level can have.
+fn known(place: &str, text: &str, level: &LevelRef, dataset: &Dataset) -> Result<Literal, Problem> {
+    let literal = Literal::Text(text.to_owned());
+    let Some(domain) = dataset.domain(level) else { return Ok(literal) };
+    if domain.contains(&Some(literal.clone())) {
+        return Ok(literal);
+    }
+    let texts: Vec<String> = domain.into_iter().flatten().filter_map(Literal::into_text).collect();
+    let message = format!("`{}` never holds {}", level.column, quoted(text));
+    Err(Problem::new(place, message).suggest(text, texts.iter().map(String::as_str)))
 }
 
 fn date(place: &str, text: &str, grain: Grain) -> Result<Literal, Problem> {

@@ -7,7 +7,6 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// The schema's own name.
@@ -43,34 +42,30 @@ fn sorted(value: Value) -> Value {
 }
 
 /// Compiled once: a node reads a policy at every reload, an editor at every keystroke.
-static COMPILED: LazyLock<Option<(Validator, BTreeSet<String>)>> = LazyLock::new(|| {
+static COMPILED: LazyLock<Option<(Validator, Value)>> = LazyLock::new(|| {
     let schema = schema();
-    let mut names = BTreeSet::new();
-    collect_names(&schema, &mut names);
-    jsonschema::draft202012::new(&schema).ok().map(|validator| (validator, names))
+    jsonschema::draft202012::new(&schema).ok().map(|validator| (validator, schema))
 });
 
-/// The names of all properties in the schema, for suggestions.
-fn collect_names(schema: &Value, names: &mut BTreeSet<String>) {
-    if let Some(Value::Object(properties)) = schema.get("properties") {
-        names.extend(properties.keys().cloned());
-    }
-    match schema {
-        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
-        Value::Object(entries) => entries.values().for_each(|entry| collect_names(entry, names)),
-        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
-    }
+/// The names of the properties beside this keyword, for suggestions.
+fn names_beside<'a>(keyword: &str, schema: &'a Value) -> impl Iterator<Item = &'a str> {
+    let object = keyword.rsplit_once('/').map_or("", |(object, _)| object);
+    let properties = schema.pointer(&format!("{object}/properties"));
+    properties
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|named| named.keys().map(String::as_str))
 }
 
 /// Everything that the schema says against this document.
 pub(crate) fn check(document: &Value) -> Vec<Problem> {
-    let Some((validator, names)) = &*COMPILED else {
+    let Some((validator, schema)) = &*COMPILED else {
         // Unreachable while the tests pass; a document that cannot be checked is not used.
         return vec![Problem::new("", "the schema of policies could not be compiled")];
     };
     let mut problems = Vec::new();
     for error in validator.iter_errors(document) {
-        explain(&error, names, &mut problems);
+        explain(&error, schema, &mut problems);
     }
     problems
 }
@@ -79,15 +74,14 @@ pub(crate) fn check(document: &Value) -> Vec<Problem> {
     clippy::wildcard_enum_match_arm,
     reason = "the other keywords do not occur in our schema and get a plain message"
 )]
-fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut Vec<Problem>) {
+fn explain(error: &ValidationError<'_>, schema: &Value, problems: &mut Vec<Problem>) {
     let pointer = error.instance_path().as_str();
-    let known = || names.iter().map(String::as_str);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             problems.extend(unexpected.iter().map(|key| {
                 let place = format!("{pointer}/{}", token(key));
                 Problem::at_key(place, format!("{} is not known here", quoted(key)))
-                    .suggest(key, known())
+                    .suggest(key, names_beside(error.schema_path().as_str(), schema))
             }));
         }
         ValidationErrorKind::Required { property } => {
@@ -95,7 +89,7 @@ fn explain(error: &ValidationError<'_>, names: &BTreeSet<String>, problems: &mut
             problems.push(Problem::at_key(pointer, format!("{} is missing", quoted(key))));
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
-            alternatives(pointer, context, names, problems);
+            alternatives(pointer, context, schema, problems);
         }
         ValidationErrorKind::PropertyNames { error } => {
             let key = error.instance().as_str().unwrap_or_default();
@@ -162,7 +156,7 @@ fn wording(pointer: &str, instance: &Value, kind: &ValidationErrorKind) -> Strin
 fn alternatives(
     pointer: &str,
     forms: &[Vec<ValidationError<'static>>],
-    names: &BTreeSet<String>,
+    schema: &Value,
     problems: &mut Vec<Problem>,
 ) {
     let deeper = |error: &ValidationError<'_>| {
@@ -175,7 +169,7 @@ fn alternatives(
     };
     if let Some(meant) = forms.iter().find(|errors| errors.iter().all(deeper)) {
         for error in meant {
-            explain(error, names, problems);
+            explain(error, schema, problems);
         }
         return;
     }
@@ -185,6 +179,8 @@ fn alternatives(
         forms.iter().flatten().next().map(|error| shown(error.instance())).unwrap_or_default();
     let message = if last(pointer) == "countries" {
         "expected \"any\" or a list of country codes".to_owned()
+    } else if last(pointer) == "noise" {
+        "expected \"off\" or {\"largest\": .., \"variance\": ..}".to_owned()
     } else if last(parent) == "columns" {
         "expected \"hidden\", {\"dimension\": {..}}, {\"measure\": {..}} or {\"unit\": {..}}"
             .to_owned()

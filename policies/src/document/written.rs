@@ -8,6 +8,7 @@ use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The federation's floor: no policy shows a cell of fewer distinct units than this (design §12).
@@ -20,6 +21,29 @@ pub const LEAST_P_PERCENT: u32 = 1;
 pub const MOST_P_PERCENT: u32 = 100;
 /// The longest reason, in characters.
 pub const LONGEST_WHY: u64 = 500;
+
+/// More than any rule of dominance looks at: a typing error.
+pub const MOST_DOMINANT_UNITS: u32 = 10;
+/// Below half, most cells of two units would be withheld: a typing error.
+pub const LEAST_SHARE_PERCENT: u32 = 50;
+/// The whole of a sum or a group.
+pub const MOST_SHARE_PERCENT: u32 = 100;
+/// The federation's floor of noise: the largest deviation is at least this.
+pub const LEAST_LARGEST: u32 = 2;
+/// From here on no number means anything: a typing error.
+pub const MOST_LARGEST: u32 = 100;
+/// From here on no number means anything: a typing error.
+pub const MOST_VARIANCE: u32 = 2_000;
+/// More rows of one unit in a cell than noise could hide.
+pub const MOST_ROWS: u64 = 1_000;
+/// From here on no number means anything: a typing error.
+pub const MOST_ROUND_TO: u64 = 1_000_000_000;
+/// The federation's ceiling of columns that are combined: from here on cells are about single units.
+pub const MOST_LEVELS: u32 = 12;
+/// More questions a day than the whole federation asks: a typing error.
+pub const MOST_QUESTIONS: u64 = 10_000_000;
+/// Bounds stay so small that a sum over 10^7 units fits 64 bits.
+pub const LARGEST_BOUND: i64 = 900_000_000_000;
 
 pub(crate) const COUNTRY_PATTERN: &str = "^[a-z]{2}$";
 pub(crate) const SQL_NAME_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
@@ -74,7 +98,8 @@ pub struct DocumentGrant {
     #[schemars(schema_with = "sql_name")]
     pub dataset: DatasetName,
     /// How each column is shared. A column that is not listed is hidden. The column `country` is implied and always a
-    /// dimension.
+    /// dimension. A level such as `hs6_chapter` is shared like a column; whoever may use a column or a level may use the
+    /// coarser levels of the column too.
     #[schemars(schema_with = "columns")]
     pub columns: BTreeMap<ColumnName, ColumnUse>,
     /// Which rows are shared: a row counts only if it passes every one of these. Every row, if there are none.
@@ -89,6 +114,43 @@ pub struct DocumentGrant {
     #[serde(default = "default_p_percent")]
     #[schemars(range(min = LEAST_P_PERCENT, max = MOST_P_PERCENT))]
     pub p_percent: u32,
+    /// A sum is withheld if a few of its contributors hold too much of it.
+    #[serde(default)]
+    pub dominance: WrittenDominance,
+    /// A group is withheld if one category holds this percentage of its units, or more.
+    #[serde(default = "default_one_category_percent")]
+    #[schemars(range(min = LEAST_SHARE_PERCENT, max = MOST_SHARE_PERCENT))]
+    pub one_category_percent: u32,
+    /// What is added to numbers. Not given: on for a dataset that protects persons, else `"off"`. It cannot be off for a
+    /// dataset that protects persons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "WrittenNoise")]
+    pub noise: Option<WrittenNoise>,
+    /// Rows of one unit that count in a cell where noise is on.
+    #[serde(default = "default_most_rows")]
+    #[schemars(range(min = 1, max = MOST_ROWS))]
+    pub most_rows: u64,
+    /// Numbers are rounded to multiples of this.
+    #[serde(default = "default_round_to")]
+    #[schemars(range(min = 1, max = MOST_ROUND_TO))]
+    pub round_to: u64,
+    /// Whether a cell is withheld that differs from an earlier one by too few units. Not given: on for a dataset that
+    /// protects persons, else off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "WrittenSwitch")]
+    pub difference_guard: Option<WrittenSwitch>,
+    /// How many different columns one question may group and filter by, `country` not counted.
+    #[serde(default = "default_most_levels")]
+    #[schemars(range(min = 1, max = MOST_LEVELS))]
+    pub most_levels: u32,
+    /// Questions a day; without limit where none is given.
+    #[serde(default)]
+    pub budget: WrittenBudget,
+    /// For a dataset that protects persons, and necessary there: the law or agreement that allows answers to be computed
+    /// over its rows when they are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = LONGEST_WHY))]
+    pub waiver: Option<String>,
     /// Until when this grant is in force, if it ends before the policy does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "instant")]
@@ -144,6 +206,15 @@ pub enum ColumnUse {
         /// `avg`, `variance` or `stddev` can also work the sum out.
         #[schemars(schema_with = "aggregates")]
         aggregates: Vec<Aggregate>,
+        /// The least that one unit contributes to a sum in a cell, in the column's unit; 0 if not given. What is less is
+        /// cut to it where noise is on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "i64", range(min = -LARGEST_BOUND, max = 0))]
+        low: Option<i64>,
+        /// The most that one unit contributes to a sum in a cell. Necessary where noise is on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "i64", range(min = 0, max = LARGEST_BOUND))]
+        high: Option<i64>,
     },
     /// The identifier of the unit that the dataset protects; its values are never shown.
     Unit {
@@ -152,11 +223,81 @@ pub enum ColumnUse {
     },
 }
 
+/// When a few contributors hold too much of a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WrittenDominance {
+    /// So many of the largest contributors.
+    #[schemars(range(min = 1, max = MOST_DOMINANT_UNITS))]
+    pub units: u32,
+    /// Hold more than this percentage of the sum.
+    #[schemars(range(min = LEAST_SHARE_PERCENT, max = MOST_SHARE_PERCENT))]
+    pub percent: u32,
+}
+
+/// What is added to numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum WrittenNoise {
+    /// Nothing.
+    Off(Off),
+    /// Noise by cell key.
+    On(WrittenNoiseTable),
+}
+
+/// The word `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Off {
+    /// Nothing is added.
+    Off,
+}
+
+/// Noise of a count of units; noise of other numbers follows from it and their bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenNoiseTable {
+    /// The largest deviation.
+    #[schemars(range(min = LEAST_LARGEST, max = MOST_LARGEST))]
+    pub largest: u32,
+    /// The variance.
+    #[schemars(range(min = 1, max = MOST_VARIANCE))]
+    pub variance: u32,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenSwitch {
+    /// Off.
+    Off,
+    /// On.
+    On,
+}
+
+/// Questions a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WrittenBudget {
+    /// By one person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64", range(min = 1, max = MOST_QUESTIONS))]
+    pub person: Option<u64>,
+    /// By all people of one country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64", range(min = 1, max = MOST_QUESTIONS))]
+    pub country: Option<u64>,
+    /// By everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64", range(min = 1, max = MOST_QUESTIONS))]
+    pub dataset: Option<u64>,
+}
+
 /// A condition on rows. A row without a value in the column never passes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowFilter {
-    /// The column; it need not be shared.
+    /// The column, or the virtual column of a level; it need not be shared.
     #[schemars(schema_with = "sql_name")]
     pub column: ColumnName,
     /// For a date, and only for a date: the grain at which it is compared; `day` if not given.
@@ -200,6 +341,46 @@ fn default_min_units() -> u64 {
 
 fn default_p_percent() -> u32 {
     10
+}
+
+fn default_one_category_percent() -> u32 {
+    90
+}
+
+fn default_most_rows() -> u64 {
+    3
+}
+
+fn default_round_to() -> u64 {
+    1
+}
+
+fn default_most_levels() -> u32 {
+    4
+}
+
+impl Default for WrittenDominance {
+    fn default() -> Self {
+        Self { units: 2, percent: 85 }
+    }
+}
+
+impl Default for WrittenNoiseTable {
+    /// The federation's noise (design §12).
+    fn default() -> Self {
+        Self { largest: 5, variance: 3 }
+    }
+}
+
+impl JsonSchema for WrittenNoise {
+    fn schema_name() -> Cow<'static, str> {
+        "WrittenNoise".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<WrittenNoiseTable>();
+        json_schema!({ "oneOf": [{ "const": "off" }, table] })
+    }
 }
 
 fn country(_: &mut SchemaGenerator) -> Schema {

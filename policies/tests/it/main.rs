@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod table;

@@ -12,7 +12,7 @@ use mayag_policies::shape::{LevelRef, Predicate};
 use mayag_protocol::names::Country;
 use std::sync::Arc;
 
-const CATALOGUE: &str = r#"{"version": 1, "datasets": [{"name": "seizures", "about": "x", "unit": {"column": "case_id"},
+const CATALOGUE: &str = r#"{"version": 1, "datasets": [{"name": "seizures", "about": "x", "units":[{"column": "case_id"}],
   "columns": [
     {"name": "case_id", "about": "x", "kind": {"type": "unit"}},
     {"name": "region", "about": "x", "kind": {"type": "category"}},

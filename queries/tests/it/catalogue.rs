@@ -3,7 +3,7 @@
 use mayag_policies::catalogue::Catalogue;
 
 const JSON: &str = r#"{"version": 1, "datasets": [
-  {"name": "seizures", "about": "one seizure a row", "unit": {"column": "person_id"}, "columns": [
+  {"name": "seizures", "about": "one seizure a row", "units":[{"column": "person_id"}], "columns": [
     {"name": "seizure_id", "about": "x", "kind": {"type": "hidden"}},
     {"name": "officer_note", "about": "x", "kind": {"type": "hidden"}},
     {"name": "person_id", "about": "x", "kind": {"type": "unit"}},
@@ -16,7 +16,7 @@ const JSON: &str = r#"{"version": 1, "datasets": [
     {"name": "kg", "about": "x", "unit": "kg", "kind": {"type": "measure", "number": {"decimal": {"precision": 12, "scale": 3}}}},
     {"name": "items", "about": "x", "kind": {"type": "measure", "number": "integer"}}
   ]},
-  {"name": "labs", "about": "one laboratory a row", "unit": {"column": "lab_id", "unique": true}, "columns": [
+  {"name": "labs", "about": "one laboratory a row", "units":[{"column": "lab_id", "unique": true}], "columns": [
     {"name": "lab_id", "about": "x", "kind": {"type": "unit"}},
     {"name": "product", "about": "x", "kind": {"type": "category"}},
     {"name": "found_on", "about": "x", "kind": {"type": "date"}},

@@ -78,7 +78,7 @@ impl Query<'_> {
             None
         };
 
-        let unit = self.scope.dataset.unit.column.as_str();
+        let unit = self.scope.dataset.unit().column.as_str();
         let keys: Vec<Expr> = self.varying_keys().map(|(i, _)| column(&key_column(i))).collect();
         let mut by_unit = self.key_columns()?;
         by_unit.push(column(unit).alias("unit"));
