@@ -156,7 +156,9 @@ impl<'a> Cutter<'_, 'a> {
             }
         };
         let of = match self.rows.source(argument, self.schema) {
-            Some(Source::Unit(column)) if distinct && *column == self.rows.dataset.unit().column => {
+            Some(Source::Unit(column))
+                if distinct && *column == self.rows.dataset.unit().column =>
+            {
                 MeasureOf::DistinctUnits
             }
             Some(Source::Unit(column)) => {
