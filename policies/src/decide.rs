@@ -426,10 +426,10 @@ fn nearer(a: Said, b: Said) -> bool {
 
 fn no(said: Said, grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Refusal {
     match (said, *need) {
-        (Said::TooFine(shared), Need::Level(level))
-        | (Said::TooFine(shared), Need::Measure(MeasureRef { column: Some(level), .. })) => {
-            too_fine(shared, grant, dataset, level)
-        }
+        (
+            Said::TooFine(shared),
+            Need::Level(level) | Need::Measure(MeasureRef { column: Some(level), .. }),
+        ) => too_fine(shared, grant, dataset, level),
         (Said::AggregateNotShared, _) => aggregate_not_shared(grant, dataset, need),
         (Said::TooFine(_), Need::Measure(MeasureRef { column: None, .. }))
         | (Said::ColumnNotShared | Said::Yes, _) => {

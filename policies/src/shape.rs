@@ -177,8 +177,8 @@ impl Grain {
 
 impl Literal {
     /// A text.
-    pub(crate) fn from_text(text: &String) -> Self {
-        Self::Text(text.clone())
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self::Text(text.to_owned())
     }
 
     /// Its text, if it is one.

@@ -104,7 +104,7 @@ fn plain(column: &Column) -> Option<Vec<Literal>> {
     match (&column.kind, column.range) {
         (Kind::Category { values }, _) => {
             let values = values.as_ref().filter(|values| values.len() <= LARGEST_DOMAIN)?;
-            Some(values.iter().map(Literal::from_text).collect())
+            Some(values.iter().map(|value| Literal::from_text(value)).collect())
         }
         (Kind::Number {}, Some(Range::Numbers { from, to })) => {
             let enough = i64::try_from(LARGEST_DOMAIN).ok()?;

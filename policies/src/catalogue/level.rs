@@ -66,7 +66,7 @@ impl LevelRule {
             }
             (Self::Groups { groups, other }, Literal::Text(text)) => {
                 let group = groups.iter().find(|(_, values)| values.contains(text));
-                group.map(|(name, _)| name).or(other.as_ref()).map(Literal::from_text)
+                group.map(|(name, _)| name).or(other.as_ref()).map(|name| Literal::from_text(name))
             }
             (Self::Prefix(characters), Literal::Text(text)) => {
                 Some(Literal::Text(text.chars().take(usize::from(*characters)).collect()))
@@ -81,10 +81,11 @@ impl LevelRule {
 
     /// The name of the band of a number that is below exactly the edges that `below` says; `None` if the level has no
     /// bands.
-    pub fn band(&self, below: impl Fn(i64) -> bool) -> Option<&String> {
+    pub fn band(&self, below: impl Fn(i64) -> bool) -> Option<&str> {
         match self {
             Self::Bands { edges, names } => {
-                names.get(edges.iter().take_while(|edge| !below(**edge)).count())
+                let at = edges.iter().take_while(|edge| !below(**edge)).count();
+                names.get(at).map(String::as_str)
             }
             Self::Groups { .. } | Self::Prefix(_) => None,
         }

@@ -113,6 +113,7 @@ fn grant(
 }
 
 /// A column as the catalogue has it, or the level of one.
+#[derive(Clone, Copy)]
 enum Found<'a> {
     Column(&'a Column),
     Level(&'a Column),

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod levels;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod table;
