@@ -7,6 +7,7 @@ use crate::pki::{self, ROSTER_KEYS, authority_key, crl_file, folder_name, seal};
 use crate::plan::{PersonPlan, Plan};
 use crate::{CertsError, bad};
 use mayag_audit::keys::SigningKey;
+use mayag_protocol::envelope::PayloadType;
 use mayag_protocol::identity::{Identity, Kind};
 use mayag_protocol::names::PublicKey;
 use mayag_protocol::roster::{Member, Person, Roster};
@@ -144,7 +145,8 @@ impl<'a> Generation<'a> {
             &(trusted.join("\n") + "\n"),
             Audience::Everybody,
         )?;
-        files::create(&self.folder.join(pki::ROSTER), &seal(roster, &signers)?, Audience::Everybody)
+        let sealed = seal(PayloadType::Roster, serde_json::to_vec(roster)?, &signers)?;
+        files::create(&self.folder.join(pki::ROSTER), &sealed, Audience::Everybody)
     }
 
     pub(crate) fn authority(&self, scope: &Scope) -> Result<&Authority, CertsError> {

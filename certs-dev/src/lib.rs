@@ -94,8 +94,8 @@ pub enum CertsError {
         /// The name of its files.
         stem: String,
     },
-    /// A roster that nobody signs.
-    #[error("a roster needs somebody who signs it")]
+    /// A roster or a policy that nobody signs.
+    #[error("a roster or a policy needs somebody who signs it")]
     NoSigner,
     /// A signing key was not made or read.
     #[error(transparent)]

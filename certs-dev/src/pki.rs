@@ -7,8 +7,8 @@ use crate::files::{self, Audience};
 use crate::leaf::Serial;
 use mayag_audit::keys::{Ed25519, SigningKey};
 use mayag_protocol::envelope::{Envelope, PayloadType};
-use mayag_protocol::identity::{Identity, Party};
-use mayag_protocol::names::{Federation, PublicKey};
+use mayag_protocol::identity::{Identity, Kind, Party};
+use mayag_protocol::names::{Country, Federation, PublicKey};
 use mayag_protocol::roster::{LONGEST, Roster, SIGNATURES_NEEDED};
 use mayag_protocol::timestamp::Timestamp;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 pub(crate) const ROSTER: &str = "roster.json";
 pub(crate) const TRUSTED_KEYS: &str = "roster.keys";
 pub(crate) const ROSTER_KEYS: [&str; SIGNATURES_NEEDED] = ["roster-1.key", "roster-2.key"];
+
+/// The first policy of a country widens, so two people sign it.
+const POLICY_SIGNATURES: usize = 2;
 
 /// An existing `DIR/pki`.
 #[derive(Debug, Clone)]
@@ -107,9 +110,31 @@ impl Pki {
         ROSTER_KEYS.into_iter().map(read).collect()
     }
 
+    /// A policy document in an envelope signed by the first two administrators of `country`.
+    pub fn sign_policy(&self, country: &Country, document: &[u8]) -> Result<String, CertsError> {
+        let signers: Vec<SigningKey> = self
+            .roster()?
+            .people
+            .iter()
+            .map(|person| &person.identity)
+            .filter(|identity| identity.kind() == Kind::Administrator)
+            .filter(|identity| identity.country() == Some(country))
+            .take(POLICY_SIGNATURES)
+            .map(|identity| self.signing_key(identity))
+            .collect::<Result<_, _>>()?;
+        seal(PayloadType::Policy, document.to_vec(), &signers)
+    }
+
+    /// The key with which a person signs questions or policies.
+    pub fn signing_key(&self, identity: &Identity) -> Result<SigningKey, CertsError> {
+        let pem = files::read(&self.folder_of(identity).join("question.key"))?;
+        Ok(SigningKey::from_pem(&pem)?)
+    }
+
     /// Signs `roster` with these keys and puts it in force. Does not look at what it says, nor at its version.
     pub fn write_roster(&self, roster: &Roster, signers: &[SigningKey]) -> Result<(), CertsError> {
-        files::replace(&self.folder.join(ROSTER), &seal(roster, signers)?, Audience::Everybody)
+        let sealed = seal(PayloadType::Roster, serde_json::to_vec(roster)?, signers)?;
+        files::replace(&self.folder.join(ROSTER), &sealed, Audience::Everybody)
     }
 }
 
@@ -132,11 +157,15 @@ pub(crate) fn crl_file(folder: &Path, scope: &Scope) -> PathBuf {
     folder.join("crl").join(format!("{}.crl", scope.stem()))
 }
 
-/// The roster as a DSSE envelope with one signature of each of `signers`.
-pub(crate) fn seal(roster: &Roster, signers: &[SigningKey]) -> Result<String, CertsError> {
+/// A DSSE envelope with one signature of each of `signers`.
+pub(crate) fn seal(
+    kind: PayloadType,
+    payload: Vec<u8>,
+    signers: &[SigningKey],
+) -> Result<String, CertsError> {
     let mut signers = signers.iter();
     let first = signers.next().ok_or(CertsError::NoSigner)?;
-    let sealed = Envelope::seal(PayloadType::Roster, serde_json::to_vec(roster)?, first);
+    let sealed = Envelope::seal(kind, payload, first);
     let envelope = signers.fold(sealed, |envelope, signer| envelope.countersign(signer));
     Ok(serde_json::to_string(&envelope)? + "\n")
 }

@@ -94,14 +94,24 @@ impl Plan {
         })
     }
 
-    /// The federation of `mayag certs` and `mayag demo`: five countries, three analysts, an administrator, an auditor.
+    /// The federation of `mayag certs` and `mayag demo`: five countries, three analysts, two administrators per
+    /// country (a policy that widens needs both), an auditor.
     pub fn demo(now: Timestamp) -> Result<Self, PlanError> {
         use Purpose::{Alert, Identify, Investigate, Trend};
         Self::new("demo", &["au", "kr", "mx", "th", "us"], now)?
             .with_analyst("kr", "hana", &[Trend, Investigate, Identify])?
             .with_analyst("us", "alex", &[Trend, Investigate, Alert])?
             .with_analyst("th", "nok", &[Trend])?
+            .with_administrator("au", "jack")?
+            .with_administrator("au", "ruby")?
             .with_administrator("kr", "min")?
+            .with_administrator("kr", "seo")?
+            .with_administrator("mx", "ines")?
+            .with_administrator("mx", "luis")?
+            .with_administrator("th", "ploy")?
+            .with_administrator("th", "somchai")?
+            .with_administrator("us", "dana")?
+            .with_administrator("us", "pat")?
             .with_auditor("ada")
     }
 

@@ -3,6 +3,7 @@
 //! The processes are those of the binary `mayag` that Cargo built beside the test. Nothing is mocked: what a test sees
 //! is what an operator would.
 
+use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::{PersonPlan, Plan};
 use mayag_certs_dev::{Summary, generate};
 use mayag_protocol::identity::{Identity, Party};
@@ -23,6 +24,9 @@ pub const FEDERATION: &str = "test";
 
 /// What stands in every hidden column of every node; it must never be seen anywhere else.
 pub const CANARY: &str = "CANARY-5d1e-HIDDEN";
+
+/// The administrators of every country.
+pub const ADMINISTRATORS: [&str; 2] = ["ada", "bo"];
 
 /// How long a process may take to listen: debug builds on a busy machine are slow.
 const START: Duration = Duration::from_mins(1);
@@ -86,6 +90,11 @@ impl World {
         let codes: Vec<&str> = specs.iter().map(|spec| spec.country).collect();
         let mut plan = Plan::new(FEDERATION, &codes, now()).expect("a plan");
         plan.people = codes.iter().map(|code| analyst(code)).collect();
+        for code in &codes {
+            for id in ADMINISTRATORS {
+                plan = plan.with_administrator(code, id).expect("an administrator");
+            }
+        }
         let pki = generate(&plan, folder.path()).expect("a development PKI");
         let world = Self { folder, pki, nodes: BTreeMap::new(), gateway: None };
         for spec in specs {
@@ -113,6 +122,19 @@ impl World {
         let mut child = self.spawn("node", &self.dir().join(country).join("node.toml"), country);
         self.wait_for_address(country, &mut child);
         self.nodes.insert(country.to_owned(), child);
+    }
+
+    /// Starts a country's node, or says what it said when it ended instead.
+    pub fn try_start_node(&mut self, country: &str) -> Result<(), String> {
+        let before = self.stderr(country).len();
+        let mut child = self.spawn("node", &self.dir().join(country).join("node.toml"), country);
+        let listens = self.listens(country, &mut child);
+        self.nodes.insert(country.to_owned(), child);
+        if listens {
+            return Ok(());
+        }
+        self.kill_node(country);
+        Err(self.stderr(country).split_off(before))
     }
 
     /// Starts the gateway and waits until it listens.
@@ -196,30 +218,46 @@ impl World {
     }
 
     fn wait_for_address(&self, party: &str, child: &mut Child) {
+        if !self.listens(party, child) {
+            // Nobody else will: the world is not whole yet.
+            drop(child.kill());
+            panic!("{party} did not listen within {START:?}; it said:\n{}", self.stderr(party));
+        }
+    }
+
+    /// Whether a process comes to listen, before it ends and before [`START`] has passed.
+    fn listens(&self, party: &str, child: &mut Child) -> bool {
         let path = self.dir().join(party).join("address");
         let step = Duration::from_millis(20);
         for _ in 0..START.as_millis() / step.as_millis() {
             if path.exists() {
-                return;
+                return true;
             }
             if child.try_wait().expect("a child").is_some() {
-                break;
+                return false;
             }
             std::thread::sleep(step);
         }
-        // Nobody else will: the world is not whole yet.
-        drop(child.kill());
-        panic!("{party} did not listen within {START:?}; it said:\n{}", self.stderr(party));
+        false
     }
 
     fn write_country(&self, spec: &CountrySpec) {
         let folder = self.dir().join(spec.country);
         write(&folder.join("data/incidents.csv"), &csv(spec));
-        write(&folder.join("policy.json"), &spec.policy);
+        self.write_policy(spec.country, &spec.policy);
         write(
             &folder.join("node.toml"),
             &include_str!("world/node.toml").replace("{country}", spec.country),
         );
+    }
+
+    /// Replaces a country's policy by this text, signed by both of its administrators. The node reads it at its next
+    /// start or reload.
+    pub fn write_policy(&self, country: &str, text: &str) {
+        let pki = Pki::open(self.dir()).expect("the development PKI");
+        let country_code = country.parse().expect("a country");
+        let signed = pki.sign_policy(&country_code, text.as_bytes()).expect("a signed policy");
+        write(&self.dir().join(country).join("policy/active.json"), &signed);
     }
 
     fn write_gateway(&self, codes: &[&str]) {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod engine;
 mod line;
 pub mod node;
+pub mod policy;
 mod server;
 
 pub use server::{ROUTES, Running};

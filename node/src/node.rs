@@ -2,11 +2,13 @@
 
 use crate::config::{ConfigError, NodeConfig};
 use crate::engine::pool::{PoolError, WorkerPool};
+use crate::policy::{self, PolicyError};
 use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
-use mayag_audit::keys::{Ed25519, KeyError, SigningKey, random_nonce, sha256};
+use mayag_audit::keys::{Ed25519, KeyError, SigningKey, random_nonce};
 use mayag_audit::nonces::Nonces;
 use mayag_policies::catalogue::{Catalogue, CatalogueError};
-use mayag_policies::document::{Policy, Problem};
+use mayag_policies::document::Policy;
+use mayag_policies::signed::Accepted;
 use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::Country;
@@ -79,9 +81,9 @@ pub enum NodeError {
         /// Whom it names.
         found: Identity,
     },
-    /// The policy has problems.
-    #[error("policy: {}", problems(.0))]
-    Policy(Vec<Problem>),
+    /// The policy may not come into force.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The workers do not start, or the data are not what the catalogue says.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -105,10 +107,6 @@ pub enum NodeError {
     /// Certificates or revocation lists cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
-}
-
-fn problems(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What a question is decided under: one version of the roster and the policy, for its whole length.
@@ -180,19 +178,21 @@ impl Node {
             revocations: config.pki.revocations.clone(),
         };
         let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
-        let policy = read_policy(&config, &catalogue)?;
+        let candidate = policy::read(&config, &roster, &catalogue, clock.now())?;
         let nonces = Nonces::default();
         let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
         let pool =
             WorkerPool::start(config.pool_settings(program), config.setup(&catalogue)).await?;
         pool.check().await?;
-        let version = policy.version().clone();
+        let version = candidate.accepted.policy.version().clone();
         let opened =
             Entry { policy: Some(version.digest.clone()), ..Entry::new(Operation::Opened) };
         journal
             .append(clock.now(), opened, &log_key)
             .map_err(|source| journal_error(&config.state, source))?;
-        let in_force = InForce { roster, version: Some(version), policy: Some(policy) };
+        policy::remember(&config.state, &candidate)?;
+        let policy = Some(candidate.accepted.policy);
+        let in_force = InForce { roster, version: Some(version), policy };
         Ok(Arc::new(Self {
             config,
             clock,
@@ -214,33 +214,33 @@ impl Node {
         let _one_at_a_time = self.reloading.lock();
         let roster = open_roster(&self.config, self.clock.as_ref())?;
         self.trust.set_issuers(roster.issuers.clone())?;
+        let read = policy::read(&self.config, &roster, &self.catalogue, self.clock.now());
         let old = self.in_force();
-        let (policy, version, result) = match read_policy(&self.config, &self.catalogue) {
-            Ok(policy)
-                if old.version.as_ref().is_none_or(|old| old.serial <= policy.version().serial) =>
-            {
-                let version = policy.version().clone();
-                (Some(policy), Some(version), Ok(()))
-            }
-            Ok(policy) => {
-                let older = Problem::new(
-                    "/serial",
-                    format!("serial {} is older than the one in force", policy.version().serial),
-                );
-                (old.policy.clone(), old.version.clone(), Err(NodeError::Policy(vec![older])))
-            }
-            Err(error) => (old.policy.clone(), old.version.clone(), Err(error)),
-        };
-        let decision = if result.is_ok() { "in_force" } else { "kept_old" };
         let entry = Entry {
-            policy: version.as_ref().map(|version| version.digest.clone()),
-            decision: Some(decision.to_owned()),
+            policy: match &read {
+                Ok(candidate) => Some(candidate.accepted.policy.version().digest.clone()),
+                Err(_) => old.version.as_ref().map(|version| version.digest.clone()),
+            },
+            decision: Some(if read.is_ok() { "in_force" } else { "kept_old" }.to_owned()),
+            rule: read.as_ref().err().map(PolicyError::rule),
             ..Entry::new(Operation::Policy)
         };
-        // A policy comes into force only after the log knows it.
+        // A policy comes into force only after the log knows it, and only once a restart will know it too. A crash
+        // between the two leaves the new file, which the next start accepts for the same reasons.
         self.journal
             .append(self.clock.now(), entry, &self.log_key)
             .map_err(|source| journal_error(&self.config.state, source))?;
+        let (policy, version, result) = match read.and_then(|candidate| {
+            policy::remember(&self.config.state, &candidate)?;
+            Ok(candidate.accepted)
+        }) {
+            Ok(Accepted { policy, change, signers: _ }) => {
+                let version = policy.version().clone();
+                tracing::info!(serial = version.serial, digest = %version.digest, %change, "policy in force");
+                (Some(policy), Some(version), Ok(()))
+            }
+            Err(error) => (old.policy.clone(), old.version.clone(), Err(error.into())),
+        };
         *self.in_force.write() = Arc::new(InForce { roster, policy, version });
         result
     }
@@ -336,19 +336,6 @@ fn read_catalogue(config: &NodeConfig) -> Result<Catalogue, NodeError> {
 fn read_key(path: &Path) -> Result<SigningKey, NodeError> {
     SigningKey::from_pem(&files::read_secret(path)?)
         .map_err(|source| NodeError::Key { path: path.to_owned(), source })
-}
-
-fn read_policy(config: &NodeConfig, catalogue: &Catalogue) -> Result<Policy, NodeError> {
-    let bytes = files::read(&config.policy, mayag_policies::document::LONGEST)?;
-    let policy = Policy::parse(&bytes, catalogue, sha256).map_err(NodeError::Policy)?;
-    if policy.country() != &config.country {
-        let other = Problem::new(
-            "/policy",
-            format!("this is the policy of `{}`, not of this node", policy.country()),
-        );
-        return Err(NodeError::Policy(vec![other]));
-    }
-    Ok(policy)
 }
 
 fn open_roster(config: &NodeConfig, clock: &dyn Clock) -> Result<Roster, NodeError> {

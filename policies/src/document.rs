@@ -41,7 +41,7 @@ pub struct Policy {
 }
 
 /// One grant of a policy.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     pub(crate) id: GrantId,
     /// `None` for every country.
@@ -118,6 +118,11 @@ impl Policy {
     /// Whether it is in force at this time.
     pub fn in_force(&self, now: Timestamp) -> bool {
         self.valid_from <= now && now < self.valid_until
+    }
+
+    /// From when it is in force.
+    pub fn valid_from(&self) -> Timestamp {
+        self.valid_from
     }
 
     /// Until when it is in force.

@@ -37,7 +37,9 @@
 //! ```
 
 pub mod catalogue;
+pub mod compare;
 pub mod decide;
 pub mod document;
 pub mod shape;
 pub mod shared;
+pub mod signed;

@@ -4,6 +4,7 @@ use super::incidents::national::{self, National, NotWritten};
 use super::incidents::published::LineError;
 use super::questions;
 use mayag_certs_dev::CertsError;
+use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::{Plan, PlanError};
 use mayag_protocol::timestamp::Timestamp;
 use mayag_transport::files::{self, FilesError, Mode};
@@ -99,8 +100,13 @@ impl Federation<'_> {
         for national in &national::ALL {
             self.write(&format!("{}/node.toml", national.country), &node_toml(national))?;
         }
+        let pki = Pki::open(self.folder)?;
         for (country, policy) in POLICIES {
+            // What an administrator edits, and the signed text that the node reads.
             self.write(&format!("{country}/policy.json"), policy)?;
+            let signed =
+                pki.sign_policy(&country.parse().map_err(PlanError::Name)?, policy.as_bytes())?;
+            self.write(&format!("{country}/policy/active.json"), &signed)?;
         }
         self.write("gateway/gateway.toml", &gateway_toml())?;
         for (country, person) in ANALYSTS {
@@ -158,7 +164,7 @@ country = "{country}"
 listen = "127.0.0.1:0"
 address_file = "address"
 state = "state"
-policy = "policy.json"
+policy = "policy/active.json"
 
 [pki]
 authorities = "../pki/ca"

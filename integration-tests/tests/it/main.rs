@@ -6,6 +6,7 @@ mod canary;
 mod demo;
 mod faults;
 mod hostile_gateway;
+mod policy_lifecycle;
 mod questions;
 mod readme;
 mod tidy;

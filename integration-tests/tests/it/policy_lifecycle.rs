@@ -1,0 +1,158 @@
+//! A policy's life at a running node: hot reload, what is refused, what a restart remembers.
+
+use mayag_audit::journal::{Entry, Operation, verify};
+use mayag_audit::keys::{Ed25519, SigningKey};
+use mayag_certs_dev::pki::Pki;
+use mayag_integration_tests::world::{CountrySpec, World, open_policy, plain_incidents};
+use mayag_transport::files::{self, Mode};
+use std::time::Duration;
+
+const BY_DRUG: &str = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug ORDER BY drug";
+const BY_REGION: &str =
+    "SELECT region, count(*) AS n FROM seizures GROUP BY region ORDER BY region";
+
+fn world() -> World {
+    let incidents = plain_incidents(&["Heroin", "Cocaine"], 40);
+    World::start(&[CountrySpec { country: "kr", incidents, policy: open_policy("kr", 10) }])
+}
+
+/// The open policy at a serial, without sharing `region`.
+fn narrower(serial: u64) -> String {
+    let text = with_serial(serial);
+    let narrow = text.replace("\"region\": { \"dimension\": {} },", "");
+    assert_ne!(text, narrow);
+    narrow
+}
+
+fn with_serial(serial: u64) -> String {
+    open_policy("kr", 10).replace("\"serial\": 1,", &format!("\"serial\": {serial},"))
+}
+
+fn answered(world: &World, sql: &str) -> bool {
+    let output = world.ask("kr", sql, &[]);
+    match output.status.code() {
+        Some(0) => true,
+        Some(4) => false,
+        _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+/// Sends SIGHUP and waits until the node says what came of it.
+fn reload(world: &World) -> String {
+    let before = world.stderr("kr").len();
+    world.signal_node("kr", "-HUP");
+    for _ in 0..500 {
+        let said = world.stderr("kr").split_off(before);
+        if said.contains("reloaded") {
+            return said;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no word of a reload within 10 s");
+}
+
+fn replace(world: &World, bytes: impl AsRef<[u8]>) {
+    let active = world.dir().join("kr/policy/active.json");
+    files::replace(&active, bytes.as_ref(), Mode::Public).unwrap();
+}
+
+/// The policy entries of the node's log: decision and rule.
+fn policy_entries(world: &World) -> Vec<(String, Option<String>)> {
+    let bytes = std::fs::read(world.dir().join("kr/state/journal.jsonl")).unwrap();
+    let pem = std::fs::read_to_string(world.dir().join("pki/node-kr/log.key")).unwrap();
+    let key = SigningKey::from_pem(&pem).unwrap();
+    let mut entries = Vec::new();
+    verify(&bytes, key.public(), &Ed25519, |_, _, entry: &Entry| {
+        if entry.operation == Operation::Policy {
+            entries.push((entry.decision.clone().unwrap(), entry.rule.clone()));
+        }
+    })
+    .unwrap();
+    entries
+}
+
+#[test]
+fn a_reload_takes_a_good_policy_and_keeps_the_old_one_otherwise() {
+    let mut world = world();
+    assert!(answered(&world, BY_REGION));
+
+    world.write_policy("kr", &narrower(2));
+    assert!(reload(&world).contains("policy in force"));
+    assert!(!answered(&world, BY_REGION));
+    assert!(answered(&world, BY_DRUG));
+
+    // Back to the first serial: never, whoever signs it.
+    world.write_policy("kr", &with_serial(1));
+    let said = reload(&world);
+    assert!(said.contains("serial 1 is lower than 2"), "{said}");
+    assert!(!answered(&world, BY_REGION));
+
+    // A changed text under the same serial.
+    world.write_policy("kr", &with_serial(2));
+    assert!(reload(&world).contains("a changed policy needs a higher serial"));
+
+    // A misspelt one: the operator learns line and column, the query log too.
+    world.write_policy("kr", &with_serial(3).replace("\"min_units\"", "\"min_unit\""));
+    let said = reload(&world);
+    assert!(said.contains("line 14, column 7") && said.contains("did you mean"), "{said}");
+    assert!(answered(&world, BY_DRUG));
+
+    // A bare document.
+    replace(&world, with_serial(3));
+    let said = reload(&world);
+    assert!(said.contains("without signatures") && said.contains("policy propose"), "{said}");
+    assert!(!answered(&world, BY_REGION));
+
+    let rules: Vec<_> = policy_entries(&world);
+    let kept = |rule: &str| ("kept_old".to_owned(), Some(rule.to_owned()));
+    assert_eq!(
+        rules,
+        [
+            ("in_force".to_owned(), None),
+            kept("serial"),
+            kept("serial"),
+            kept("document: line 14, column 7"),
+            kept("signatures"),
+        ]
+    );
+
+    // A restart remembers: the first policy is still older than the second.
+    world.kill_node("kr");
+    world.write_policy("kr", &with_serial(1));
+    assert!(world.try_start_node("kr").unwrap_err().contains("serial 1 is lower than 2"));
+    world.write_policy("kr", &with_serial(3));
+    world.start_node("kr");
+    assert!(answered(&world, BY_REGION));
+}
+
+#[test]
+fn one_administrator_may_narrow_and_may_not_widen() {
+    let mut world = world();
+    let pki = Pki::open(world.dir()).unwrap();
+    let one = |text: &str| {
+        let identity = "spiffe://test/country/kr/administrator/bo".parse().unwrap();
+        let key = pki.signing_key(&identity).unwrap();
+        let bytes = text.as_bytes().to_vec();
+        mayag_protocol::envelope::Envelope::seal(
+            mayag_protocol::envelope::PayloadType::Policy,
+            bytes,
+            &key,
+        )
+        .to_bytes()
+    };
+    replace(&world, one(&narrower(2)));
+    let said = reload(&world);
+    assert!(said.contains("policy in force") && said.contains("narrows"), "{said}");
+
+    replace(&world, one(&with_serial(3)));
+    let said = reload(&world);
+    assert!(said.contains("needs the signatures of 2 different administrators"), "{said}");
+    assert!(!answered(&world, BY_REGION));
+
+    // What the policy widens is known also after a restart.
+    world.kill_node("kr");
+    assert!(world.try_start_node("kr").unwrap_err().contains("2 different administrators"));
+    world.write_policy("kr", &with_serial(3));
+    world.start_node("kr");
+    assert!(answered(&world, BY_REGION));
+}
