@@ -115,7 +115,7 @@ fn succeed(old: Option<&str>, new: &str, keys: &[u8]) -> Result<Change, SignedEr
 
 fn missing(result: &Result<Change, SignedError>) -> Option<(usize, usize)> {
     match result {
-        Err(SignedError::Signatures { needed, found, .. }) => Some((needed, found)),
+        Err(SignedError::Signatures { needed, found, .. }) => Some((*needed, *found)),
         _ => None,
     }
 }
