@@ -132,7 +132,7 @@ impl SignedPolicy {
         let administrators: Vec<&Person> = administrators(roster, country).collect();
         let keys: Vec<PublicKey> =
             administrators.iter().flat_map(|person| person.question_keys.iter().cloned()).collect();
-        let verified =
+        let opened =
             envelope.open(PayloadType::Policy, &keys, 1, verifier).map_err(
                 |error| match error {
                     EnvelopeError::Signatures { .. } => {
@@ -144,22 +144,22 @@ impl SignedPolicy {
                 },
             )?;
         let signed = |person: &&&Person| {
-            person.question_keys.iter().any(|key| verified.signers().contains(key))
+            person.question_keys.iter().any(|key| opened.signers().contains(key))
         };
         let signers: Vec<Identity> =
             administrators.iter().filter(signed).map(|person| person.identity.clone()).collect();
         // A key that the roster lists for two people is still one signature, a person with two keys still one person.
         let distinct: BTreeSet<&Identity> = signers.iter().collect();
-        let people = distinct.len().min(verified.signers().len());
-        let policy = Policy::parse(verified.payload(), catalogue, digest_of)
-            .map_err(SignedError::Problems)?;
+        let people = distinct.len().min(opened.signers().len());
+        let policy =
+            Policy::parse(opened.payload(), catalogue, digest_of).map_err(SignedError::Problems)?;
         if policy.country() != country {
             return Err(SignedError::OtherCountry {
                 found: policy.country().clone(),
                 expected: country.clone(),
             });
         }
-        Ok(Self { policy, document: verified.payload().to_vec(), signers, people })
+        Ok(Self { policy, document: opened.payload().to_vec(), signers, people })
     }
 
     /// The policy. It is not in force before [`Self::succeed`] said so.

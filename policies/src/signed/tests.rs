@@ -180,8 +180,8 @@ fn what_nobody_here_signed_is_not_opened() {
 #[test]
 fn problems_say_where_and_the_log_learns_only_that() {
     let error = open(&sealed(&text(1, &["drgu"]), &[MIN])).unwrap_err();
-    assert!(error.to_string().contains("line 2, column "), "{error}");
+    assert!(error.to_string().contains("line 3, column "), "{error}");
     assert!(error.to_string().contains("did you mean `drug`?"), "{error}");
-    assert!(error.rule().starts_with("document: line 2, column "), "{}", error.rule());
+    assert!(error.rule().starts_with("document: line 3, column "), "{}", error.rule());
     assert!(!error.rule().contains("drgu"));
 }
