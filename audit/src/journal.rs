@@ -82,6 +82,9 @@ pub struct Entry {
     /// Cells handed out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cells: Option<u64>,
+    /// How many questions the party's ledger had charged with this one. A ledger that knows fewer was put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charges: Option<u64>,
 }
 
 /// What happened.
@@ -119,6 +122,7 @@ impl Entry {
             rule: None,
             result: None,
             cells: None,
+            charges: None,
         }
     }
 }

@@ -34,6 +34,35 @@ pub fn random_nonce() -> Result<Nonce, RandomError> {
     random().map(Nonce::from_bytes)
 }
 
+/// A secret of 32 random bytes, for [`Mac`].
+pub fn random_secret() -> Result<[u8; 32], RandomError> {
+    random()
+}
+
+/// HMAC-SHA-256 (RFC 2104) under one secret.
+#[derive(Clone)]
+pub struct Mac(ring::hmac::Key);
+
+impl Mac {
+    /// Under this secret.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret))
+    }
+
+    /// The code of a message.
+    pub fn code(&self, message: &[u8]) -> [u8; 32] {
+        let mut code = [0; 32];
+        code.copy_from_slice(ring::hmac::sign(&self.0, message).as_ref());
+        code
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mac([redacted])")
+    }
+}
+
 /// A private Ed25519 key. Has no `Debug` that shows it and cannot be copied or serialised.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
@@ -137,7 +166,7 @@ fn unpem(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ed25519, KeyError, SigningKey, sha256};
+    use super::{Ed25519, KeyError, Mac, SigningKey, random_secret, sha256};
     use mayag_protocol::envelope::{Envelope, PayloadType, Sign as _, Verify as _};
     use mayag_protocol::names::{PublicKey, unhex};
 
@@ -147,6 +176,18 @@ mod tests {
             sha256(b"abc").as_str(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    #[test]
+    fn codes_are_those_of_rfc_4231() {
+        // RFC 4231, test case 2, its key filled up with zeros as HMAC does itself.
+        let mut secret = [0; 32];
+        secret[..4].copy_from_slice(b"Jefe");
+        let code = Mac::new(&secret).code(b"what do ya want for nothing?");
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(code.to_vec(), unhex(expected).unwrap());
+        assert_eq!(format!("{:?}", Mac::new(&secret)), "Mac([redacted])");
+        assert_ne!(random_secret().unwrap(), random_secret().unwrap());
     }
 
     #[test]

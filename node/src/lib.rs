@@ -5,10 +5,14 @@
 
 mod admission;
 pub mod config;
+mod data_version;
 pub mod engine;
+pub mod ledger;
 mod line;
 pub mod node;
 pub mod policy;
+pub mod records;
+mod secret;
 mod server;
 
 pub use server::{ROUTES, Running};

@@ -1,13 +1,15 @@
-//! The straight line of a question through a node: verify -> plan -> permit -> log -> execute -> protect -> log -> sign.
+//! The straight line of a question through a node: verify -> plan -> permit -> charge -> log -> execute -> protect ->
+//! log -> sign.
 //!
 //! Every step is a value that proves the one before: a [`VerifiedQuestion`] comes from admission alone, a
-//! [`mayag_policies::decide::Permit`] from the decision alone, a [`LogReceipt`] from the durable log alone, and only
-//! [`mayag_disclosure::protect`] makes what can be serialised. Refusals are signed and logged like answers.
+//! [`mayag_policies::decide::Permit`] from the decision alone, a [`Spent`] from the durable ledger alone, a
+//! [`LogReceipt`] from the durable log alone, and only [`mayag_disclosure::protect`] makes what can be serialised. Refusals are signed and logged like answers.
 
 use crate::admission::{self, TurnedAway, VerifiedQuestion};
 use crate::engine::WorkFailure;
 use crate::engine::pool::Job;
-use crate::node::{InForce, Node, failure_id};
+use crate::ledger::{Budget, Charge, Spent};
+use crate::node::{InForce, Node, failure_id, unavailable};
 use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
 use mayag_disclosure::{Protections, protect};
@@ -16,10 +18,11 @@ use mayag_policies::shared::shared;
 use mayag_protocol::answer::{Answer, Bundle, Decision, ReleasePart};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::{Digest, QuestionId};
+use mayag_protocol::names::{Country, Digest, QuestionId};
 use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_queries::release::Release;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +79,7 @@ async fn decide_and_work(
     let now = node.clock().now();
     let sql = match &question.question().ask {
         Ask::Datasets {} => {
-            log_admitted(node, in_force, question).await?;
+            log_admitted(node, in_force, question, None).await?;
             let datasets = shared(policy, node.catalogue(), &subject, now);
             let word = "shared".to_owned();
             return Ok(Decided {
@@ -100,16 +103,36 @@ async fn decide_and_work(
         })
         .collect::<Result<Vec<(Release, Permit)>, Refusal>>()?;
 
-    let receipt = log_admitted(node, in_force, question).await?;
+    let spent = node.spend(charge(question, subject.country, &permitted)).await?;
+    let receipt = log_admitted(node, in_force, question, Some(&spent)).await?;
     let left = question.question().expires_at.since(now).min(node.longest_work());
-    Ok(work(node, &permitted, &receipt, left).await.unwrap_or_else(failed))
+    Ok(work(node, &permitted, (&spent, &receipt), left).await.unwrap_or_else(failed))
 }
 
-/// Executes and protects every release. Takes the receipt as the proof that the question is in the log.
+/// What a question costs: it depends on who asks and on what the question names, never on data.
+fn charge(
+    question: &VerifiedQuestion,
+    country: Country,
+    permitted: &[(Release, Permit)],
+) -> Charge {
+    let mut datasets = BTreeMap::new();
+    for (release, permit) in permitted {
+        let budget = datasets.entry(release.dataset.clone()).or_insert_with(Budget::default);
+        *budget = budget.strictest(budget_of(permit));
+    }
+    Charge {
+        question: question.question().id.clone(),
+        person: sha256(question.question().analyst.to_string().as_bytes()),
+        country,
+        datasets,
+    }
+}
+
+/// Executes and protects every release. Takes the proofs that the question is charged and in the log.
 async fn work(
     node: &Node,
     permitted: &[(Release, Permit)],
-    _logged: &LogReceipt,
+    _charged_and_logged: (&Spent, &LogReceipt),
     left: Duration,
 ) -> Result<Decided, WorkFailure> {
     let deadline = tokio::time::Instant::now() + left;
@@ -145,6 +168,7 @@ async fn log_admitted(
     node: &Arc<Node>,
     in_force: &InForce,
     question: &VerifiedQuestion,
+    spent: Option<&Spent>,
 ) -> Result<LogReceipt, Refusal> {
     let entry = Entry {
         question: Some(question.question().id.clone()),
@@ -153,15 +177,10 @@ async fn log_admitted(
         person: Some(sha256(question.question().analyst.to_string().as_bytes())),
         purpose: Some(question.question().purpose),
         policy: in_force.policy_version().map(|version| version.digest.clone()),
+        charges: spent.map(Spent::number),
         ..Entry::new(Operation::Admitted)
     };
-    node.log(entry).await.ok_or_else(|| {
-        Refusal::new(
-            Code::LogUnavailable,
-            "log",
-            "ask again later; the country's operator has been told",
-        )
-    })
+    node.log(entry).await.ok_or_else(|| unavailable("log"))
 }
 
 /// Logs the end of the line durably, signs it, and only then hands it out.
@@ -233,6 +252,11 @@ fn failed(failure: WorkFailure) -> Decided {
         word: word.to_owned(),
         rule: None,
     }
+}
+
+/// The budgets that a grant sets.
+fn budget_of(_permit: &Permit) -> Budget {
+    Budget::default()
 }
 
 fn no_policy() -> Refusal {

@@ -1,8 +1,12 @@
 //! A running node: its keys, its log, its workers, and what is in force.
 
 use crate::config::{ConfigError, NodeConfig};
+use crate::data_version::data_version;
 use crate::engine::pool::{PoolError, WorkerPool};
 use crate::policy::{self, PolicyError};
+use crate::ledger::{Charge, Ledger, NotSpent, Spent};
+use crate::records::RecordsError;
+use crate::secret::{Secret, SecretError};
 use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
 use mayag_audit::keys::{Ed25519, KeyError, SigningKey, random_nonce};
 use mayag_audit::nonces::Nonces;
@@ -11,7 +15,7 @@ use mayag_policies::document::Policy;
 use mayag_policies::signed::Accepted;
 use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::Country;
+use mayag_protocol::names::{Country, Digest};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::roster::{self, Roster, RosterError};
 use mayag_protocol::timestamp::Clock;
@@ -30,6 +34,9 @@ use tokio::task::JoinSet;
 
 /// The name of the log inside the state folder.
 pub const JOURNAL: &str = "journal.jsonl";
+
+/// The name of the ledger inside the state folder.
+pub const LEDGER: &str = "ledger.log";
 
 /// The name of the file that remembers the highest roster version seen.
 const ROSTER_VERSION: &str = "roster-version";
@@ -70,6 +77,19 @@ pub enum NodeError {
         /// Which key.
         key: &'static str,
     },
+    /// The ledger does not verify or cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] RecordsError),
+    /// The ledger forgot charges that the log knows.
+    #[error(
+        "the ledger knows {found} charges, the log {logged}: restore the ledger of the same day as the log"
+    )]
+    LedgerPutBack {
+        /// Charges in the ledger.
+        found: u64,
+        /// Charges that the log knows of.
+        logged: u64,
+    },
     /// Another process has the state folder.
     #[error("{0}: another process writes this log; two nodes must not share a state folder")]
     Locked(PathBuf),
@@ -90,6 +110,9 @@ pub enum NodeError {
     /// The roster is not in force.
     #[error(transparent)]
     Roster(#[from] RosterError),
+    /// There is no secret for noise.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// It cannot listen.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -139,7 +162,9 @@ pub struct Node {
     answer_key: SigningKey,
     log_key: SigningKey,
     journal: Journal<File>,
+    ledger: Ledger,
     nonces: Nonces,
+    secret: Secret,
     pool: WorkerPool,
     trust: Arc<Trust>,
     in_force: RwLock<Arc<InForce>>,
@@ -180,7 +205,12 @@ impl Node {
         let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
         let candidate = policy::read(&config, &roster, &catalogue, clock.now())?;
         let nonces = Nonces::default();
-        let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
+        let (journal, logged) = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
+        let ledger = Ledger::open(&config.state.join(LEDGER))?;
+        if ledger.charges() < logged {
+            return Err(NodeError::LedgerPutBack { found: ledger.charges(), logged });
+        }
+        let secret = Secret::open(&config.state)?;
         let pool =
             WorkerPool::start(config.pool_settings(program), config.setup(&catalogue)).await?;
         pool.check().await?;
@@ -200,7 +230,9 @@ impl Node {
             answer_key,
             log_key,
             journal,
+            ledger,
             nonces,
+            secret,
             pool,
             trust,
             in_force: RwLock::new(Arc::new(in_force)),
@@ -284,6 +316,16 @@ impl Node {
         &self.answer_key
     }
 
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Which version of its data the node would answer from now. `None` if a source is not there.
+    pub(crate) async fn data_version(self: &Arc<Self>) -> Option<Digest> {
+        let node = Arc::clone(self);
+        blocking(move || data_version(&node.config.sources)).await?.ok()
+    }
+
     pub(crate) fn longest_work(&self) -> Duration {
         self.config.limits.deadline
     }
@@ -302,6 +344,24 @@ impl Node {
         )
     }
 
+    /// Charges a question, durably, or refuses it. Nothing is worked on before.
+    pub(crate) async fn spend(self: &Arc<Self>, charge: Charge) -> Result<Spent, Refusal> {
+        let node = Arc::clone(self);
+        let spent = blocking(move || node.ledger.charge(node.clock.now(), &charge)).await;
+        match spent {
+            Some(Ok(spent)) => Ok(spent),
+            Some(Err(NotSpent::Exhausted(of))) => {
+                let hint = "ask again tomorrow (UTC), or leave this country out";
+                Err(Refusal::new(Code::BudgetExhausted, "budget", hint).about(of.to_string()))
+            }
+            Some(Err(NotSpent::Ledger(error))) => {
+                tracing::error!(%error, "the ledger cannot be written: nothing is answered");
+                Err(unavailable("ledger"))
+            }
+            None => Err(unavailable("ledger")),
+        }
+    }
+
     /// Appends to the log, durably. `None` if that failed: then nothing may leave.
     pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
         let node = Arc::clone(self);
@@ -309,6 +369,12 @@ impl Node {
             blocking(move || node.journal.append(node.clock.now(), entry, &node.log_key)).await?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is answered")).ok()
     }
+}
+
+/// What must be written down first cannot be.
+pub(crate) fn unavailable(rule: &str) -> Refusal {
+    let hint = "ask again later; the country's operator has been told";
+    Refusal::new(Code::LogUnavailable, rule, hint)
 }
 
 /// A random id under which a failure is found in the operator's log.
@@ -366,19 +432,24 @@ fn create_state(folder: &Path) -> Result<(), NodeError> {
         .map_err(|source| NodeError::State { path: folder.to_owned(), source })
 }
 
+/// The log, and how many charges it knows of.
 fn open_journal(
     state: &Path,
     key: &SigningKey,
     nonces: &Nonces,
     clock: &dyn Clock,
-) -> Result<Journal<File>, NodeError> {
+) -> Result<(Journal<File>, u64), NodeError> {
     let path = state.join(JOURNAL);
     let failed = |source| NodeError::State { path: path.clone(), source };
     let file = File::options().read(true).append(true).create(true).open(&path).map_err(failed)?;
     file.try_lock().map_err(|_| NodeError::Locked(path.clone()))?;
     let now = clock.now();
-    Journal::resume(file, key.public(), &Ed25519, |_, at, entry| nonces.recall(at, entry, now))
-        .map_err(|source| journal_error(state, source))
+    let mut charges = 0;
+    let journal = Journal::resume(file, key.public(), &Ed25519, |_, at, entry| {
+        nonces.recall(at, entry, now);
+        charges = charges.max(entry.charges.unwrap_or_default());
+    });
+    Ok((journal.map_err(|source| journal_error(state, source))?, charges))
 }
 
 fn journal_error(state: &Path, source: JournalError) -> NodeError {

@@ -6,3 +6,4 @@
 mod engine;
 mod engine_oracle;
 mod engine_process;
+mod ledger;
