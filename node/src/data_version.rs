@@ -15,7 +15,7 @@ use std::path::Path;
 const DEEPEST: u32 = 8;
 
 /// The version of these sources' files now. O(files).
-pub(crate) fn data_version(sources: &[Source]) -> io::Result<Digest> {
+pub fn data_version(sources: &[Source]) -> io::Result<Digest> {
     let mut lines = Vec::new();
     for source in sources {
         describe(source.name.as_str(), &source.path, DEEPEST, &mut lines)?;
@@ -35,8 +35,8 @@ fn describe(name: &str, path: &Path, deepest: u32, lines: &mut Vec<String>) -> i
     }
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
-        // Names are quoted, so that no name can look like two.
-        let name = format!("{name}/{:?}", entry.file_name());
+        // Escaped, so that no name can look like two.
+        let name = format!("{name}/{}", entry.file_name().to_string_lossy().escape_default());
         describe(&name, &entry.path(), deepest - 1, lines)?;
     }
     Ok(())

@@ -5,14 +5,14 @@
 
 mod admission;
 pub mod config;
-mod data_version;
+pub mod data_version;
 pub mod engine;
 pub mod ledger;
 mod line;
 pub mod node;
 pub mod policy;
 pub mod records;
-mod secret;
+pub mod secret;
 mod server;
 
 pub use server::{ROUTES, Running};

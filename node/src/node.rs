@@ -316,12 +316,12 @@ impl Node {
         &self.answer_key
     }
 
-    pub(crate) fn secret(&self) -> &Secret {
+    pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
     /// Which version of its data the node would answer from now. `None` if a source is not there.
-    pub(crate) async fn data_version(self: &Arc<Self>) -> Option<Digest> {
+    pub async fn data_version(self: &Arc<Self>) -> Option<Digest> {
         let node = Arc::clone(self);
         blocking(move || data_version(&node.config.sources)).await?.ok()
     }
