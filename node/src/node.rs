@@ -3,8 +3,8 @@
 use crate::config::{ConfigError, NodeConfig};
 use crate::data_version::data_version;
 use crate::engine::pool::{PoolError, WorkerPool};
-use crate::policy::{self, PolicyError};
 use crate::ledger::{Charge, Ledger, NotSpent, Spent};
+use crate::policy::{self, PolicyError};
 use crate::records::RecordsError;
 use crate::secret::{Secret, SecretError};
 use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
