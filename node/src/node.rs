@@ -316,6 +316,7 @@ impl Node {
         &self.answer_key
     }
 
+    /// The secret of this node for everything about units.
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
