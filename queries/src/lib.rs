@@ -6,6 +6,8 @@ pub mod merge;
 pub mod plan;
 pub mod release;
 mod stack;
+pub mod statement;
 pub mod tail;
 
 pub use plan::{Plan, plan};
+pub use statement::{Statement, statement};

@@ -12,7 +12,7 @@ mod folds;
 mod joins;
 mod measures;
 mod predicate;
-mod refuse;
+pub(crate) mod refuse;
 mod rows;
 mod status;
 mod tables;

@@ -12,12 +12,12 @@ use mayag_protocol::refusal::{Code, Refusal};
 const RULE: &str = "planner";
 
 /// The same words as for a dataset that a policy does not share: the two look alike.
-pub(super) fn dataset(name: &str) -> Refusal {
+pub(crate) fn dataset(name: &str) -> Refusal {
     let hint = "`mayag datasets` lists what this country shares with you, and for which purposes";
     Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(name)
 }
 
-pub(super) fn not_one_select() -> Refusal {
+pub(crate) fn not_one_select() -> Refusal {
     Refusal::new(
         Code::NotOneSelect,
         RULE,
