@@ -1,5 +1,6 @@
 //! SQL text -> releases + tail, and how the answers of several countries to a release fold into one.
 
+pub mod descriptor;
 pub mod engine;
 pub mod guard;
 pub mod merge;

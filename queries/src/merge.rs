@@ -18,7 +18,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRe
 use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, Rows, SortField};
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset, Kind, Number};
+use mayag_policies::catalogue::{Dataset, Kind, Named, Number};
 use mayag_policies::shape::LevelRef;
 use mayag_protocol::columns::{
     CellStatus, MergeRole, deviation_column, key_column, status_column, value_column,
@@ -226,22 +226,19 @@ fn key_rows(keys: &[ArrayRef]) -> Result<Rows, MergeError> {
 
 /// The Arrow type of a level on the wire.
 pub(crate) fn level_type(level: &LevelRef, dataset: &Dataset) -> Result<DataType, MergeError> {
-    if level.column.as_str() == COUNTRY_COLUMN && level.grain.is_none() {
-        return Ok(DataType::Utf8);
-    }
-    match (&kind(dataset, level.column.as_str())?, level.grain) {
-        (Kind::Category { .. }, None) => Ok(DataType::Utf8),
-        (Kind::Number {}, None) => Ok(DataType::Int64),
-        (Kind::Date {}, Some(_)) => Ok(DataType::Date32),
-        (
-            Kind::Category { .. }
-            | Kind::Date {}
-            | Kind::Hidden {}
-            | Kind::Measure { .. }
-            | Kind::Number {}
-            | Kind::Unit {},
-            _,
-        ) => Err(MergeError::Release),
+    match (dataset.named(level), level.grain) {
+        (Some(Named::Coarser(..) | Named::Country), None) => Ok(DataType::Utf8),
+        (Some(Named::Period(..)), Some(_)) => Ok(DataType::Date32),
+        (Some(Named::Plain(column)), None) => match &column.kind {
+            Kind::Category { .. } => Ok(DataType::Utf8),
+            Kind::Number {} => Ok(DataType::Int64),
+            Kind::Date {} | Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {} => {
+                Err(MergeError::Release)
+            }
+        },
+        (Some(Named::Coarser(..) | Named::Country | Named::Plain(_)), Some(_))
+        | (Some(Named::Period(..)), None)
+        | (None, _) => Err(MergeError::Release),
     }
 }
 
@@ -256,10 +253,6 @@ fn measure_type(of: &MeasureOf, dataset: &Dataset) -> Result<DataType, MergeErro
         }),
         MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => Ok(DataType::Float64),
     }
-}
-
-fn kind<'a>(dataset: &'a Dataset, column: &str) -> Result<&'a Kind, MergeError> {
-    dataset.column(column).map(|column| &column.kind).ok_or(MergeError::Release)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! Every path from a dataset to the output passes through exactly one release. `SELECT DISTINCT` of levels counts as one:
 //! its groups, with a hidden count. `GROUP BY` without an aggregate likewise.
 
-mod calendar;
+pub(crate) mod calendar;
 pub(crate) mod cells;
 mod folds;
 mod joins;

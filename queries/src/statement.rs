@@ -76,11 +76,8 @@ fn significant(tokens: &[TokenWithSpan]) -> Vec<&TokenWithSpan> {
 }
 
 fn begins_a_query(token: &Token) -> bool {
-    match token {
-        Token::Word(word) => matches!(word.keyword, Keyword::SELECT | Keyword::WITH),
-        // `EXPLAIN (ANALYZE) SELECT ..` is no query in brackets, and not told apart from one here.
-        _ => false,
-    }
+    // `EXPLAIN (ANALYZE) SELECT ..` is no query in brackets, and not told apart from one here.
+    matches!(token, Token::Word(word) if matches!(word.keyword, Keyword::SELECT | Keyword::WITH))
 }
 
 /// An unknown dataset is described like one that is not shared: by the one who answers.

@@ -33,7 +33,7 @@ pub(super) fn first_of_year(year: i64) -> Option<i32> {
 }
 
 /// The first day of the period that a day lies in.
-pub(super) fn start(day: i32, grain: Grain) -> Option<i32> {
+pub(crate) fn start(day: i32, grain: Grain) -> Option<i32> {
     let (year, month, _) = civil(day);
     match grain {
         Grain::Day => Some(day),

@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr};
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Kind, Number};
+use mayag_policies::catalogue::{Catalogue, Column, Kind, Number};
 use mayag_policies::shape::{LevelRef, Predicate};
 use mayag_protocol::refusal::Refusal;
 
@@ -171,9 +171,11 @@ impl<'a> Cutter<'_, 'a> {
             }
             Some(Source::Level(level)) => {
                 not_distinct(level.level.column.as_str())?;
-                // A node always knows which country it is.
-                let country = level.level.column.as_str() == COUNTRY_COLUMN;
-                if country { MeasureOf::Rows } else { MeasureOf::NonNull(level.level.column) }
+                // A node always knows which country it is. A coarser view is missing where its column is.
+                let named = self.rows.dataset.named(&level.level).ok_or_else(refuse::internal)?;
+                named
+                    .column()
+                    .map_or(MeasureOf::Rows, |column| MeasureOf::NonNull(column.name.clone()))
             }
             None => {
                 let constant =

@@ -233,6 +233,7 @@ fn source(meaning: Meaning<'_>) -> Option<Source<'_>> {
     };
     match meaning {
         Meaning::Country => Some(level(&COUNTRY_COLUMN.parse().ok()?, None, Values::Text)),
+        Meaning::Coarser(column, of) => Some(level(&column.virtual_name(of)?, None, Values::Text)),
         Meaning::Period(column, grain) => Some(level(&column.name, Some(grain), Values::Date)),
         Meaning::Own(column) => match &column.kind {
             Kind::Category { .. } => Some(level(&column.name, None, Values::Text)),

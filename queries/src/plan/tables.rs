@@ -9,7 +9,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Kind, Number};
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Kind, Level, Number};
 use mayag_policies::shape::Grain;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub(super) enum Meaning<'a> {
     Country,
     /// A column of the dataset.
     Own(&'a Column),
+    /// A coarser view of a column, such as `hs6_chapter`.
+    Coarser(&'a Column, &'a Level),
     /// A date column at a grain, such as `seized_on_month`.
     Period(&'a Column, Grain),
 }
@@ -39,6 +41,12 @@ pub(super) fn columns(dataset: &Dataset) -> Vec<(String, Meaning<'_>)> {
             ));
         }
     }
+    for column in visible() {
+        for level in &column.levels {
+            let name = format!("{}_{}", column.name, level.name);
+            columns.push((name, Meaning::Coarser(column, level)));
+        }
+    }
     // A column of the dataset wins over a period of the same name.
     let mut seen = BTreeSet::new();
     columns.retain(|(name, _)| seen.insert(name.clone()));
@@ -48,7 +56,7 @@ pub(super) fn columns(dataset: &Dataset) -> Vec<(String, Meaning<'_>)> {
 fn schema(dataset: &Dataset) -> SchemaRef {
     let fields = columns(dataset).into_iter().map(|(name, meaning)| {
         let data_type = match meaning {
-            Meaning::Country => DataType::Utf8,
+            Meaning::Coarser(..) | Meaning::Country => DataType::Utf8,
             Meaning::Period(..) => DataType::Date32,
             Meaning::Own(column) => match &column.kind {
                 Kind::Category { .. } | Kind::Hidden {} | Kind::Unit {} => DataType::Utf8,

@@ -8,11 +8,14 @@ const JSON: &str = r#"{"version": 1, "datasets": [
     {"name": "officer_note", "about": "x", "kind": {"type": "hidden"}},
     {"name": "person_id", "about": "x", "kind": {"type": "unit"}},
     {"name": "region", "about": "x", "kind": {"type": "category"}},
-    {"name": "substance", "about": "x", "kind": {"type": "category"}},
-    {"name": "route", "about": "x", "kind": {"type": "category"}},
+    {"name": "substance", "about": "x", "kind": {"type": "category"}, "levels": [
+      {"name": "head", "about": "x", "is": {"prefix": 2}}]},
+    {"name": "route", "about": "x", "kind": {"type": "category"}, "levels": [
+      {"name": "way", "about": "x", "is": {"groups": {"groups": {"water": ["sea", "river"], "land": ["rail"]}, "other": "rest"}}}]},
     {"name": "seized_on", "about": "x", "kind": {"type": "date"}},
     {"name": "hour", "about": "x", "kind": {"type": "number"}},
-    {"name": "quantity_g", "about": "x", "unit": "g", "kind": {"type": "measure", "number": "float", "center": 70}},
+    {"name": "quantity_g", "about": "x", "unit": "g", "kind": {"type": "measure", "number": "float", "center": 70}, "levels": [
+      {"name": "band", "about": "x", "is": {"bands": {"edges": [10, 100], "names": ["small", "middle", "large"]}}}]},
     {"name": "kg", "about": "x", "unit": "kg", "kind": {"type": "measure", "number": {"decimal": {"precision": 12, "scale": 3}}}},
     {"name": "items", "about": "x", "kind": {"type": "measure", "number": "integer"}}
   ]},
