@@ -220,9 +220,9 @@ fn keys_populations_and_the_rows_of_a_policy_are_conditions_like_any_other() {
 #[test]
 fn an_open_domain_keeps_apart_what_could_differ() {
     use Comparison::{Equal, GreaterOrEqual, Less, LessOrEqual, NotEqual};
-    let groups = JSON.find(", {\"name\": \"group\"").unwrap();
-    let end = groups + JSON[groups..].find("]},\n").unwrap();
-    let json = format!("{}{}", &JSON[..groups], &JSON[end..])
+    let (before, rest) = JSON.split_once(", {\"name\": \"group\"").unwrap();
+    let (_, after) = rest.split_once("]},\n").unwrap();
+    let json = format!("{before}]}},\n{after}")
         .replace(r#", "values": ["1", "11", "11a", "11b", "12"]"#, "");
     let catalogue = Catalogue::parse(json.as_bytes()).unwrap();
     let (dataset, own) = (catalogue.dataset("d").unwrap(), "kr".parse().unwrap());
