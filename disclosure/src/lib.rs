@@ -79,15 +79,18 @@
 //! assert_eq!((summary.cells, summary.suppressed_cells, summary.suppressed_measures), (4, 2, 1));
 //! ```
 
+mod complement;
 mod guard;
 mod noise;
+mod primary;
 mod protection;
 mod question;
 mod table;
 mod units;
 
+pub use complement::{EQUATIONS, UNKNOWNS};
 pub use guard::{APART, DataVersion, Descriptor, Earlier, Memory, Remembered};
-pub use noise::{NoiseLevel, Prf};
+pub use noise::{CellKeyTable, Entry, NoiseLevel, Prf, TableSpec, grid};
 pub use protection::{
     Cells, Contributions, DifferenceGuard, Dominance, Protected, Protections, Summary, Unprotected,
     protect,

@@ -325,7 +325,7 @@ impl Contributions {
     ///
     /// A quotient, not `rest < p / 100 * largest`: a division rounds a remainder of exactly p% to the same number as
     /// `p / 100`, a multiplication does not.
-    fn remainder(&self) -> f64 {
+    pub(crate) fn remainder(&self) -> f64 {
         let Self { total, largest, second } = *self;
         // No comparison with NaN holds.
         let can_be_judged =

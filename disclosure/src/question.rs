@@ -1,10 +1,14 @@
 //! The protections of a whole question: everything that its releases show is judged together, because the person who
 //! asked sees it together.
 
-use crate::guard::{DataVersion, Earlier, Remembered};
-use crate::noise::Prf;
-use crate::protection::{Protected, Protections, Summary, Unprotected};
-use crate::table::Table;
+mod linked;
+mod shown;
+
+use crate::guard::{DataVersion, Earlier, Remembered, close_sets};
+use crate::noise::{Noise, Prf, Source};
+use crate::primary::{Judged, hide_parts_of_hidden_cells, judge, one_category};
+use crate::protection::{DifferenceGuard, Protected, Protections, Unprotected};
+use crate::table::{Measure, Table};
 
 /// What the cells of a release are cells of, and how they are protected.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,36 +46,145 @@ impl<T> Question<T> {
     }
 }
 
+/// A release on its way.
+struct Working<T> {
+    cells: T,
+    context: ReleaseContext,
+    measures: Vec<Measure>,
+    noise: Option<Noise>,
+    /// By cell and population.
+    judged: Vec<Judged>,
+    /// By cell and measure: sums that are not shown in populations that are.
+    hidden_sums: Vec<bool>,
+}
+
 /// Protects the releases of one question together. What is withheld and why is described for the [whole crate](crate).
 ///
 /// Nobody else may protect cells of the same dataset between this call and the moment when `earlier` knows the records
 /// of its result: of two questions at once each would be judged without the other.
 pub fn protect_question<T: Table>(
     releases: Vec<(Unprotected<T>, ReleaseContext)>,
-    _secret: &dyn Prf,
-    _earlier: &dyn Earlier,
+    secret: &dyn Prf,
+    earlier: &dyn Earlier,
 ) -> Question<T> {
-    let releases = releases
-        .into_iter()
-        .map(|(Unprotected(mut cells), context)| {
-            let summary = withhold_small(&mut cells, &context.protections);
-            Protected { cells, summary }
-        })
-        .collect();
-    Question { releases, records: Vec::new() }
+    let mut releases: Vec<Working<T>> =
+        releases.into_iter().map(|(cells, context)| Working::new(cells, context, secret)).collect();
+    hide_close_sets(&mut releases, earlier);
+    linked::withhold_complements(&mut releases);
+    let records = shown_sets(&releases).into_iter().map(|(_, record)| record);
+    let records = records.collect::<Vec<_>>();
+    let releases = releases.into_iter().map(|release| release.finish(secret)).collect();
+    Question { releases, records }
 }
 
-fn withhold_small<T: Table>(cells: &mut T, protections: &Protections) -> Summary {
-    let mut summary = Summary::default();
-    for cell in 0..cells.len() {
-        summary.cells += 1;
-        let small = protections.noise.is_some()
-            || (0..cells.unit_kinds())
-                .any(|kind| cells.units_of(cell, 0, kind) < protections.min_units);
-        if small {
-            cells.withhold_cell(cell);
-            summary.suppressed_cells += 1;
+impl<T: Table> Working<T> {
+    fn new(Unprotected(cells): Unprotected<T>, context: ReleaseContext, secret: &dyn Prf) -> Self {
+        let measures: Vec<Measure> =
+            (0..cells.measures()).map(|measure| cells.measure(measure)).collect();
+        let noise = context.protections.noise.and_then(Noise::new);
+        let source = Source { secret, dataset: &context.dataset, version: &context.version };
+        let with = noise.as_ref().map(|noise| (noise, source));
+        let mut judged = judge(&cells, &measures, &context.protections, with);
+        let Protections { one_category_percent, min_units, .. } = context.protections;
+        one_category(&cells, one_category_percent, min_units, &mut judged);
+        hide_parts_of_hidden_cells(cells.populations(), &mut judged);
+        let hidden_sums = vec![false; cells.len() * measures.len()];
+        Self { cells, context, measures, noise, judged, hidden_sums }
+    }
+
+    /// Whether anything is computed over a population.
+    fn is_published(&self, population: usize) -> bool {
+        self.measures.iter().any(|measure| measure.population == population)
+    }
+
+    /// Where the judgement of a population of a cell is.
+    fn place(&self, cell: usize, population: usize) -> usize {
+        cell * self.cells.populations() + population
+    }
+
+    fn judged(&self, cell: usize, population: usize) -> Option<&Judged> {
+        self.judged.get(self.place(cell, population))
+    }
+
+    fn is_shown(&self, cell: usize, population: usize) -> bool {
+        self.judged(cell, population).is_some_and(|judged| judged.shown)
+    }
+
+    /// Every population of a cell that something is computed over.
+    fn published(&self) -> Vec<(usize, usize)> {
+        let populations: Vec<usize> = (0..self.cells.populations())
+            .filter(|population| self.is_published(*population))
+            .collect();
+        (0..self.cells.len())
+            .flat_map(|cell| populations.iter().map(move |population| (cell, *population)))
+            .collect()
+    }
+}
+
+/// Where a set is: release and place in its judgements.
+type Place = (usize, usize);
+
+/// The sets of everything that is shown by releases whose guard is on.
+fn shown_sets<T: Table>(releases: &[Working<T>]) -> Vec<(Place, Remembered)> {
+    let mut sets = Vec::new();
+    for (at, release) in releases.iter().enumerate() {
+        if release.context.protections.difference_guard == DifferenceGuard::Off {
+            continue;
+        }
+        for (cell, population) in release.published() {
+            if !release.is_shown(cell, population) {
+                continue;
+            }
+            for kind in 0..release.cells.unit_kinds() {
+                let Some(set) = release.cells.set_of(cell, population, kind) else { continue };
+                let record = Remembered {
+                    dataset: release.context.dataset.clone(),
+                    version: release.context.version,
+                    kind: u16::try_from(kind).unwrap_or(u16::MAX),
+                    descriptor: release.cells.descriptor(cell, population),
+                    set: set.clone(),
+                };
+                sets.push(((at, release.place(cell, population)), record));
+            }
         }
     }
-    summary
+    sets
+}
+
+/// The difference guard. Everything is decided before anything is hidden, so that the order of cells decides nothing.
+fn hide_close_sets<T: Table>(releases: &mut [Working<T>], earlier: &dyn Earlier) {
+    for release in releases.iter_mut() {
+        let needs_sets = release.context.protections.difference_guard == DifferenceGuard::On;
+        for (cell, population) in release.published() {
+            let missing = (0..release.cells.unit_kinds())
+                .any(|kind| release.cells.set_of(cell, population, kind).is_none());
+            let place = release.place(cell, population);
+            if let Some(judged) = release.judged.get_mut(place).filter(|_| needs_sets && missing) {
+                judged.shown = false;
+            }
+        }
+    }
+    let sets = shown_sets(releases);
+    let min_units = |(release, _): &Place| {
+        releases.get(*release).map_or(u64::MAX, |release| release.context.protections.min_units)
+    };
+    let judged: Vec<(u64, &Remembered)> =
+        sets.iter().map(|(place, record)| (min_units(place), record)).collect();
+    let close = close_sets(&judged, earlier);
+    let close: Vec<Place> = sets
+        .into_iter()
+        .zip(close)
+        .filter(|(_, close)| *close)
+        .map(|((place, _), _)| place)
+        .collect();
+    for (release, place) in close {
+        if let Some(judged) =
+            releases.get_mut(release).and_then(|release| release.judged.get_mut(place))
+        {
+            judged.shown = false;
+        }
+    }
+    for release in releases {
+        hide_parts_of_hidden_cells(release.cells.populations(), &mut release.judged);
+    }
 }

@@ -46,16 +46,18 @@ pub trait Table: Cells {
     fn value(&self, cell: usize, measure: usize) -> Option<Number>;
 
     /// Replaces a value by a less exact one that is off by this standard deviation, for good. What is there before is
-    /// gone. Called at most once for each cell and measure, for values that are shown.
+    /// gone. Called at most once for each cell and measure, for values that are shown. A missing sum counts as a whole
+    /// zero, so that a whole number may come for a column of another type.
     fn set_noisy(&mut self, cell: usize, measure: usize, value: Number, deviation: f64);
 }
 
 /// What a key says of the units of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// A property that somebody may not want known: substance, route, nationality.
+    /// A property that somebody may not want known, such as a substance or a route, of which the filter leaves at least
+    /// two values: that everybody has it is news only where others might have been found.
     Category,
-    /// When or where it was recorded by whom: dates and the country.
+    /// When or where it was recorded: dates and the country. Or a key that the filter fixes to one value.
     Frame,
 }
 
@@ -80,7 +82,8 @@ pub enum ValueKind {
     NonNull,
     /// Extremes, power sums and whatever else has no public bound: never noisy, so withheld where noise is on.
     Other,
-    /// Rows, of which [`crate::Protections::most_rows`] of a unit are counted where noise is on.
+    /// Rows, of which [`crate::Protections::most_rows`] of a unit are counted where noise is on. Where every row is a unit
+    /// of its own they are units, and should be declared as such: two draws for one number would average out.
     Rows,
     /// A sum.
     Sum {
