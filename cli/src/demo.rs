@@ -301,7 +301,7 @@ fn keep(federation: &Federation<'_>, printer: &mut Printer) -> Result<(), DemoEr
         "    {program} ask --profile {profile} --purpose INVESTIGATE --countries kr,us -f {shares}"
     ))?;
     printer.line(&format!(
-        "\nWhat Korea shows to whom is in {}. Ctrl-C ends everything.",
+        "\nWhat Korea shows to whom is in {}; docs/policies.md says how to change it. Ctrl-C ends everything.",
         policy.display()
     ))?;
     Ok(())

@@ -30,8 +30,11 @@ pub struct NodeConfig {
     pub address_file: Option<PathBuf>,
     /// Folder for the log and what must survive a restart. Created with mode 0700.
     pub state: PathBuf,
-    /// The policy file.
+    /// The policy file: the document in an envelope that administrators of this country signed.
     pub policy: PathBuf,
+    /// Whether the questions asked are kept in the state folder, for `mayag policy replay`.
+    #[serde(default = "yes")]
+    pub keep_questions: bool,
     /// The catalogue; the one built in if absent.
     #[serde(default)]
     pub catalogue: Option<PathBuf>,
@@ -188,6 +191,10 @@ impl NodeConfig {
             SourcesConfig { datasets: self.datasets.clone(), sources: self.sources.clone() };
         Setup { catalogue: catalogue.clone(), country: self.country.clone(), sources }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

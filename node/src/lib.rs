@@ -4,6 +4,7 @@
 //! trusts its own policy, its own keys and the roster. It does not trust the gateway.
 
 mod admission;
+pub mod archive;
 pub mod config;
 pub mod data_version;
 pub mod engine;

@@ -91,6 +91,7 @@ async fn decide_and_work(
         }
         Ask::Sql { sql } => sql.clone(),
     };
+    node.keep(question, &sql, now);
 
     let plan = node.plan(sql).await?;
     // Every release is decided before any is worked on: a refusal says nothing about data.

@@ -1,5 +1,7 @@
 //! A running node: its keys, its log, its workers, and what is in force.
 
+use crate::admission::VerifiedQuestion;
+use crate::archive::Archive;
 use crate::config::{ConfigError, NodeConfig};
 use crate::data_version::data_version;
 use crate::engine::pool::{PoolError, WorkerPool};
@@ -18,7 +20,7 @@ use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::roster::{self, Roster, RosterError};
-use mayag_protocol::timestamp::Clock;
+use mayag_protocol::timestamp::{Clock, Timestamp};
 use mayag_queries::plan::Plan;
 use mayag_transport::credentials::CredentialsError;
 use mayag_transport::files::{self, FilesError};
@@ -166,6 +168,7 @@ pub struct Node {
     nonces: Nonces,
     secret: Secret,
     pool: WorkerPool,
+    archive: Option<Archive>,
     trust: Arc<Trust>,
     in_force: RwLock<Arc<InForce>>,
     reloading: Mutex<()>,
@@ -223,8 +226,10 @@ impl Node {
         policy::remember(&config.state, &candidate)?;
         let policy = Some(candidate.accepted.policy);
         let in_force = InForce { roster, version: Some(version), policy };
+        let archive = config.keep_questions.then(|| Archive::new(&config.state));
         Ok(Arc::new(Self {
             config,
+            archive,
             clock,
             catalogue,
             answer_key,
@@ -329,6 +334,13 @@ impl Node {
 
     pub(crate) fn longest_work(&self) -> Duration {
         self.config.limits.deadline
+    }
+
+    /// Keeps a question for replays, if this node keeps any.
+    pub(crate) fn keep(&self, question: &VerifiedQuestion, sql: &str, now: Timestamp) {
+        if let Some(archive) = &self.archive {
+            archive.keep(question, sql, now);
+        }
     }
 
     /// Plans on a thread of its own: planning is bounded work, but not for the thread that serves connections.

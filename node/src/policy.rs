@@ -78,7 +78,7 @@ pub(crate) fn read(
         version: memory.as_ref().map(|memory| &memory.version),
         policy: memory.as_ref().and_then(|memory| memory.policy.as_ref()),
     };
-    let accepted = signed.succeed(before, now).map_err(refused)?;
+    let accepted = signed.succeed(before, catalogue, now).map_err(refused)?;
     Ok(Candidate { accepted, envelope })
 }
 

@@ -9,6 +9,7 @@ mod level;
 mod units;
 
 pub use domain::{LARGEST_DOMAIN, Range};
+pub(crate) use domain::{first_day, first_day_after};
 pub use level::{Level, LevelRule, Named};
 pub use units::{Unit, Units};
 

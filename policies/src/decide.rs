@@ -207,7 +207,7 @@ pub(crate) fn applicable<'a>(
 /// Whether answers may be computed when they are asked for. A grant over persons without a recorded legal reason, or
 /// without noise, opens nothing; whether there are persons is what the catalogue says today, whatever the policy was
 /// checked against when it was read.
-fn may_be_live(grant: &Grant, catalogue: &Catalogue) -> bool {
+pub(crate) fn may_be_live(grant: &Grant, catalogue: &Catalogue) -> bool {
     let persons = catalogue.dataset(grant.dataset.as_str()).is_some_and(Dataset::has_person_unit);
     !persons || (grant.waiver.is_some() && grant.protections.noise.on())
 }
@@ -230,7 +230,7 @@ fn combined(shape: &ReleaseShape, dataset: &Dataset) -> u32 {
 
 /// One thing that a release needs of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need<'a> {
+pub(crate) enum Need<'a> {
     /// To show a level or to filter by it.
     Level(&'a LevelRef),
     /// To show an aggregate.
@@ -239,7 +239,7 @@ enum Need<'a> {
 
 /// What a grant says to a need. Ordered: the later, the nearer to a yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Said {
+pub(crate) enum Said {
     ColumnNotShared,
     AggregateNotShared,
     /// The finest level it shares instead.
@@ -249,7 +249,7 @@ enum Said {
 
 /// How coarsely a column is shared. Ordered: the finer, the smaller. Only coarsenesses of one column are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Coarseness {
+pub(crate) enum Coarseness {
     /// As it is.
     Own,
     /// A date by this grain.
@@ -269,7 +269,7 @@ fn needs(shape: &ReleaseShape) -> Vec<Need<'_>> {
     needs
 }
 
-fn said(grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Said {
+pub(crate) fn said(grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Said {
     match need {
         Need::Level(level) => level_said(grant, dataset, level),
         Need::Measure(measure) => measure_said(grant, dataset, measure),

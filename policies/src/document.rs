@@ -4,6 +4,7 @@
 //! names in a document are looked up only once its shape is right.
 
 mod check;
+pub mod init;
 mod position;
 mod problem;
 mod protections;
@@ -13,6 +14,7 @@ pub mod written;
 pub use position::Position;
 pub use problem::Problem;
 pub use protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
+pub(crate) use schema::schema_file;
 pub use schema::schema_text;
 
 use crate::catalogue::Catalogue;
@@ -130,9 +132,37 @@ impl Policy {
         self.valid_until
     }
 
+    /// The ids of its grants, sorted.
+    pub fn grant_ids(&self) -> impl Iterator<Item = &GrantId> {
+        self.grants.iter().map(|grant| &grant.id)
+    }
+
+    /// The countries that its grants name, sorted.
+    pub fn named_countries(&self) -> BTreeSet<Country> {
+        self.grants.iter().filter_map(|grant| grant.countries.as_ref()).flatten().cloned().collect()
+    }
+
+    /// The roles that its grants name, sorted.
+    pub fn named_roles(&self) -> BTreeSet<Role> {
+        self.grants.iter().flat_map(|grant| &grant.roles).cloned().collect()
+    }
+
     pub(crate) fn grants(&self) -> &[Grant] {
         &self.grants
     }
+}
+
+/// The same text with another serial; `None` for what has no serial at its top.
+pub fn with_serial(text: &[u8], serial: u64) -> Option<Vec<u8>> {
+    const POINTER: &str = "/serial";
+    let places = position::places(text, &BTreeSet::from([POINTER.to_owned()]));
+    let at = places.get(POINTER)?.value;
+    let line: usize =
+        text.split_inclusive(|byte| *byte == b'\n').take(at.line - 1).map(<[u8]>::len).sum();
+    let (before, after) = text.split_at_checked(line + at.column - 1)?;
+    let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = after.get(digits..).filter(|_| 0 < digits)?;
+    Some([before, serial.to_string().as_bytes(), rest].concat())
 }
 
 fn unreadable(error: StrictError) -> Vec<Problem> {

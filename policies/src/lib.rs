@@ -40,6 +40,7 @@ pub mod catalogue;
 pub mod compare;
 pub mod decide;
 pub mod document;
+pub mod expectation;
 pub mod shape;
 pub mod shared;
 pub mod signed;

@@ -177,10 +177,20 @@ impl SignedPolicy {
         &self.signers
     }
 
+    /// How many different people signed it.
+    pub fn people(&self) -> usize {
+        self.people
+    }
+
     /// Whether it may take the place of what was in force `before`, at this time: its serial is higher (or it is the
     /// same text), and enough different people signed what it does.
-    pub fn succeed(self, before: Before<'_>, now: Timestamp) -> Result<Accepted, SignedError> {
-        let change = self.change(before, now)?;
+    pub fn succeed(
+        self,
+        before: Before<'_>,
+        catalogue: &Catalogue,
+        now: Timestamp,
+    ) -> Result<Accepted, SignedError> {
+        let change = self.change(before, catalogue, now)?;
         let (needed, found) = (change.signatures(), self.people);
         if found < needed {
             let country = self.policy.country().clone();
@@ -190,7 +200,12 @@ impl SignedPolicy {
     }
 
     /// What it does to what is visible, or why its serial does not allow it.
-    pub fn change(&self, before: Before<'_>, now: Timestamp) -> Result<Change, SignedError> {
+    pub fn change(
+        &self,
+        before: Before<'_>,
+        catalogue: &Catalogue,
+        now: Timestamp,
+    ) -> Result<Change, SignedError> {
         let found = self.policy.version();
         match before.version {
             Some(seen) if found.serial < seen.serial => {
@@ -201,7 +216,7 @@ impl SignedPolicy {
             }
             // It was accepted before, with all the signatures it needed then.
             Some(seen) if found.serial == seen.serial => Ok(Change::Equal),
-            Some(_) | None => Ok(compare(before.policy, &self.policy, now)),
+            Some(_) | None => Ok(compare(catalogue, before.policy, &self.policy, now).change),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! A policy's life at a running node: hot reload, what is refused, what a restart remembers.
 
 use mayag_audit::journal::{Entry, Operation, verify};
-use mayag_audit::keys::{Ed25519, SigningKey};
+use mayag_audit::keys::{Ed25519, SigningKey, sha256};
 use mayag_certs_dev::pki::Pki;
 use mayag_integration_tests::world::{CountrySpec, World, open_policy, plain_incidents};
+use mayag_node::archive;
+use mayag_protocol::names::Digest;
 use mayag_transport::files::{self, Mode};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 const BY_DRUG: &str = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug ORDER BY drug";
@@ -58,17 +62,20 @@ fn replace(world: &World, bytes: impl AsRef<[u8]>) {
 
 /// The policy entries of the node's log: decision and rule.
 fn policy_entries(world: &World) -> Vec<(String, Option<String>)> {
-    let bytes = std::fs::read(world.dir().join("kr/state/journal.jsonl")).unwrap();
-    let pem = std::fs::read_to_string(world.dir().join("pki/node-kr/log.key")).unwrap();
-    let key = SigningKey::from_pem(&pem).unwrap();
     let mut entries = Vec::new();
-    verify(&bytes, key.public(), &Ed25519, |_, _, entry: &Entry| {
+    each_entry(world, |entry| {
         if entry.operation == Operation::Policy {
             entries.push((entry.decision.clone().unwrap(), entry.rule.clone()));
         }
-    })
-    .unwrap();
+    });
     entries
+}
+
+fn each_entry(world: &World, mut each: impl FnMut(&Entry)) {
+    let bytes = std::fs::read(world.dir().join("kr/state/journal.jsonl")).unwrap();
+    let pem = std::fs::read_to_string(world.dir().join("pki/node-kr/log.key")).unwrap();
+    let key = SigningKey::from_pem(&pem).unwrap();
+    verify(&bytes, key.public(), &Ed25519, |_, _, entry| each(entry)).unwrap();
 }
 
 #[test]
@@ -155,4 +162,69 @@ fn one_administrator_may_narrow_and_may_not_widen() {
     world.write_policy("kr", &with_serial(3));
     world.start_node("kr");
     assert!(answered(&world, BY_REGION));
+}
+
+/// The open policy at a serial, with a grant that is named after it.
+fn named(serial: u64) -> String {
+    with_serial(serial).replace("\"id\": \"all\"", &format!("\"id\": \"all-{serial}\""))
+}
+
+#[test]
+fn an_answer_is_decided_wholly_under_one_policy() {
+    let world = world();
+    let last = 12;
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| (0..20).filter(|_| answered(&world, BY_REGION)).count());
+        for serial in 2..=last {
+            world.write_policy("kr", &named(serial));
+            reload(&world);
+        }
+        assert_eq!(asking.join().unwrap(), 20);
+    });
+
+    // Every answer names the grant of the policy whose digest stands beside it, and of the one it was admitted under.
+    let digests: BTreeMap<Digest, String> = (2..=last)
+        .map(|serial| (sha256(named(serial).as_bytes()), format!("all-{serial}")))
+        .chain([(sha256(with_serial(1).as_bytes()), "all".to_owned())])
+        .collect();
+    let mut admitted = BTreeMap::new();
+    let mut answers = 0;
+    each_entry(&world, |entry| match entry.operation {
+        Operation::Admitted => {
+            admitted.insert(entry.question.clone(), entry.policy.clone());
+        }
+        Operation::Answered => {
+            answers += 1;
+            assert_eq!(entry.rule.as_ref(), digests.get(entry.policy.as_ref().unwrap()));
+            assert_eq!(admitted.get(&entry.question), Some(&entry.policy));
+        }
+        Operation::Opened
+        | Operation::Policy
+        | Operation::Received
+        | Operation::Refused
+        | Operation::Released => {}
+    });
+    assert_eq!(answers, 20);
+}
+
+#[test]
+fn questions_are_kept_for_replays_and_never_in_the_log() {
+    let world = world();
+    assert!(answered(&world, BY_REGION));
+    assert!(!answered(&world, "SELECT agency, count(*) AS n FROM seizures GROUP BY agency"));
+    let path = world.dir().join("kr/state/questions.jsonl");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let (asked, unread) = archive::parse(&std::fs::read(&path).unwrap());
+    let sql: Vec<&str> = asked.iter().map(|asked| asked.sql.as_str()).collect();
+    assert_eq!((sql[0], sql.len(), unread), (BY_REGION, 2, 0));
+    let log = std::fs::read_to_string(world.dir().join("kr/state/journal.jsonl")).unwrap();
+    assert!(!log.contains("SELECT"));
+
+    let draft = world.dir().join("kr/draft.json");
+    files::replace(&draft, narrower(2).as_bytes(), Mode::Public).unwrap();
+    let replay = ["policy", "replay", "--draft", "kr/draft.json", "--config", "kr/node.toml"];
+    let output = world.mayag(&replay);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("2 logged questions · 1 same · 0 newly answered · 1 newly refused"));
 }

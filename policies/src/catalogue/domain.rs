@@ -155,7 +155,7 @@ pub(crate) fn first_day(grain: Grain, day: i32) -> Option<i32> {
 }
 
 /// The first day of the next period, if `first` is the first day of one.
-fn first_day_after(grain: Grain, first: i32) -> Option<i32> {
+pub(crate) fn first_day_after(grain: Grain, first: i32) -> Option<i32> {
     // Longer than every such period, shorter than two of them.
     let days = match grain {
         Grain::Day => 1,

@@ -14,7 +14,16 @@ const ID: &str = "https://mayag.invalid/policy.schema.json";
 
 /// The schema as the file `policies/schema/policy.schema.json` holds it: JSON Schema 2020-12, keys sorted.
 pub fn schema_text() -> String {
-    let mut text = serde_json::to_string_pretty(&schema()).unwrap_or_default();
+    printed(&schema())
+}
+
+/// Another schema as a file holds it.
+pub(crate) fn schema_file(schema: schemars::Schema) -> String {
+    printed(&sorted(schema.to_value()))
+}
+
+fn printed(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).unwrap_or_default();
     text.push('\n');
     text
 }

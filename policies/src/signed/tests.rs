@@ -110,7 +110,9 @@ fn succeed(old: Option<&str>, new: &str, keys: &[u8]) -> Result<Change, SignedEr
     let old = old.map(|old| open(&sealed(old, &[MIN])).unwrap());
     let policy = old.as_ref().map(SignedPolicy::policy);
     let before = Before { version: policy.map(crate::document::Policy::version), policy };
-    open(&sealed(new, keys))?.succeed(before, now()).map(|accepted| accepted.change)
+    open(&sealed(new, keys))?
+        .succeed(before, &Catalogue::builtin(), now())
+        .map(|accepted| accepted.change)
 }
 
 fn missing(result: &Result<Change, SignedError>) -> Option<(usize, usize)> {

@@ -2,6 +2,8 @@
 
 // `cfg(test)` is always set here; it lets clippy know that helpers may unwrap too.
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod levels;

@@ -1,0 +1,143 @@
+//! `mayag policy explain`: which rule decides what of a question, column by column.
+
+use super::asking::{Asker, parts, shapes, sql};
+use super::site::{self, PolicyFault};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use clap::Args;
+use mayag_policies::catalogue::Catalogue;
+use mayag_policies::decide::{Noise, Permit, Protections, Subject, Switch, decide};
+use mayag_policies::document::Policy;
+use mayag_policies::shape::ReleaseShape;
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::refusal::Refusal;
+use mayag_protocol::timestamp::{Clock as _, Timestamp};
+use mayag_transport::clock::SystemClock;
+use std::path::PathBuf;
+
+/// Name the rule that decides on each column of a question
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Plans the SQL and decides it as a node would; no data is read. Ends with 0 if the question would be answered, with 4 if
+it would be refused, with 1 if the policy has problems.
+
+Example:
+  mayag policy explain ./kr/policy.json --as au/analyst --purpose TREND -c \"SELECT drug, count(*) FROM seizures GROUP BY drug\"")]
+pub(super) struct ExplainArgs {
+    /// The policy, signed or not
+    file: PathBuf,
+    /// Who asks: country and role, such as `kr/analyst`
+    #[arg(long = "as", value_name = "WHO")]
+    asker: Asker,
+    /// The purpose stated
+    #[arg(long)]
+    purpose: Purpose,
+    /// The question
+    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    command: Option<String>,
+    /// The file with the question
+    #[arg(short = 'f', long = "file", value_name = "FILE", conflicts_with = "command")]
+    sql_file: Option<PathBuf>,
+    /// The catalogue; the one built in if not given
+    #[arg(long, value_name = "FILE")]
+    catalogue: Option<PathBuf>,
+    /// Decide as of this instant, such as 2026-01-01T00:00:00Z; now if not given
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<Timestamp>,
+}
+
+/// A policy, a person and a time to decide with.
+struct Deciding<'a> {
+    policy: &'a Policy,
+    catalogue: &'a Catalogue,
+    subject: Subject,
+    now: Timestamp,
+}
+
+pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, PolicyFault> {
+    let catalogue = site::catalogue(args.catalogue.as_deref())?;
+    let policy = site::policy(&args.file, &catalogue)?;
+    let sql = sql(args.command.as_deref(), args.sql_file.as_deref())?;
+    let deciding = Deciding {
+        policy: &policy,
+        catalogue: &catalogue,
+        subject: args.asker.for_purpose(args.purpose),
+        now: args.at.unwrap_or_else(|| SystemClock.now()),
+    };
+    let mut lines = vec![format!(
+        "{} for {}, under serial {} of `{}`",
+        args.asker.words(),
+        args.purpose,
+        policy.version().serial,
+        policy.country()
+    )];
+    let mut refused = false;
+    match shapes(&sql, &catalogue) {
+        Err(refusal) => {
+            refused = true;
+            lines.push(format!("refused before any policy: {}", words(&refusal)));
+        }
+        Ok(shapes) => {
+            for (i, shape) in shapes.iter().enumerate() {
+                let dataset = &shape.dataset;
+                lines.push(format!("release {} of {}: {dataset}", i + 1, shapes.len()));
+                refused |= !deciding.release(shape, &mut lines);
+            }
+        }
+    }
+    let verdict = if refused { "the question is refused" } else { "the question is answered" };
+    lines.push(verdict.to_owned());
+    site::print(printer, &lines)?;
+    Ok(if refused { Exit::RefusedByAll } else { Exit::Complete })
+}
+
+impl Deciding<'_> {
+    fn decide(&self, shape: &ReleaseShape) -> Result<Permit, Refusal> {
+        decide(self.policy, self.catalogue, &self.subject, self.now, shape)
+    }
+
+    /// Says what is decided of a release, and returns whether it is answered.
+    fn release(&self, shape: &ReleaseShape, lines: &mut Vec<String>) -> bool {
+        for part in parts(shape) {
+            let verdict = match self.decide(&part.shape) {
+                Ok(permit) => format!("yes  grant {}", permit.grant()),
+                Err(refusal) => format!("no   {}", words(&refusal)),
+            };
+            lines.push(format!("  {:<9}  {:<24}  {verdict}", part.verb, part.what));
+        }
+        match self.decide(shape) {
+            Ok(permit) => {
+                let protections = protections(permit.protections());
+                lines.push(format!("  together: grant {}; {protections}", permit.grant()));
+                true
+            }
+            Err(refusal) => {
+                lines.push(format!("  together: {}", words(&refusal)));
+                lines.push(format!("  hint: {}", refusal.hint));
+                false
+            }
+        }
+    }
+}
+
+fn words(refusal: &Refusal) -> String {
+    let subject = refusal.subject.as_ref().map(|of| format!(": `{of}`")).unwrap_or_default();
+    format!("[{}] {}{subject} (rule {})", refusal.code, refusal.code.title(), refusal.rule)
+}
+
+fn protections(protections: Protections) -> String {
+    let noise = match protections.noise {
+        Noise::Off => format!(
+            "exact numbers; p% = {}; {} units hold at most {} %",
+            protections.p_percent, protections.dominance.units, protections.dominance.percent
+        ),
+        Noise::On { largest, variance } => {
+            format!("noise up to {largest} with variance {variance}")
+        }
+    };
+    let guard = match protections.difference_guard {
+        Switch::Off => "",
+        Switch::On => "; difference guard",
+    };
+    format!("at least {} units in a cell; {noise}{guard}", protections.min_units)
+}
