@@ -52,6 +52,12 @@ struct Span {
     until: Timestamp,
 }
 
+/// More cases of one dataset than this are not looked at: a node compares while it reads its policy.
+const MOST_CASES: usize = 50_000;
+
+/// More differences of one dataset than this are not told apart: nobody reads them.
+const MOST_DIFFERENCES: usize = 1_000;
+
 /// The policies have too many cases to look at all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct TooMany;
@@ -145,11 +151,17 @@ fn of_dataset(
         by_grants.entry(usable).or_default().push(class);
     }
     let mut collector = Collector::new(dataset, &both, &atoms, everybody);
+    let mut looked_at = 0;
     for (usable, classes) in &by_grants {
         let subject = Subject { usable, classes };
         collector.answered(&subject);
-        for case in lattice::cases(&both, usable, &atoms)? {
+        let cases = lattice::cases(&both, usable, &atoms)?;
+        looked_at += cases.len();
+        for case in cases {
             collector.case(&subject, &case);
+        }
+        if MOST_CASES < looked_at || MOST_DIFFERENCES < collector.found() {
+            return Err(TooMany);
         }
     }
     Ok(collector.differences())

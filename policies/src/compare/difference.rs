@@ -131,6 +131,11 @@ impl<'a> Collector<'a> {
         })
     }
 
+    /// How many differences were found so far.
+    pub(super) fn found(&self) -> usize {
+        self.found.len()
+    }
+
     /// Everything that was found, in sentences.
     pub(super) fn differences(self) -> Vec<Difference> {
         let mut sentences: Vec<Difference> = Vec::new();

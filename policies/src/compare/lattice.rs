@@ -42,7 +42,7 @@ type Key = (u32, Set);
 type Found = BTreeMap<Key, Vec<usize>>;
 
 /// More intersections than this are not looked at.
-const MOST_CASES: usize = 50_000;
+const MOST_CASES: usize = 10_000;
 
 const AGGREGATES: [Aggregate; 8] = [
     Aggregate::Avg,
@@ -127,20 +127,16 @@ pub(super) fn cases(both: &Both<'_>, usable: &Set, atoms: &[Atom]) -> Result<Vec
             }
         };
     }
-    let mut found: Found = BTreeMap::new();
-    found.insert((0, usable.clone()), Vec::new());
+    let mut found = Found::from([((0, usable.clone()), Vec::new())]);
     for (covered, i) in &measures {
-        extend(&mut found, covered, *i, 0)?;
+        let before = found.clone();
+        extend(&mut found, &before, covered, (*i, 0))?;
     }
     for of_column in levels.values() {
         // One level of a column, or none: whoever covers two levels of a column covers the finer of them.
         let before = found.clone();
         for (covered, i) in of_column {
-            let mut with = before.clone();
-            extend(&mut with, covered, *i, 1)?;
-            for (key, needs) in with {
-                keep_smallest(&mut found, key, needs);
-            }
+            extend(&mut found, &before, covered, (*i, 1))?;
         }
     }
     let mut cases: BTreeMap<Set, Vec<usize>> = BTreeMap::new();
@@ -157,18 +153,19 @@ pub(super) fn cases(both: &Both<'_>, usable: &Set, atoms: &[Atom]) -> Result<Vec
     Ok(cases)
 }
 
-/// Adds the releases that need one thing more.
-fn extend(found: &mut Found, covered: &Set, atom: usize, columns: u32) -> Result<(), TooMany> {
-    let more: Vec<(Key, Vec<usize>)> = found
-        .iter()
-        .map(|((combined, set), needs)| {
+/// Adds the releases that need one thing more than those before: an atom, and the columns that it combines.
+fn extend(
+    found: &mut Found,
+    before: &Found,
+    covered: &Set,
+    (atom, columns): (usize, u32),
+) -> Result<(), TooMany> {
+    for ((combined, set), needs) in before {
+        let left = set.and(covered);
+        if !left.is_empty() {
             let needs = needs.iter().copied().chain([atom]).collect();
-            ((combined + columns, set.and(covered)), needs)
-        })
-        .filter(|((_, set), _)| !set.is_empty())
-        .collect();
-    for (key, needs) in more {
-        keep_smallest(found, key, needs);
+            keep_smallest(found, (combined + columns, left), needs);
+        }
     }
     if MOST_CASES < found.len() { Err(TooMany) } else { Ok(()) }
 }

@@ -344,3 +344,28 @@ fn sentences_say_who_can_newly_see_what() {
     let said = said(&old, &everybody);
     assert_eq!(said[0], "seizures: all countries but au, kr · analyst · TREND: may now ask of it");
 }
+
+#[test]
+fn policies_with_too_many_cases_count_as_changed() {
+    // Every grant leaves another column out: any set of them covers some release, and nobody else's.
+    let catalogue = Catalogue::builtin();
+    let columns = ["drug", "agency", "region", "area", "transport", "fiscal_year", "month"];
+    let many = |min_units: u64| -> Vec<Value> {
+        let grant = |i: usize| {
+            let shared = (0..columns.len()).filter(|column| (i + 1) >> column & 1 == 1);
+            let shared: serde_json::Map<String, Value> = shared
+                .map(|column| (columns[column].to_owned(), json!({ "dimension": {} })))
+                .collect();
+            json!({
+                "id": format!("g{i:03}"), "why": "x", "to": { "countries": "any", "roles": ["analyst"] },
+                "purposes": ["TREND"], "dataset": "seizures", "columns": shared, "most_levels": 1 + i % 6,
+                "min_units": min_units + u64::try_from(i).unwrap()
+            })
+        };
+        (0..120).map(grant).collect()
+    };
+    let (old, new) = (policy(&many(10)), policy(&many(11)));
+    let comparison = compare(&catalogue, Some(&old), &new, NOW.parse().unwrap());
+    assert_eq!(comparison.change, Change::Both);
+    assert!(comparison.differences[0].sentence.contains("too many different cases"));
+}
