@@ -109,7 +109,7 @@ fn only_administrators_of_the_country_sign_and_only_what_a_node_would_take() {
         assert!(said.contains("lists no administrator of `kr`") && ends_with(&said, 1), "{said}");
     }
     let said = propose("misspelt.json", "kr-administrator-min");
-    assert!(said.starts_with("misspelt.json:line 7, column 61:"), "{said}");
+    assert!(said.starts_with("misspelt.json:line 7, column 64:"), "{said}");
     assert!(said.contains("did you mean `drug`?") && ends_with(&said, 1), "{said}");
     let said = propose("foreign.json", "kr-administrator-min");
     assert!(said.contains("policy of `us`, not of `kr`") && ends_with(&said, 1), "{said}");
