@@ -1,36 +1,60 @@
-//! Protects the cells of a release before they leave a country. Pure: numbers come in through [`Cells`], the same cells
-//! come out with some of them withheld; nothing here knows Arrow, SQL or files.
+//! Protects the cells of a question before they leave a country. Pure: numbers come in through [`Cells`] and [`Table`], the
+//! same cells come out with some of them withheld and others made noisy; nothing here knows Arrow, SQL, files or secrets.
 //!
-//! [`protect`] is the only way from an [`Unprotected`] to a [`Protected`], and only a `Protected` gives its cells away.
+//! [`protect_question`] (and for one exact release [`protect`]) is the only way from an [`Unprotected`] to a [`Protected`],
+//! and only a `Protected` gives its cells away.
 //!
-//! # What is withheld
+//! # What happens to a question
 //!
-//! * **Small cells**: a cell of fewer than `min_units` distinct units; none at all is treated like few.
-//! * **Dominated sums** (p%-rule): with a cell's contributions per unit `x1 >= x2 >= ..` and their total `X`, the sum is
-//!   withheld if `X - x1 - x2 < p/100 * x1`, because the second largest contributor could estimate the largest too
-//!   closely. Everything that is derived from the same column is withheld with it ([`Cells::group`]).
-//! * **Complements inside the release**: if some cells are withheld and others are not, the withheld ones together must
-//!   be at least two cells of at least `min_units` units; otherwise the cell with the fewest units (of equals the first)
-//!   is withheld too, then the next, until they are or no cell is left. The same per group of measures, where the cells
-//!   to be hidden by others are those that the weakest protections would withhold. So somebody who knows a total and
-//!   subtracts every cell that is shown learns the sum of at least two cells, never one cell.
+//! In this order, over all its releases; each step sees what the steps before it withheld.
 //!
-//! Stricter protections never show more: neither a larger `min_units` nor a larger `p_percent` shows a value that the
-//! smaller one withholds.
+//! 1. **Small cells** are withheld: fewer than `min_units` distinct units of any kind; none at all is treated like few. The same for
+//!    the rows that a measure's `FILTER` keeps, and for those that it leaves out.
+//! 2. **One category**: where one value of a category key holds at least `one_category_percent` of the units of a group
+//!    (same other keys) of at least `min_units`, the group's cells are withheld: the value would be news of each of them.
+//! 3. **Difference guard** ([`Earlier`], [`Memory`]): a cell whose units differ from those of another cell by fewer than
+//!    about [`APART`] times `min_units`, none included, is withheld: both, if they are of this question; the new one, if the other was released
+//!    before of the same version of the data. The same cell ([`Descriptor`]) again passes. Differences are
+//!    estimated by sketches ([`UnitSet`]); that a difference below `min_units` passes has a chance of less than 1 in 1000 per pair.
+//! 4. **Complements** (module `complement`): no withheld cell follows from everything that is shown together and the totals of
+//!    the releases (rank), none is bounded within fewer than `min_units` (interval), no cell that is small looks different
+//!    from an empty one, and no difference of shown cells is a group of fewer than `min_units`.
+//! 5. **Dominated sums**, where values are exact: p%-rule `X - x1 - x2 < p/100 * x1`, and (n,k): the n largest hold more than
+//!    k percent. Everything derived from the same column is withheld with them ([`Cells::group`]), and complements as in 4.
+//! 6. **Noise** on every value that is left, if the grant says so ([`NoiseLevel`]): numbers of units by a cell key table
+//!    ([`CellKeyTable`]), everything else by as many times its public bound per unit, on a public [`grid`]. The draw is a
+//!    function of the secret, the data's version, the set of units and the statistic: the same however often and however asked.
+//! 7. **Rounding** of counts to a multiple.
+//!
+//! With noise, every decision sees the noisy number of units, and the true one only as a floor: a cell is shown if it has
+//! `min_units` and its noisy number is at least `min_units + largest`. There are no dominance rules then, because to
+//! withhold a sum for its largest contribution says something of that one; contributions are clamped and noise is scaled
+//! to the bound instead. Complements are judged by rank, and each equation by what is noisily left.
+//!
+//! No decision depends on the order of cells or releases, nor on anything but the arguments. What is unsafe by itself (1, 2, 5) under
+//! some `min_units` and `p_percent` is withheld under larger ones too. Complements have no such order: where more is unsafe, other cells, or
+//! fewer, may serve as complements. ([`protect`], with its one total, is monotone.)
 //!
 //! # What is not covered
 //!
-//! The complements treat one release as one flat list of cells with one total. They do **not** cover
+//! * **Informed adversaries**: who knows all but one unit of a cell learns about that one what noise does not hide, and a noise of variance 3
+//!   hides little from somebody with many independent cells: the effective rho is `cells / (2 V)`.
+//! * **More than two cells of several questions**: the guard compares pairs. A sum of three earlier cells less a fourth may
+//!   be a small group; noise adds up over them, and nothing else protects it. Where noise and guard are off (no person as unit), several questions are
+//!   not compared at all.
+//! * **Repeated statistics**: two names for one number are two draws, and their mean is closer. Columns without nulls should
+//!   share a name ([`Measure::statistic`]).
+//! * **The algorithm itself**: who knows that complements are the smallest cells that serve may conclude from which cells are
+//!   withheld, more narrowly than the intervals say.
+//! * **Overlapping units**: interval tests add units up as if every unit were in one cell of a release; where numbers
+//!   contradict that they bound nothing, and the rank test is what is left. The share of one category counts a unit in every cell it is in.
+//! * **Dominance over several cells**: the p%-rule is not applied to what withheld sums add up to, only to its bounds.
+//! * **One unit that knows itself** takes part in the rank test where it is alone in a cell, not as one of two.
+//! * **Zeros**: an exact sum of zero over enough units says that each contributes nothing.
+//! * **Rounding** without noise is to the nearest multiple: of one difference of one unit it shows every `round_to`-th.
+//! * **Time**: a new version of the data is new noise, and no guard compares versions.
 //!
-//! * margins: releases of the same rows grouped by fewer or other keys, or subtotals within one release that somebody
-//!   knows (the withheld cells of one month may be a single cell, and the sum of that month may be known);
-//! * dominance over several cells: the p%-rule is not applied to what the withheld cells add up to;
-//! * zeros: a sum of exactly zero over enough units says that each contributes nothing;
-//! * bounds: the sum of two withheld cells bounds each of them where values cannot be negative, and one of two withheld
-//!   units in different cells can subtract its own;
-//! * several questions, several versions of the data, and filters that differ by one unit;
-//! * one unit that appears in several cells: units are added over cells as if they were distinct;
-//! * noise: what is shown is exact.
+//! # One release, exactly
 //!
 //! ```
 //! use mayag_disclosure::{Cells, Contributions, Protections, Unprotected, protect};

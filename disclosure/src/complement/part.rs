@@ -87,12 +87,14 @@ impl Part {
     }
 
     /// What may be withheld for the sake of these supports: what the shortest equation of one of them says, because
-    /// nothing else can keep it from telling.
+    /// nothing else can keep it from telling. If these are totals that nothing shown was taken off, then everything that
+    /// is shown around them.
     pub(super) fn helpers(&self, failing: &[Vec<usize>]) -> Vec<&[usize]> {
-        let tells = |equation: &&Equation| {
-            !equation.helpers.is_empty()
-                && failing.iter().any(|support| overlap(&equation.support, support))
-        };
+        let around =
+            |equation: &Equation| failing.iter().any(|support| overlap(&equation.support, support));
+        let some = |equation: &Equation| !equation.helpers.is_empty();
+        let any = self.equations.iter().any(|equation| some(equation) && around(equation));
+        let tells = |equation: &&Equation| some(equation) && (around(equation) || !any);
         let shortest = self.equations.iter().filter(tells).map(|of| of.support.len()).min();
         self.equations
             .iter()

@@ -3,3 +3,7 @@
 // `cfg(test)` is always set here; it lets clippy know that helpers may unwrap too.
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod question;
+#[cfg(test)]
+mod world;
