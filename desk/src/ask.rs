@@ -88,6 +88,15 @@ pub struct SharedByCountry {
     pub shared: Vec<(Country, Vec<SharedDataset>)>,
 }
 
+/// The cells that one country signed, one Arrow stream per release: what the table was computed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCells {
+    /// The country.
+    pub country: Country,
+    /// The streams, in the order of the question's releases (layout: [`mayag_protocol::columns`]).
+    pub releases: Vec<Vec<u8>>,
+}
+
 impl Desk {
     /// Asks for protected aggregates. `request.ask` must be SQL.
     pub async fn ask(
@@ -95,6 +104,18 @@ impl Desk {
         request: &Request,
         watch: Watch<'_>,
     ) -> Result<Reply<AnswerTable>, AskError> {
+        Ok(match self.ask_for_cells(request, watch).await? {
+            Reply::Answer((table, _)) => Reply::Answer(table),
+            Reply::Refused(refusal) => Reply::Refused(refusal),
+        })
+    }
+
+    /// The same with the cells that every country signed.
+    pub async fn ask_for_cells(
+        &self,
+        request: &Request,
+        watch: Watch<'_>,
+    ) -> Result<Reply<(AnswerTable, Vec<SignedCells>)>, AskError> {
         let Ask::Sql { sql } = &request.ask else {
             return Err(DeskError::Question("this is no SQL question".to_owned()).into());
         };
@@ -103,8 +124,10 @@ impl Desk {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
             Checked::Complete { countries, result } => {
                 let outcomes = countries.iter().map(report).collect();
+                let cells = countries.iter().map(signed_cells).collect();
                 let table = recompute::compare(sql, self.catalogue(), countries, result).await?;
-                Ok(Reply::Answer(AnswerTable { question: signed.question.id, table, outcomes }))
+                let answer = AnswerTable { question: signed.question.id, table, outcomes };
+                Ok(Reply::Answer((answer, cells)))
             }
         }
     }
@@ -197,6 +220,10 @@ fn report(country: &CountryAnswer) -> CountryReport {
         policy: country.answer.as_ref().and_then(|answer| answer.policy.clone()),
         suppressed: country.outcome == mayag_protocol::outcome::Outcome::AnsweredSuppressed,
     }
+}
+
+fn signed_cells(country: &CountryAnswer) -> SignedCells {
+    SignedCells { country: country.country.clone(), releases: country.parts.clone() }
 }
 
 fn shared(country: CountryAnswer) -> Option<(Country, Vec<SharedDataset>)> {

@@ -7,7 +7,9 @@
     reason = "this crate exists for tests, and tests panic"
 )]
 
+pub mod attacks;
 pub mod hostile;
+pub mod party;
 pub mod raw;
 pub mod sealed;
 pub mod world;

@@ -18,11 +18,14 @@ usage: cargo xtask <task>
   lint         formatting, clippy and documentation, with every warning an error
   tidy         the quickest part: formatting and the rules about the tree itself
   fmt          formats the tree
-  bench NAME   runs a benchmark in a release build";
+  bench NAME   runs a benchmark in a release build
+  attacks ..   runs a corpus of attacks and one of ordinary questions against real federations:
+               --attacks FILE --benign FILE [--secrets N] [--confirmations N] [--only ID,ID] [--expect-leaks]";
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
+    Attacks(Vec<String>),
     Bench(Vec<String>),
     Check,
     Fmt,
@@ -58,6 +61,7 @@ impl Task {
     fn of(words: &[String]) -> Option<Self> {
         let (task, rest) = words.split_first()?;
         match (task.as_str(), rest) {
+            ("attacks", words) if !words.is_empty() => Some(Self::Attacks(words.to_vec())),
             ("bench", names) if !names.is_empty() => Some(Self::Bench(names.to_vec())),
             ("check", []) => Some(Self::Check),
             ("fmt", []) => Some(Self::Fmt),
@@ -71,6 +75,7 @@ impl Task {
 
 fn run(task: &Task) -> Result<(), TaskError> {
     match task {
+        Task::Attacks(words) => steps::run_all(&Step::attacks(words))?,
         Task::Bench(names) => Step::bench(names).run()?,
         Task::Check => {
             steps::run_all(&lint())?;
@@ -126,7 +131,12 @@ mod tests {
     fn every_task_of_the_usage_exists_and_nothing_else() {
         for line in USAGE.lines().filter(|line| line.starts_with("  ")) {
             let name = line.split_whitespace().next().unwrap();
-            let words = if name == "bench" { "bench spine" } else { name };
+            let words = match name {
+                "attacks" => "attacks --attacks x",
+                "bench" => "bench spine",
+                "--attacks" => continue,
+                _ => name,
+            };
             assert!(task(words).is_some(), "{name}");
         }
         assert_eq!(task("bench spine"), Some(Task::Bench(vec!["spine".to_owned()])));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Step {
     name: &'static str,
-    program: &'static str,
+    program: String,
     arguments: Vec<String>,
     setting: Option<(&'static str, &'static str)>,
 }
@@ -24,9 +24,9 @@ pub(crate) enum StepError {
 
 impl Step {
     /// A step of this program.
-    pub(crate) fn new(name: &'static str, program: &'static str, arguments: &[&str]) -> Self {
+    pub(crate) fn new(name: &'static str, program: &str, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { name, program, arguments, setting: None }
+        Self { name, program: program.to_owned(), arguments, setting: None }
     }
 
     /// A step of cargo.
@@ -38,6 +38,15 @@ impl Step {
     pub(crate) fn tidy() -> Self {
         let target = ["test", "--package", "mayag-integration-tests", "--test", "it", "--locked"];
         Self::cargo("tidy", &[&target[..], &["--", "tidy::"]].concat())
+    }
+
+    /// Attacks against federations of the processes that were just built.
+    pub(crate) fn attacks(words: &[String]) -> Vec<Self> {
+        // With the features of the tests: what they were built with is not built again.
+        let build = ["build", "--workspace", "--bins", "--test", "it", "--locked"];
+        let mut attacks = Self::new("attacks", &beside("attacks"), &[]);
+        attacks.arguments.extend(words.iter().map(|word| absolute(word)));
+        vec![Self::cargo("build of nodes, gateways and the harness", &build), attacks]
     }
 
     /// A benchmark, measured with what a release would run.
@@ -60,7 +69,7 @@ impl Step {
     pub(crate) fn run(&self) -> Result<(), StepError> {
         say(&format!("== {}: {}", self.name, self.command()));
         let (outcome, time) = timed(|| {
-            Command::new(self.program)
+            Command::new(&self.program)
                 .args(&self.arguments)
                 .envs(self.setting)
                 .current_dir(root())
@@ -101,6 +110,19 @@ pub(crate) fn run_all(steps: &[Step]) -> Result<(), StepError> {
 )]
 pub(crate) fn say(line: &str) {
     println!("{line}");
+}
+
+/// A program that Cargo builds where it built this one.
+fn beside(program: &str) -> String {
+    let here = std::env::current_exe().unwrap_or_default();
+    here.with_file_name(program).display().to_string()
+}
+
+/// Steps run in the root: a file is meant where it was named.
+fn absolute(word: &str) -> String {
+    let file = Path::new(word);
+    let absolute = if file.is_file() { std::path::absolute(file).ok() } else { None };
+    absolute.map_or_else(|| word.to_owned(), |path| path.display().to_string())
 }
 
 /// The workspace's root: tasks do the same wherever in the tree they are started.

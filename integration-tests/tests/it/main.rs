@@ -5,6 +5,7 @@
 mod canary;
 mod demo;
 mod faults;
+mod generated;
 mod hostile_gateway;
 mod policy_lifecycle;
 mod questions;

@@ -1,0 +1,143 @@
+//! Random questions of a grammar, seeded: every run asks the same ones.
+//!
+//! * Twenty thousand are planned and decided: no panic, nothing slow, no word of the engine in a refusal, and what the
+//!   grammar means to be answered is permitted (about half).
+//! * Many of them are executed by worker processes of three countries, protected, folded and finished, and compared with
+//!   a second implementation that is deliberately naive (`generated/naive.rs`).
+
+mod catalogues;
+mod dice;
+mod grammar;
+mod narrower;
+
+use catalogues::Setting;
+use dice::Dice;
+use grammar::Question;
+use mayag_policies::decide::decide;
+use mayag_protocol::refusal::Refusal;
+use mayag_queries::plan::Plan;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Planned and decided in every run of the tests.
+const QUESTIONS: usize = 20_000;
+
+/// Far more than any question of the grammar needs, on a busy machine and in a debug build.
+const LONGEST: Duration = Duration::from_secs(10);
+
+const THREADS: usize = 2;
+
+/// Words of the engine, and what only rows say.
+const NEVER: [&str; 12] = [
+    "DataFusion",
+    "Arrow error",
+    "ArrowError",
+    "SchemaError",
+    "Schema error",
+    "Cannot cast",
+    "Valid fields",
+    "Execution error",
+    "Error during planning",
+    "Internal error",
+    "ParserError",
+    "panicked",
+];
+
+/// What became of the questions.
+#[derive(Debug, Default)]
+struct Tally {
+    asked: usize,
+    permitted: usize,
+    /// Refused although the grammar meant them to be answered.
+    unexpected: Vec<String>,
+}
+
+#[test]
+fn twenty_thousand_questions_are_planned_and_decided() {
+    let settings = Setting::all();
+    let per_thread = QUESTIONS / THREADS;
+    let tallies: Vec<Tally> = std::thread::scope(|scope| {
+        let settings = &settings;
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| scope.spawn(move || decided(settings, thread, per_thread)))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no question panics")).collect()
+    });
+    let asked: usize = tallies.iter().map(|tally| tally.asked).sum();
+    let permitted: usize = tallies.iter().map(|tally| tally.permitted).sum();
+    let unexpected: Vec<&String> = tallies.iter().flat_map(|tally| &tally.unexpected).collect();
+    assert_eq!(asked, QUESTIONS);
+    assert!((9 * QUESTIONS / 20..=11 * QUESTIONS / 20).contains(&permitted), "{permitted}");
+    let few = unexpected.iter().take(10).collect::<Vec<_>>();
+    assert!(unexpected.is_empty(), "{} refused, such as {few:#?}", unexpected.len());
+}
+
+fn decided(settings: &[Setting], thread: usize, count: usize) -> Tally {
+    let mut tally = Tally::default();
+    for i in 0..count {
+        let seed = u64::try_from(thread * count + i).unwrap();
+        let mut dice = Dice::new(seed);
+        let setting = &settings[i % settings.len()];
+        let question = setting.table.question(&mut dice);
+        let before = Instant::now();
+        let outcome = plan_and_decide(setting, &question.sql);
+        let took = before.elapsed();
+        assert!(took < LONGEST, "seed {seed}: {took:?}: {}", question.sql);
+        tally.asked += 1;
+        match outcome {
+            Ok(_) => tally.permitted += 1,
+            Err(refusal) => tally.look_at(&question, &refusal, seed),
+        }
+    }
+    tally
+}
+
+impl Tally {
+    fn look_at(&mut self, question: &Question, refusal: &Refusal, seed: u64) {
+        let text = format!("{refusal}: {}", refusal.hint);
+        for word in NEVER {
+            let own = question.sql.contains(word);
+            assert!(own || !text.contains(word), "seed {seed}: {text}\n{}", question.sql);
+        }
+        if !question.spoilt {
+            self.unexpected.push(format!("seed {seed}: {}\n    {refusal}", question.sql));
+        }
+    }
+}
+
+/// The plan, if every release of it is permitted.
+fn plan_and_decide(setting: &Setting, sql: &str) -> Result<Plan, Refusal> {
+    let plan = mayag_queries::plan::plan(sql, &setting.catalogue)?;
+    for release in &plan.releases {
+        let (subject, now) = (&setting.subject, setting.now);
+        decide(&setting.policy, &setting.catalogue, subject, now, &release.shape())?;
+    }
+    Ok(plan)
+}
+
+/// What a column is called is all that a refusal may say about it: whether it exists is not.
+#[test]
+fn unknown_and_unshared_columns_are_indistinguishable() {
+    for setting in Setting::all() {
+        let hidden: &str = setting.table.hidden[0];
+        // As long as the hidden one, and no column at all.
+        let unknown: String = hidden.chars().rev().collect();
+        let mut compared = 0;
+        for seed in 0..600 {
+            let mut dice = Dice::new(1_000_000 + seed);
+            let question = setting.table.question(&mut dice).sql;
+            let Some(column) =
+                setting.table.categories.iter().find(|(name, _)| question.contains(name))
+            else {
+                continue;
+            };
+            let say = |name: &str| match plan_and_decide(&setting, &question.replace(column.0, name)) {
+                Ok(_) => panic!("answered: {question} about {name}"),
+                Err(refusal) => format!("{refusal}: {}", refusal.hint).replace(name, "?"),
+            };
+            assert_eq!(say(hidden), say(&unknown), "{question}");
+            compared += 1;
+        }
+        assert!(100 < compared, "{compared}");
+    }
+}
