@@ -1,5 +1,6 @@
 //! Processes of a federation on this machine: those of the binary `mayag` that Cargo built beside whoever starts them.
 
+use crate::world::binary;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,17 +8,6 @@ use std::time::Duration;
 
 /// How long a process may take to listen: debug builds on a busy machine are slow.
 const START: Duration = Duration::from_mins(1);
-
-/// The binary `mayag` beside the running program.
-pub fn binary() -> PathBuf {
-    let here = std::env::current_exe().expect("the path of this program");
-    let folder = here.ancestors().find(|folder| folder.join("mayag").is_file());
-    folder
-        .expect(
-            "the binary `mayag` beside this program: build it first with `cargo build -p mayag-cli`",
-        )
-        .join("mayag")
-}
 
 /// Where a party's process writes its stderr.
 pub fn stderr_path(folder: &Path) -> PathBuf {

@@ -32,6 +32,9 @@ const HOME: &str = "de";
 const CATALOGUE: &str = include_str!("../../attacks/catalogue.json");
 const POLICY: &str = include_str!("../../attacks/policy.json");
 
+/// The federation's floor of units in a cell.
+const FLOOR: u64 = mayag_policies::document::LEAST_UNITS;
+
 /// Who and what a corpus needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Crew {
@@ -47,7 +50,9 @@ pub enum Regime {
     Live,
     /// Nothing but a merged release of several countries, which this product does not have.
     MergedOnly,
-    /// No noise, no guard, two units: what a policy may not say about persons. For the tests of the harness itself.
+    /// The units are no persons: no noise, no guard, exact numbers, small cells withheld. For random questions.
+    Exact,
+    /// The same with no more protection than the floors of the federation. For the tests of the harness itself.
     Naked,
 }
 
@@ -287,7 +292,7 @@ impl Federation {
             plan.people.push(person_plan("analyst", "ana"));
         }
         generate(&plan, self.dir()).expect("a development PKI");
-        write(&self.dir().join("catalogue.json"), CATALOGUE);
+        write(&self.dir().join("catalogue.json"), &self.regime.catalogue());
         for country in COUNTRIES {
             let config = include_str!("node.toml").replace("{country}", country);
             write(&self.node_folder(country).join("node.toml"), &config);
@@ -341,6 +346,18 @@ impl Drop for Federation {
 }
 
 impl Regime {
+    /// The catalogue: whether the units are persons.
+    fn catalogue(self) -> String {
+        let mut catalogue: serde_json::Value = serde_json::from_str(CATALOGUE).expect("JSON");
+        match self {
+            Self::Live | Self::MergedOnly => {}
+            Self::Exact | Self::Naked => {
+                catalogue["datasets"][0]["units"][0]["person"] = false.into();
+            }
+        }
+        catalogue.to_string()
+    }
+
     /// The policy of a country. A later version asks for two units more: it narrows.
     fn policy(self, country: &str, version: u64) -> String {
         let mut policy: serde_json::Value = serde_json::from_str(POLICY).expect("JSON");
@@ -351,11 +368,10 @@ impl Regime {
         match self {
             Self::Live => {}
             Self::MergedOnly => grant["to"]["roles"] = vec!["merged-release"].into(),
-            Self::Naked => {
+            Self::Exact | Self::Naked => {
                 grant["noise"] = "off".into();
                 grant["difference_guard"] = "off".into();
-                grant["min_units"] = 2.into();
-                grant["p_percent"] = 0.into();
+                grant["min_units"] = FLOOR.into();
             }
         }
         serde_json::to_string_pretty(&policy).expect("JSON")

@@ -1,7 +1,7 @@
 //! `mayag demo`: its answers are the expected ones, the United States' are the published ones to the last digit, and
 //! nothing of it is left behind, however it ends.
 
-use mayag_integration_tests::party::binary;
+use mayag_integration_tests::world::binary;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -1,6 +1,6 @@
 //! The README's transcript is what the demo prints, to the letter.
 
-use mayag_integration_tests::party::binary;
+use mayag_integration_tests::world::binary;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
