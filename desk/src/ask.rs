@@ -97,6 +97,15 @@ pub struct SignedCells {
     pub releases: Vec<Vec<u8>>,
 }
 
+/// A verified answer with what it was computed from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WholeAnswer {
+    /// The answer.
+    pub table: AnswerTable,
+    /// The cells of every country asked; none where it did not answer with cells.
+    pub cells: Vec<SignedCells>,
+}
+
 impl Desk {
     /// Asks for protected aggregates. `request.ask` must be SQL.
     pub async fn ask(
@@ -105,7 +114,7 @@ impl Desk {
         watch: Watch<'_>,
     ) -> Result<Reply<AnswerTable>, AskError> {
         Ok(match self.ask_for_cells(request, watch).await? {
-            Reply::Answer((table, _)) => Reply::Answer(table),
+            Reply::Answer(answer) => Reply::Answer(answer.table),
             Reply::Refused(refusal) => Reply::Refused(refusal),
         })
     }
@@ -115,7 +124,7 @@ impl Desk {
         &self,
         request: &Request,
         watch: Watch<'_>,
-    ) -> Result<Reply<(AnswerTable, Vec<SignedCells>)>, AskError> {
+    ) -> Result<Reply<WholeAnswer>, AskError> {
         let Ask::Sql { sql } = &request.ask else {
             return Err(DeskError::Question("this is no SQL question".to_owned()).into());
         };
@@ -126,8 +135,8 @@ impl Desk {
                 let outcomes = countries.iter().map(report).collect();
                 let cells = countries.iter().map(signed_cells).collect();
                 let table = recompute::compare(sql, self.catalogue(), countries, result).await?;
-                let answer = AnswerTable { question: signed.question.id, table, outcomes };
-                Ok(Reply::Answer((answer, cells)))
+                let table = AnswerTable { question: signed.question.id, table, outcomes };
+                Ok(Reply::Answer(WholeAnswer { table, cells }))
             }
         }
     }

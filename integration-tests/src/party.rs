@@ -17,11 +17,8 @@ pub fn stderr_path(folder: &Path) -> PathBuf {
 /// Starts `mayag node` or `mayag gateway` over the configuration in the party's folder.
 pub fn spawn(command: &str, folder: &Path) -> Child {
     drop(std::fs::remove_file(folder.join("address")));
-    let stderr = File::options()
-        .append(true)
-        .create(true)
-        .open(stderr_path(folder))
-        .expect("a log file");
+    let stderr =
+        File::options().append(true).create(true).open(stderr_path(folder)).expect("a log file");
     Command::new(binary())
         .arg(command)
         .arg("--config")

@@ -180,7 +180,7 @@ impl Statement {
             }
             rest = after;
         }
-        statement.sql = rest.trim_matches(['\n', '\r']).to_owned();
+        rest.trim_matches(['\n', '\r']).clone_into(&mut statement.sql);
         statement
     }
 
@@ -271,11 +271,8 @@ fn nodes(text: &str) -> Vec<String> {
 
 /// The first number in a text such as `v2` or `g1`.
 fn number(text: &str) -> Option<u64> {
-    let digits: String = text
-        .chars()
-        .skip_while(|c| !c.is_ascii_digit())
-        .take_while(char::is_ascii_digit)
-        .collect();
+    let digits: String =
+        text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
 
@@ -303,7 +300,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed_is_said() {
-        let statement = Statement::parse("-- @phase: 7\n-- @event: full moon\n-- @nodes: NL,xx\nSELECT 1");
+        let statement =
+            Statement::parse("-- @phase: 7\n-- @event: full moon\n-- @nodes: NL,xx\nSELECT 1");
         assert_eq!(statement.ignored, ["@phase: 7", "@event: full moon"]);
         assert_eq!(statement.nodes.unwrap(), ["nl", "xx"]);
     }

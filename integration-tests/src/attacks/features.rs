@@ -147,14 +147,9 @@ fn repeated(features: &mut Features, name: &str, replies: &[Said]) {
     let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     for said in replies {
         let (merged, signed) = tables(name, said);
-        for table in merged.iter().chain(&signed) {
-            for (key, row) in &table.rows {
-                for (column, value) in table.columns.iter().zip(&row.numbers) {
-                    let Some(value) = value else { continue };
-                    let sum = sums.entry(format!("{} [{key}] {column}", table.name)).or_default();
-                    *sum = (sum.0 + value, sum.1 + 1.0);
-                }
-            }
+        for (name, value) in merged.iter().chain(&signed).flat_map(Table::named) {
+            let sum = sums.entry(name).or_default();
+            *sum = (sum.0 + value, sum.1 + 1.0);
         }
     }
     for (name, (sum, count)) in sums {
@@ -280,6 +275,15 @@ impl Table {
         }
     }
 
+    /// Every number with its name.
+    fn named(&self) -> Vec<(String, f64)> {
+        let of = |(key, row): (&String, &Row)| -> Vec<(String, f64)> {
+            let name = |i: usize| format!("{} [{key}] {}", self.name, self.columns[i]);
+            row.values().map(|(i, value)| (name(i), value)).collect()
+        };
+        self.rows.iter().flat_map(of).collect()
+    }
+
     fn totals(&self, width: usize) -> Vec<f64> {
         Self::sums(&self.rows.values().collect::<Vec<_>>(), width)
     }
@@ -329,7 +333,8 @@ impl Value {
         }
     }
 
-    fn number(&self) -> Option<f64> {
+    /// As a number, if it is one.
+    pub fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
             Self::Null | Self::Text(_) => None,

@@ -8,8 +8,9 @@ use super::corpus::{Epoch, Event, Statement};
 use super::fixture::{self, COUNTRIES, Database};
 use super::said::{Said, read};
 use crate::party;
-use crate::world::{FEDERATION, now};
+use crate::world::{ADMINISTRATORS, FEDERATION, now};
 use mayag_certs_dev::generate;
+use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::{PersonPlan, Plan};
 use mayag_desk::desk::{Desk, Request};
 use mayag_desk::profile::Profile;
@@ -33,7 +34,7 @@ const CATALOGUE: &str = include_str!("../../attacks/catalogue.json");
 const POLICY: &str = include_str!("../../attacks/policy.json");
 
 /// The federation's floor of units in a cell.
-const FLOOR: u64 = mayag_policies::document::LEAST_UNITS;
+const FLOOR: u64 = mayag_policies::document::written::LEAST_MIN_UNITS;
 
 /// Who and what a corpus needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -92,7 +93,8 @@ impl Federation {
     /// Makes and starts a federation.
     pub fn start(database: Database, regime: Regime, crew: &Crew) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let mut federation = Self {
             folder,
             runtime: runtime.expect("a runtime"),
@@ -127,18 +129,18 @@ impl Federation {
 
     /// Nodes that have answered something get a new state folder; all get what they had at the beginning.
     pub fn forget(&mut self) {
-        let mut stale: Vec<&'static str> = std::mem::take(&mut self.answered).into_iter().collect();
+        let mut old: Vec<&'static str> = std::mem::take(&mut self.answered).into_iter().collect();
         if self.policy != 1 || self.epoch != Epoch::Now {
-            stale = COUNTRIES.to_vec();
+            old = COUNTRIES.to_vec();
         }
-        self.stop_nodes(&stale);
+        self.stop_nodes(&old);
         (self.policy, self.epoch) = (1, Epoch::Now);
-        for country in &stale {
+        for country in &old {
             let state = self.node_folder(country).join("state");
             drop(std::fs::remove_dir_all(state));
             self.write_node(country);
         }
-        self.start_nodes(&stale);
+        self.start_nodes(&old);
     }
 
     /// What the nodes share from now on. Forgets everything.
@@ -291,6 +293,11 @@ impl Federation {
         if plan.people.is_empty() {
             plan.people.push(person_plan("analyst", "ana"));
         }
+        for country in COUNTRIES {
+            for id in ADMINISTRATORS {
+                plan = plan.with_administrator(country, id).expect("an administrator");
+            }
+        }
         generate(&plan, self.dir()).expect("a development PKI");
         write(&self.dir().join("catalogue.json"), &self.regime.catalogue());
         for country in COUNTRIES {
@@ -331,8 +338,14 @@ impl Federation {
         };
         let rows = database.rows();
         let folder = self.node_folder(country);
-        write(&folder.join("data/seizures.csv"), &fixture::csv(&fixture::of_country(&rows, country)));
-        write(&folder.join("policy.json"), &self.regime.policy(country, self.policy));
+        let policy = self.regime.policy(country, self.policy);
+        let pki = Pki::open(self.dir()).expect("the development PKI");
+        let signed = pki.sign_policy(&country.parse().expect("a country"), policy.as_bytes());
+        write(
+            &folder.join("data/seizures.csv"),
+            &fixture::csv(&fixture::of_country(&rows, country)),
+        );
+        write(&folder.join("policy/active.json"), &signed.expect("a signed policy"));
     }
 }
 
@@ -403,11 +416,7 @@ fn person_plan(role: &str, name: &str) -> PersonPlan {
         HOME.parse().expect("a country"),
         person(role, name).parse().expect("an id"),
     );
-    PersonPlan {
-        party,
-        roles: vec![role.parse().expect("a role")],
-        purposes: vec![Purpose::Trend],
-    }
+    PersonPlan { party, roles: vec![role.parse().expect("a role")], purposes: vec![Purpose::Trend] }
 }
 
 fn profile_path(folder: &Path, person: &str, number: u16) -> PathBuf {

@@ -26,8 +26,7 @@ const REGIONS: [(&str, &[&str]); 6] = [
     ("ES", &["ES-AN", "ES-CT", "ES-GA"]),
     ("PL", &["PL-MZ", "PL-PM"]),
 ];
-const SUBSTANCES: [&str; 6] =
-    ["cocaine", "heroin", "cannabis", "mdma", "amphetamine", "fentanyl"];
+const SUBSTANCES: [&str; 6] = ["cocaine", "heroin", "cannabis", "mdma", "amphetamine", "fentanyl"];
 const ROUTES: [&str; 5] = ["sea", "air", "road", "post", "rail"];
 const CONCEALMENTS: [&str; 6] = ["container", "body", "vehicle", "parcel", "luggage", "none"];
 const PRECURSORS: [Option<&str>; 6] =
@@ -139,8 +138,8 @@ pub fn of_country<'a>(rows: &'a [Row], country: &str) -> Vec<&'a Row> {
     rows.iter().filter(|row| row.country.eq_ignore_ascii_case(country)).collect()
 }
 
-/// `YYYY-MM-DD`.
-fn date(day: u32) -> String {
+/// A day since 1970-01-01 as `YYYY-MM-DD`; for days of the fixture.
+pub fn date(day: u32) -> String {
     // The whole fixture lies in the first half of a leap year.
     let months = [31, 29, 31, 30, 31, 30];
     let mut left = day - FIRST_DAY;
@@ -153,12 +152,7 @@ fn date(day: u32) -> String {
     format!("2024-07-{:02}", left + 1)
 }
 
-fn person(
-    substance: &'static str,
-    grams: f64,
-    precursor: Option<&'static str>,
-    note: &str,
-) -> Row {
+fn person(substance: &'static str, grams: f64, precursor: Option<&'static str>, note: &str) -> Row {
     Row {
         seizure: 4242,
         person: PERSON.to_owned(),
@@ -307,7 +301,8 @@ mod tests {
             return;
         }
         for (database, file) in Database::ALL.into_iter().zip(["D", "D_minus", "D_changed"]) {
-            let python = std::fs::read_to_string(folder.path().join(format!("{file}.csv"))).unwrap();
+            let python =
+                std::fs::read_to_string(folder.path().join(format!("{file}.csv"))).unwrap();
             let rows = database.rows();
             assert_eq!(csv(&rows.iter().collect::<Vec<_>>()), python, "{file}");
         }

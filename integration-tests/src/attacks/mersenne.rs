@@ -80,7 +80,6 @@ impl Mersenne {
             let z = RATIO * (first - 0.5) / second;
             if z * z / 4.0 <= -second.ln() {
                 // Not fused: Python's is not, and the last bit would differ.
-                #[expect(clippy::suboptimal_flops, reason = "the bits of the published fixture")]
                 return (mu + z * sigma).exp();
             }
         }
@@ -123,7 +122,7 @@ fn linear(seed: u32) -> [u32; LENGTH] {
 mod tests {
     use super::Mersenne;
 
-    /// What CPython 3.11 gives for `random.Random(20240317)`.
+    /// What Python 3.11 gives for `random.Random(20240317)`.
     #[test]
     fn the_numbers_are_those_of_python() {
         let mut python = Mersenne::new(20_240_317);

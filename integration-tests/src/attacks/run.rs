@@ -84,11 +84,8 @@ pub fn run<'a>(
     tell("the ordinary questions were asked");
     let all: Vec<&Entry> = attacks.iter().collect();
     let first = lanes.round(&all, settings.secrets, tell);
-    let mut judged: Vec<Judged<'a>> = attacks
-        .iter()
-        .zip(&first)
-        .map(|(attack, runs)| Judged::of(attack, runs))
-        .collect();
+    let mut judged: Vec<Judged<'a>> =
+        attacks.iter().zip(&first).map(|(attack, runs)| Judged::of(attack, runs)).collect();
 
     let suspects: Vec<(usize, Vec<Difference>)> = first
         .iter()

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Float64Type};
 use arrow::ipc::reader::StreamReader;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::array_value_to_string;
-use mayag_desk::ask::{AskError, Reply, SignedCells};
-use mayag_desk::table::{AnswerTable, Table};
+use mayag_desk::ask::{AskError, Reply, WholeAnswer};
+use mayag_desk::table::Table;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
 use std::io::Cursor;
@@ -87,7 +87,10 @@ impl Said {
                         }),
                     )
                 });
-                texts.chain(answer.refusals.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
+                texts
+                    .chain(answer.refusals.iter().map(String::as_str))
+                    .collect::<Vec<_>>()
+                    .join("\n")
             }
             Self::Failed(text) | Self::Refused(text) => text.clone(),
         }
@@ -95,8 +98,8 @@ impl Said {
 }
 
 /// Reads what a desk got.
-pub fn read(reply: Result<Reply<(AnswerTable, Vec<SignedCells>)>, AskError>) -> Said {
-    let (table, signed) = match reply {
+pub fn read(reply: Result<Reply<WholeAnswer>, AskError>) -> Said {
+    let WholeAnswer { table, cells: signed } = match reply {
         Ok(Reply::Answer(answer)) => answer,
         Ok(Reply::Refused(refusal)) => return Said::Refused(words("gateway", &refusal)),
         // The desk itself would not send it: no data had a say in it.

@@ -47,7 +47,7 @@ pub enum Verdict {
 pub type Runs = BTreeMap<Database, Vec<Vec<Vec<Said>>>>;
 
 /// A difference that shows which database was asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The feature's name.
     pub feature: String,
@@ -100,9 +100,8 @@ pub fn spilled(runs: &Runs, sql: &str) -> BTreeSet<String> {
                 found.insert((*word).to_owned());
             }
         }
-        let persons = words.match_indices("P-").filter_map(|(at, _)| {
-            let digits: String =
-                words[at + 2..].chars().take_while(char::is_ascii_digit).collect();
+        let persons = words.split("P-").skip(1).filter_map(|after| {
+            let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
             (4 <= digits.len()).then(|| format!("P-{digits}"))
         });
         found.extend(persons.filter(|person| !sql.contains(person.as_str())));
@@ -132,7 +131,7 @@ fn withholds(said: &Said) -> bool {
     let suppressed = CellStatus::Suppressed;
     let withheld = |value: &Value| match value {
         Value::Text(text) => text == suppressed.as_str(),
-        Value::Number(byte) => *byte == f64::from(suppressed.byte()),
+        Value::Number(byte) => (byte - f64::from(suppressed.byte())).abs() < 0.5,
         Value::Null => false,
     };
     let tables = answer.merged.iter().chain(

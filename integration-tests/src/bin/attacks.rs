@@ -38,9 +38,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let wanted = |entry: &Entry| {
-        arguments.only.as_ref().is_none_or(|only| only.iter().any(|id| *id == entry.id))
-    };
+    let wanted =
+        |entry: &Entry| arguments.only.as_ref().is_none_or(|only| only.contains(&entry.id));
     let attacks: Vec<Entry> = attacks.into_iter().filter(wanted).collect();
     let benign: Vec<Entry> = benign.into_iter().filter(wanted).collect();
     let report = run(&attacks, &benign, arguments.settings, &|news| say(&format!("... {news}")));
@@ -96,9 +95,10 @@ fn print(report: &Report<'_>) {
         }
     }
     for accepted in &report.benign {
-        let word = accepted.fault.as_deref().map_or("accepted".to_owned(), |fault| {
-            format!("NOT accepted: {fault}")
-        });
+        let word = accepted
+            .fault
+            .as_deref()
+            .map_or_else(|| "accepted".to_owned(), |fault| format!("NOT accepted: {fault}"));
         say(&format!("{:<6}{word}", accepted.question.id));
     }
     for path in &report.spilled {
@@ -109,20 +109,20 @@ fn print(report: &Report<'_>) {
 
 fn line(judged: &Judged<'_>) -> String {
     let attack = judged.attack;
-    let mut line = format!("{:<6}{:<15}{:<11}", attack.id, attack.class, judged.verdict.as_str());
+    let mut notes = Vec::new();
     if judged.verdict != Verdict::Leaked && is_weaker(judged.verdict, &attack.expected) {
-        line.push_str(&format!(" (weaker than `{}`)", attack.expected));
+        notes.push(format!("weaker than `{}`", attack.expected));
     }
     if judged.failed {
-        line.push_str(" (a statement failed)");
+        notes.push("a statement failed".to_owned());
     }
     if 0 < judged.unconfirmed {
-        line.push_str(&format!(" ({} differences by chance)", judged.unconfirmed));
+        notes.push(format!("{} differences by chance", judged.unconfirmed));
     }
-    for ignored in attack.statements.iter().flat_map(|statement| &statement.ignored) {
-        line.push_str(&format!(" (not followed: {ignored})"));
-    }
-    line
+    let ignored = attack.statements.iter().flat_map(|statement| &statement.ignored);
+    notes.extend(ignored.map(|ignored| format!("not followed: {ignored}")));
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+    format!("{:<6}{:<15}{:<11}{notes}", attack.id, attack.class, judged.verdict.as_str())
 }
 
 fn is_weaker(verdict: Verdict, expected: &str) -> bool {

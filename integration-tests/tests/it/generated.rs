@@ -7,7 +7,9 @@
 
 mod catalogues;
 mod dice;
+mod executed;
 mod grammar;
+mod naive;
 mod narrower;
 
 use catalogues::Setting;
@@ -58,10 +60,10 @@ fn twenty_thousand_questions_are_planned_and_decided() {
     let per_thread = QUESTIONS / THREADS;
     let tallies: Vec<Tally> = std::thread::scope(|scope| {
         let settings = &settings;
-        let threads: Vec<_> = (0..THREADS)
-            .map(|thread| scope.spawn(move || decided(settings, thread, per_thread)))
-            .collect();
-        threads.into_iter().map(|thread| thread.join().expect("no question panics")).collect()
+        let threads: [_; THREADS] = std::array::from_fn(|thread| {
+            scope.spawn(move || decided(settings, thread, per_thread))
+        });
+        threads.map(|thread| thread.join().expect("no question panics")).into()
     });
     let asked: usize = tallies.iter().map(|tally| tally.asked).sum();
     let permitted: usize = tallies.iter().map(|tally| tally.permitted).sum();
@@ -131,10 +133,11 @@ fn unknown_and_unshared_columns_are_indistinguishable() {
             else {
                 continue;
             };
-            let say = |name: &str| match plan_and_decide(&setting, &question.replace(column.0, name)) {
-                Ok(_) => panic!("answered: {question} about {name}"),
-                Err(refusal) => format!("{refusal}: {}", refusal.hint).replace(name, "?"),
-            };
+            let say =
+                |name: &str| match plan_and_decide(&setting, &question.replace(column.0, name)) {
+                    Ok(_) => panic!("answered: {question} about {name}"),
+                    Err(refusal) => format!("{refusal}: {}", refusal.hint).replace(name, "?"),
+                };
             assert_eq!(say(hidden), say(&unknown), "{question}");
             compared += 1;
         }

@@ -88,7 +88,6 @@ impl Setting {
             nullable: vec!["region", "transport", "land_filter"],
             months: vec!["2021-01-01", "2022-03-01"],
             grains: vec!["month", "quarter", "year"],
-            countries: vec!["kr", "us"],
         };
         Self::new(table, &catalogue, document)
     }
@@ -107,10 +106,12 @@ impl Setting {
 }
 
 /// The policy of this document, or everything that is wrong with it.
-pub(crate) fn parsed(document: &serde_json::Value, catalogue: &Catalogue) -> Result<Policy, String> {
-    Policy::parse(document.to_string().as_bytes(), catalogue, sha256).map_err(|faults| {
-        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    })
+pub(crate) fn parsed(
+    document: &serde_json::Value,
+    catalogue: &Catalogue,
+) -> Result<Policy, String> {
+    Policy::parse(document.to_string().as_bytes(), catalogue, sha256)
+        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn policy() -> serde_json::Value {
@@ -137,6 +138,5 @@ fn fixture() -> Table {
         nullable: vec!["precursor_cas"],
         months: vec!["2024-01-01", "2024-03-01", "2024-04-01", "2024-07-01"],
         grains: vec!["month", "quarter", "year"],
-        countries: vec!["nl", "be"],
     }
 }

@@ -22,8 +22,6 @@ pub(crate) struct Table {
     pub(crate) months: Vec<&'static str>,
     /// The least number of whole months behind a date.
     pub(crate) grains: Vec<&'static str>,
-    /// Codes of countries.
-    pub(crate) countries: Vec<&'static str>,
 }
 
 /// What is grouped by.
@@ -37,14 +35,24 @@ pub(crate) enum Key {
 /// A condition on rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Is { column: &'static str, value: &'static str },
-    IsIn { column: &'static str, values: Vec<&'static str> },
-    IsNull { column: &'static str },
-    Not(Box<Condition>),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Is {
+        column: &'static str,
+        value: &'static str,
+    },
+    IsIn {
+        column: &'static str,
+        values: Vec<&'static str>,
+    },
+    IsNull {
+        column: &'static str,
+    },
+    Not(Box<Self>),
     /// On or after the first day of a month.
-    Since { month: &'static str },
+    Since {
+        month: &'static str,
+    },
 }
 
 /// An aggregate.
@@ -98,13 +106,14 @@ impl Table {
         let mut keys: Vec<Key> =
             dice.some(&columns, count).into_iter().map(Key::Category).collect();
         if keys.len() < 2 && dice.one_in(4) {
-            keys.push(Key::Date(dice.of(&self.grains)));
+            let grain: &'static str = dice.of::<&str>(&self.grains);
+            keys.push(Key::Date(grain));
         }
         if dice.one_in(6) {
             keys.push(Key::Country);
         }
         let free = 3 - keys.iter().filter(|key| **key != Key::Country).count();
-        let sets = if 0 < keys.len() && dice.one_in(8) {
+        let sets = if !keys.is_empty() && dice.one_in(8) {
             sets(keys.len(), dice)
         } else {
             vec![(0..keys.len()).collect()]
@@ -129,21 +138,21 @@ impl Table {
         let part = |dice: &mut Dice| self.condition(columns, dice, depth - 1);
         if 0 < depth && dice.one_in(3) {
             return match dice.below(3) {
-                0 => Condition::All((0..1 + dice.below(2)).map(|_| part(dice)).collect()),
-                1 => Condition::Any((0..1 + dice.below(2)).map(|_| part(dice)).collect()),
+                0 => Condition::All((0..=dice.below(2)).map(|_| part(dice)).collect()),
+                1 => Condition::Any((0..=dice.below(2)).map(|_| part(dice)).collect()),
                 _ => Condition::Not(Box::new(part(dice))),
             };
         }
         let column = *dice.of(columns);
         let values = &self.categories.iter().find(|(name, _)| *name == column).unwrap().1;
         match dice.below(6) {
-            0 => Condition::Since { month: *dice.of(&self.months) },
+            0 => Condition::Since { month: dice.of::<&str>(&self.months) },
             1 if self.nullable.contains(&column) => Condition::IsNull { column },
             2 | 3 => {
                 let count = 1 + dice.below(3);
                 Condition::IsIn { column, values: dice.some(values, count) }
             }
-            _ => Condition::Is { column, value: dice.of(values) },
+            _ => Condition::Is { column, value: dice.of::<&str>(values) },
         }
     }
 
@@ -250,8 +259,7 @@ impl Table {
                         values.iter().map(|value| format!("{column} = '{value}'")).collect();
                     return format!("({})", parts.join(" OR "));
                 }
-                let values: Vec<String> =
-                    values.iter().map(|value| format!("'{value}'")).collect();
+                let values: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
                 format!("{column} IN ({})", values.join(", "))
             }
             Condition::IsNull { column } => {
@@ -278,12 +286,16 @@ impl Table {
                 format!("{plain} UNION ALL {other}")
             }
             6 if !meaning.keys.is_empty() => {
-                format!("SELECT a.k0, a.v0, b.v0 AS w FROM ({plain}) a JOIN ({plain}) b ON a.k0 = b.k0")
+                format!(
+                    "SELECT a.k0, a.v0, b.v0 AS w FROM ({plain}) a JOIN ({plain}) b ON a.k0 = b.k0"
+                )
             }
             7 => format!(
                 "SELECT {key}, CASE WHEN v0 > 10 THEN 'many' ELSE 'few' END AS size FROM ({plain}) q"
             ),
-            _ => format!("SELECT {key}, round(100.0 * v0 / sum(v0) OVER (), 1) AS pct FROM ({plain}) q"),
+            _ => format!(
+                "SELECT {key}, round(100.0 * v0 / sum(v0) OVER (), 1) AS pct FROM ({plain}) q"
+            ),
         }
     }
 

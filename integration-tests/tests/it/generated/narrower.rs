@@ -36,7 +36,10 @@ fn a_narrower_policy_never_shows_more() {
                     (Err(_), Err(_)) => {}
                     (Ok(_), Err(_)) => wide_only += 1,
                     (Err(refusal), Ok(_)) => {
-                        panic!("seed {seed}: only the narrower policy permits {shape:?}: {refusal}\n{}\n{}", wide.0, narrow.0)
+                        panic!(
+                            "seed {seed}: only the narrower policy permits {shape:?}: {refusal}\n{}\n{}",
+                            wide.0, narrow.0
+                        )
                     }
                 }
             }
@@ -76,7 +79,7 @@ fn no_more(wider: &Permit, narrower: &Permit) {
 
 /// Narrows a document in one to three random ways; what would be no policy is not done.
 fn narrowed(setting: &Setting, mut document: Value, dice: &mut Dice) -> (Value, Policy) {
-    for _ in 0..1 + dice.below(3) {
+    for _ in 0..=dice.below(3) {
         let mut changed = document.clone();
         narrow(&mut changed["grants"][0], dice);
         if parsed(&changed, &setting.catalogue).is_ok() {
@@ -113,7 +116,10 @@ fn narrow(grant: &mut Value, dice: &mut Dice) {
             }
         }
         5 => grant["to"]["countries"] = json!([*dice.of(&["de", "fr"])]),
-        6 => grant["p_percent"] = (10 + dice.below(20) as u64).max(number(&grant["p_percent"])).into(),
+        6 => {
+            let percent = (10 + dice.below(20) as u64).max(number(&grant["p_percent"]));
+            grant["p_percent"] = percent.into();
+        }
         7 if grant.get("rows").is_none() => {
             grant["rows"] =
                 json!([{ "column": "substance", "is": "in", "values": ["cocaine", "heroin"] }]);
