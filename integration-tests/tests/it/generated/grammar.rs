@@ -113,16 +113,14 @@ impl Table {
             keys.push(Key::Country);
         }
         let free = 3 - keys.iter().filter(|key| **key != Key::Country).count();
-        let sets = if !keys.is_empty() && dice.one_in(8) {
-            sets(keys.len(), dice)
-        } else {
-            vec![(0..keys.len()).collect()]
-        };
+        let sets = vec![(0..keys.len()).collect()];
         let condition = if free == 0 || dice.one_in(2) {
             Condition::All(Vec::new())
         } else {
+            // A date is a column too.
             let column = *dice.of(&columns);
-            self.condition(&[column], dice, 2)
+            let both = [column, self.date];
+            self.condition(&both[..free.min(2)], dice, 2)
         };
         let measures = (0..=dice.below(3))
             .map(|_| {
@@ -144,10 +142,12 @@ impl Table {
             };
         }
         let column = *dice.of(columns);
+        if column == self.date {
+            return Condition::Since { month: dice.of::<&str>(&self.months) };
+        }
         let values = &self.categories.iter().find(|(name, _)| *name == column).unwrap().1;
         match dice.below(6) {
-            0 => Condition::Since { month: dice.of::<&str>(&self.months) },
-            1 if self.nullable.contains(&column) => Condition::IsNull { column },
+            0 | 1 if self.nullable.contains(&column) => Condition::IsNull { column },
             2 | 3 => {
                 let count = 1 + dice.below(3);
                 Condition::IsIn { column, values: dice.some(values, count) }
@@ -328,21 +328,6 @@ impl Table {
             _ => damaged(&plain, dice),
         }
     }
-}
-
-fn sets(keys: usize, dice: &mut Dice) -> Vec<Vec<usize>> {
-    let whole: Vec<usize> = (0..keys).collect();
-    let mut sets = vec![whole];
-    for i in 0..keys {
-        if dice.one_in(2) {
-            sets.push(vec![i]);
-        }
-    }
-    if dice.one_in(2) {
-        sets.push(Vec::new());
-    }
-    sets.dedup();
-    sets
 }
 
 fn qualified(alias: &str, column: &str, dice: &mut Dice) -> String {

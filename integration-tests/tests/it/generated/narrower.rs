@@ -115,7 +115,9 @@ fn narrow(grant: &mut Value, dice: &mut Dice) {
                 list.pop();
             }
         }
-        5 => grant["to"]["countries"] = json!([*dice.of(&["de", "fr"])]),
+        5 if grant["to"]["countries"] == "any" => {
+            grant["to"]["countries"] = json!([*dice.of(&["de", "fr"])]);
+        }
         6 => {
             let percent = (10 + dice.below(20) as u64).max(number(&grant["p_percent"]));
             grant["p_percent"] = percent.into();
