@@ -2,14 +2,11 @@
 //!
 //! * Twenty thousand are planned and decided: no panic, nothing slow, no word of the engine in a refusal, and what the
 //!   grammar means to be answered is permitted (about half).
-//! * Many of them are executed by worker processes of three countries, protected, folded and finished, and compared with
-//!   a second implementation that is deliberately naive (`generated/naive.rs`).
+//! * A narrower policy permits nothing that a wider one does not, and asks for no less protection.
 
 mod catalogues;
 mod dice;
-mod executed;
 mod grammar;
-mod naive;
 mod narrower;
 
 use catalogues::Setting;
@@ -87,7 +84,10 @@ fn decided(settings: &[Setting], thread: usize, count: usize) -> Tally {
         assert!(took < LONGEST, "seed {seed}: {took:?}: {}", question.sql);
         tally.asked += 1;
         match outcome {
-            Ok(_) => tally.permitted += 1,
+            Ok(plan) => {
+                tally.permitted += 1;
+                as_meant(&question, &plan);
+            }
             Err(refusal) => tally.look_at(&question, &refusal, seed),
         }
     }
@@ -105,6 +105,14 @@ impl Tally {
             self.unexpected.push(format!("seed {seed}: {}\n    {refusal}", question.sql));
         }
     }
+}
+
+/// What is planned is what was meant: the keys, and as many releases as there are grouping sets.
+fn as_meant(question: &Question, plan: &Plan) {
+    let Some(meaning) = &question.meaning else { return };
+    assert_eq!(plan.releases.len(), meaning.sets.len(), "{}", question.sql);
+    let keys = plan.releases.first().map_or(0, |release| release.keys.len());
+    assert_eq!(keys, meaning.keys.len(), "{}", question.sql);
 }
 
 /// The plan, if every release of it is permitted.

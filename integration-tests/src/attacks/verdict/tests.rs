@@ -1,3 +1,5 @@
+//! The rule of verdicts on made-up answers.
+
 use super::{Runs, Verdict, Way, differences, kept, spilled};
 use crate::attacks::fixture::{Database, TARGET};
 use crate::attacks::said::{Answer, Cells, Said, Value};
