@@ -3,11 +3,11 @@
 use crate::connection::ConnectionError;
 use crate::desk::{Desk, DeskError, Request, SignedQuestion};
 use crate::fault::{Fault, VerificationFailed};
-use crate::recompute::{self, RecomputeError};
+use crate::recompute::{self, Made, RecomputeError};
 use crate::stream::{Events, StreamError};
 use crate::table::{AnswerTable, CountryReport};
 use crate::verify::{Asked, Checked, CountryAnswer, Step, Verifier};
-use mayag_protocol::answer::{Decision, SharedDataset};
+use mayag_protocol::answer::{Decision, NoResult, PreviewedRelease, SharedDataset};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Refusal;
@@ -33,8 +33,8 @@ pub enum AskError {
     )]
     NoResources,
     /// Countries answered, but the gateway could not compute the table.
-    #[error("the countries answered, but the gateway sent no table: ask again, or ask for less")]
-    NoTable,
+    #[error("the countries answered, but the gateway could not put their cells together: {}", in_words(*.0))]
+    NoTable(NoResult),
     /// What the question asks above the releases fails on these answers, here and at the gateway alike.
     #[error("the countries answered, but {0}")]
     Tail(#[from] TailError),
@@ -106,6 +106,17 @@ pub struct WholeAnswer {
     pub cells: Vec<SignedCells>,
 }
 
+/// What every country would answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewByCountry {
+    /// The question.
+    pub question: QuestionId,
+    /// What every country asked did with the preview.
+    pub outcomes: Vec<CountryReport>,
+    /// The releases that every country that does not refuse would answer, in the order of the question.
+    pub previewed: Vec<(Country, Vec<PreviewedRelease>)>,
+}
+
 impl Desk {
     /// Asks for protected aggregates. `request.ask` must be SQL.
     pub async fn ask(
@@ -131,9 +142,14 @@ impl Desk {
         let signed = self.sign(request)?;
         match self.exchange(&signed, watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
-            Checked::Complete { countries, result } => {
+            Checked::Complete { countries, result, no_result } => {
                 let outcomes = countries.iter().map(report).collect();
                 let cells = countries.iter().map(signed_cells).collect();
+                let result = match (result, no_result) {
+                    (Some(table), _) => Made::Table(table),
+                    (None, Some(why)) => Made::NoTable(why),
+                    (None, None) => Made::Nothing,
+                };
                 let table = recompute::compare(sql, self.catalogue(), countries, result).await?;
                 let table = AnswerTable { question: signed.question.id, table, outcomes };
                 Ok(Reply::Answer(WholeAnswer { table, cells }))
@@ -153,10 +169,7 @@ impl Desk {
         let signed = self.sign(request)?;
         match self.exchange(&signed, watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
-            Checked::Complete { result: Some(_), .. } => {
-                Err(VerificationFailed::gateway(Fault::Result).into())
-            }
-            Checked::Complete { countries, result: None } => {
+            Checked::Complete { countries, .. } => {
                 let outcomes = countries.iter().map(report).collect();
                 let shared = countries.into_iter().filter_map(shared).collect();
                 Ok(Reply::Answer(SharedByCountry {
@@ -164,6 +177,27 @@ impl Desk {
                     outcomes,
                     shared,
                 }))
+            }
+        }
+    }
+
+    /// Asks what would be answered. `request.ask` must be a preview.
+    pub async fn preview(
+        &self,
+        request: &Request,
+        watch: Watch<'_>,
+    ) -> Result<Reply<PreviewByCountry>, AskError> {
+        let Ask::Preview { .. } = &request.ask else {
+            return Err(DeskError::Question("this is no question for a preview".to_owned()).into());
+        };
+        let signed = self.sign(request)?;
+        match self.exchange(&signed, watch).await? {
+            Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
+            Checked::Complete { countries, .. } => {
+                let outcomes = countries.iter().map(report).collect();
+                let previewed = countries.into_iter().filter_map(previewed).collect();
+                let question = signed.question.id;
+                Ok(Reply::Answer(PreviewByCountry { question, outcomes, previewed }))
             }
         }
     }
@@ -219,7 +253,10 @@ fn tell(question: &Question, step: &Step<'_>, watch: Watch<'_>) {
 fn report(country: &CountryAnswer) -> CountryReport {
     let refusal = country.answer.as_ref().and_then(|answer| match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.clone()),
-        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => None,
+        Decision::Answered { .. }
+        | Decision::Failed { .. }
+        | Decision::Previewed { .. }
+        | Decision::Shared { .. } => None,
     });
     CountryReport {
         country: country.country.clone(),
@@ -238,14 +275,42 @@ fn signed_cells(country: &CountryAnswer) -> SignedCells {
 fn shared(country: CountryAnswer) -> Option<(Country, Vec<SharedDataset>)> {
     match country.answer?.decision {
         Decision::Shared { datasets } => Some((country.country, datasets)),
-        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Refused { .. } => None,
+        Decision::Answered { .. }
+        | Decision::Failed { .. }
+        | Decision::Previewed { .. }
+        | Decision::Refused { .. } => None,
+    }
+}
+
+fn previewed(country: CountryAnswer) -> Option<(Country, Vec<PreviewedRelease>)> {
+    match country.answer?.decision {
+        Decision::Previewed { releases } => Some((country.country, releases)),
+        Decision::Answered { .. }
+        | Decision::Failed { .. }
+        | Decision::Refused { .. }
+        | Decision::Shared { .. } => None,
+    }
+}
+
+/// Why the gateway made no table, and what to do.
+fn in_words(why: NoResult) -> &'static str {
+    match why {
+        NoResult::DivideByZero => "the question divides by zero; `nullif(.., 0)` makes it null",
+        NoResult::Failed => "it broke; tell the gateway's operator the question's id",
+        NoResult::Overflow => "a sum left the range of its type; ask for smaller groups",
+        NoResult::TooBusy => "it has too much to do; ask again in a minute",
+        NoResult::TooMuchMemory => {
+            "that takes more memory than a question may; ask for less, or for fewer columns"
+        }
+        NoResult::TooManyRows => "that makes too many rows; ask for fewer groups, or add a `LIMIT`",
+        NoResult::TooSlow => "that took too long; ask for less, or ask again when it is less busy",
     }
 }
 
 impl From<RecomputeError> for AskError {
     fn from(error: RecomputeError) -> Self {
         match error {
-            RecomputeError::NoTable => Self::NoTable,
+            RecomputeError::NoTable(why) => Self::NoTable(why),
             RecomputeError::NoResources => Self::NoResources,
             RecomputeError::Tail(error) => Self::Tail(error),
             RecomputeError::Verification(failed) => Self::Verification(failed),

@@ -3,7 +3,8 @@
 use crate::verify::Asked;
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_protocol::answer::{
-    Answer, Bundle, CountryOutcome, Decision, LogPosition, PolicyVersion, Release, ReleasePart,
+    Answer, Bundle, CountryOutcome, Decision, GatewayRefusal, Listed, LogPosition, NoResult,
+    PolicyVersion, Release, ReleasePart,
 };
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::event::Event;
@@ -117,6 +118,7 @@ impl Federation {
         let releases = parts.iter().map(|(bytes, cells)| ReleasePart {
             digest: sha256(bytes),
             cells: *cells,
+            listed: Listed::All,
             suppressed: false,
             grant: "trends".to_owned(),
             protections: "min_units 10".to_owned(),
@@ -130,7 +132,10 @@ impl Federation {
     pub(crate) fn decided(&self, code: &str, decision: Decision, parts: Vec<Vec<u8>>) -> Sent {
         let refusal = match &decision {
             Decision::Refused { refusal } => Some(refusal.clone()),
-            Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => None,
+            Decision::Answered { .. }
+            | Decision::Failed { .. }
+            | Decision::Previewed { .. }
+            | Decision::Shared { .. } => None,
         };
         let answer = self.answer(code, decision);
         let outcome = answer.outcome();
@@ -197,6 +202,7 @@ impl Federation {
             issued_at: now(),
             countries,
             result: result.map(sha256),
+            no_result: no_result(sent, &self.question.ask, result),
             log: log(),
         }
     }
@@ -204,6 +210,26 @@ impl Federation {
     pub(crate) fn seal(&self, release: &Release) -> Base64 {
         let payload = serde_json::to_vec(release).unwrap();
         Base64(Envelope::seal(PayloadType::Release, payload, &self.gateway).to_bytes())
+    }
+
+    /// What the gateway signs when it refuses this question.
+    pub(crate) fn refusal(&self, refusal: &Refusal) -> GatewayRefusal {
+        GatewayRefusal {
+            v: 1,
+            question: Some(self.question.id.clone()),
+            question_digest: self.digest.clone(),
+            gateway: self.question.gateway.clone(),
+            issued_at: now(),
+            refusal: refusal.clone(),
+            log: Some(log()),
+        }
+    }
+
+    /// The event of a refusal; `told` is what stands beside what is signed.
+    pub(crate) fn refused(&self, told: &Refusal, signed: &GatewayRefusal) -> Event {
+        let payload = serde_json::to_vec(signed).unwrap();
+        let signed = Envelope::seal(PayloadType::Refusal, payload, &self.gateway).to_bytes();
+        Event::Refused { seq: 0, refusal: told.clone(), signed: Base64(signed) }
     }
 
     /// The stream an honest gateway sends.
@@ -218,15 +244,23 @@ impl Federation {
         }];
         events.extend(sent.iter().zip(1..).map(|(sent, seq)| self.event(seq, sent)));
         let answered = sent.iter().filter(|sent| sent.outcome.answered()).count();
+        let no_result = no_result(sent, &self.question.ask, result.as_deref());
         let release = self.seal(&self.release(sent, result.as_deref()));
         events.push(Event::Complete {
             seq: sent.len() as u64 + 1,
-            complete: answered == sent.len(),
+            complete: answered == sent.len() && no_result.is_none(),
             answered: answered as u64,
             asked: sent.len() as u64,
             result: result.map(Base64),
+            no_result,
             release,
         });
         events
     }
+}
+
+/// What an honest gateway says of cells without a table.
+fn no_result(sent: &[Sent], ask: &Ask, result: Option<&[u8]>) -> Option<NoResult> {
+    let cells = matches!(ask, Ask::Sql { .. }) && sent.iter().any(|sent| sent.outcome.answered());
+    (cells && result.is_none()).then_some(NoResult::TooSlow)
 }

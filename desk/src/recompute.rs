@@ -9,10 +9,10 @@ use arrow::datatypes::UInt8Type;
 use arrow::ipc::reader::StreamReader;
 use arrow::record_batch::RecordBatch;
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset};
-use mayag_protocol::answer::{Decision, ReleasePart};
+use mayag_protocol::answer::{Decision, Listed, NoResult, ReleasePart};
 use mayag_protocol::columns::{CellStatus, key_column, status_column};
 use mayag_protocol::names::Country;
-use mayag_queries::merge;
+use mayag_queries::merge::{self, Part};
 use mayag_queries::release::Release;
 use mayag_queries::tail::{Tail, TailError};
 use mayag_queries::{Plan, plan};
@@ -24,9 +24,9 @@ use tokio::task::JoinSet;
 /// Why there is no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RecomputeError {
-    /// Countries answered, the gateway sent no table, and here there is one.
-    #[error("no table")]
-    NoTable,
+    /// Countries answered, and the gateway could not make a table of their cells.
+    #[error("no table: {}", .0.as_str())]
+    NoTable(NoResult),
     /// The tail fails on these answers.
     #[error(transparent)]
     Tail(#[from] TailError),
@@ -38,20 +38,31 @@ pub(crate) enum RecomputeError {
     Verification(#[from] VerificationFailed),
 }
 
+/// What the gateway made of the cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// Nothing, because no country answered.
+    Nothing,
+    /// No table, and why.
+    NoTable(NoResult),
+    /// A table.
+    Table(Vec<u8>),
+}
+
 /// The table that the signed parts give, if it is the one that the gateway sent. Works on a thread of its own: planning
 /// and folding are bounded work, but not for the thread that reads connections.
 pub(crate) async fn compare(
     sql: &str,
     catalogue: &Arc<Catalogue>,
     countries: Vec<CountryAnswer>,
-    sent: Option<Vec<u8>>,
+    sent: Made,
 ) -> Result<Option<Table>, RecomputeError> {
     let (sql, catalogue) = (sql.to_owned(), Arc::clone(catalogue));
     let mut one = JoinSet::new();
     one.spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|_| RecomputeError::NoResources)?;
-        runtime.block_on(compare_here(&sql, &catalogue, &countries, sent.as_deref()))
+        runtime.block_on(compare_here(&sql, &catalogue, &countries, sent))
     });
     one.join_next().await.and_then(Result::ok).unwrap_or(Err(RecomputeError::NoResources))
 }
@@ -60,13 +71,13 @@ async fn compare_here(
     sql: &str,
     catalogue: &Catalogue,
     countries: &[CountryAnswer],
-    sent: Option<&[u8]>,
+    sent: Made,
 ) -> Result<Option<Table>, RecomputeError> {
     let answered: Vec<&CountryAnswer> =
         countries.iter().filter(|country| country.outcome.answered()).collect();
     if answered.is_empty() {
         // A table out of nothing is a forgery.
-        return if sent.is_none() { Ok(None) } else { Err(wrong_result()) };
+        return if sent == Made::Nothing { Ok(None) } else { Err(wrong_result()) };
     }
     // Whoever answers a question that this desk cannot plan answers another question.
     let Plan { releases, tail } =
@@ -75,11 +86,21 @@ async fn compare_here(
         return Err(VerificationFailed::of(&other.country, Fault::Cells).into());
     }
     let folded = fold(&releases, catalogue, &answered)?;
-    let own = tail.run(folded.clone()).await?;
-    let sent = sent.ok_or(RecomputeError::NoTable)?;
+    let own = tail.run(folded.clone()).await;
+    let (own, sent) = match (own, sent) {
+        (Ok(own), Made::Table(sent)) => (own, sent),
+        // What follows from the cells alone must be found here too; whoever says otherwise made it up.
+        (Ok(_), Made::NoTable(why)) if why.follows_from_cells() => return Err(wrong_result()),
+        (Err(error), Made::Table(_)) if error.no_result().follows_from_cells() => {
+            return Err(wrong_result());
+        }
+        (Ok(_), Made::NoTable(why)) => return Err(RecomputeError::NoTable(why)),
+        (Err(error), Made::NoTable(_) | Made::Table(_)) => return Err(error.into()),
+        (_, Made::Nothing) => return Err(wrong_result()),
+    };
     // A reader of foreign bytes must not take the desk with it.
     let sent =
-        catch_unwind(AssertUnwindSafe(|| decode(sent))).ok().flatten().ok_or_else(wrong_result)?;
+        catch_unwind(AssertUnwindSafe(|| decode(&sent))).ok().flatten().ok_or_else(wrong_result)?;
     if sent.schema().fields() != own.schema().fields() || sent.columns() != own.columns() {
         return Err(wrong_result());
     }
@@ -104,7 +125,7 @@ fn fold(
         for country in answered {
             let part = part(release, dataset, country, i)
                 .ok_or_else(|| VerificationFailed::of(&country.country, Fault::Cells))?;
-            parts.push((country.country.clone(), part));
+            parts.push(part);
         }
         folded.push(merge::fold(release, dataset, &parts).map_err(TailError::Cells)?);
     }
@@ -112,23 +133,26 @@ fn fold(
 }
 
 /// The cells of one country for one release, if they are what it signed and what the release needs.
-fn part(
-    release: &Release,
-    dataset: &Dataset,
-    country: &CountryAnswer,
-    i: usize,
-) -> Option<RecordBatch> {
+fn part(release: &Release, dataset: &Dataset, country: &CountryAnswer, i: usize) -> Option<Part> {
     let signed = signed_part(country, i)?;
     let cells = merge::read_part(release, dataset, country.parts.get(i)?).ok()?;
     let rows = u64::try_from(cells.num_rows()).ok()?;
-    let sound = rows == signed.cells && withholds(release, &cells)? == signed.suppressed;
-    (sound && own_keys(release, &country.country, &cells)).then_some(cells)
+    let withheld = signed.listed == Listed::Shown || withholds(release, &cells)?;
+    let sound = rows == signed.cells
+        && withheld == signed.suppressed
+        && merge::check_listed(release, signed.listed, &cells).is_ok()
+        && own_keys(release, &country.country, &cells);
+    let (country, listed) = (country.country.clone(), signed.listed);
+    sound.then_some(Part { country, listed, cells })
 }
 
 fn signed_part(country: &CountryAnswer, i: usize) -> Option<&ReleasePart> {
     match &country.answer.as_ref()?.decision {
         Decision::Answered { releases } => releases.get(i),
-        Decision::Failed { .. } | Decision::Refused { .. } | Decision::Shared { .. } => None,
+        Decision::Failed { .. }
+        | Decision::Previewed { .. }
+        | Decision::Refused { .. }
+        | Decision::Shared { .. } => None,
     }
 }
 

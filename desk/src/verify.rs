@@ -4,7 +4,9 @@
 
 use crate::fault::{Fault, VerificationFailed};
 use mayag_audit::keys::{Ed25519, sha256};
-use mayag_protocol::answer::{self, Answer, Bundle, CountryOutcome, Decision, Release};
+use mayag_protocol::answer::{
+    self, Answer, Bundle, CountryOutcome, Decision, GatewayRefusal, NoResult, Release,
+};
 use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
 use mayag_protocol::event::Event;
 use mayag_protocol::names::{Country, Digest};
@@ -50,7 +52,12 @@ pub(crate) enum Step<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
     /// Each country that was asked, sorted, and the gateway's table.
-    Complete { countries: Vec<CountryAnswer>, result: Option<Vec<u8>> },
+    Complete {
+        countries: Vec<CountryAnswer>,
+        result: Option<Vec<u8>>,
+        /// Why there is no table although countries answered with cells.
+        no_result: Option<NoResult>,
+    },
     /// The gateway refused; nobody was asked.
     Refused(Refusal),
 }
@@ -59,7 +66,7 @@ pub(crate) enum Checked {
 enum Stage {
     Begin,
     Waiting,
-    Complete { result: Option<Vec<u8>> },
+    Complete { result: Option<Vec<u8>>, no_result: Option<NoResult> },
     Refused(Refusal),
 }
 
@@ -100,7 +107,8 @@ impl<'a> Verifier<'a> {
                 self.stage = Stage::Waiting;
                 Ok(Step::Accepted { deadline })
             }
-            (Stage::Begin, Event::Refused { refusal, .. }) => {
+            (Stage::Begin, Event::Refused { refusal, signed, .. }) => {
+                self.refusal(&signed.0, &refusal)?;
                 self.stage = Stage::Refused(refusal);
                 Ok(Step::Refused)
             }
@@ -111,12 +119,13 @@ impl<'a> Verifier<'a> {
             }
             (
                 Stage::Waiting,
-                Event::Complete { complete, answered, asked, result, release, .. },
+                Event::Complete { complete, answered, asked, result, no_result, release, .. },
             ) => {
                 let result = result.map(|bytes| bytes.0);
-                self.counts(&Counts { complete, answered, asked })?;
-                self.summary(&release.0, result.as_deref())?;
-                self.stage = Stage::Complete { result };
+                self.counts(&Counts { complete, answered, asked, no_result })?;
+                self.result(result.as_deref(), no_result)?;
+                self.summary(&release.0, result.as_deref(), no_result)?;
+                self.stage = Stage::Complete { result, no_result };
                 Ok(Step::Complete)
             }
             (Stage::Begin | Stage::Waiting | Stage::Complete { .. } | Stage::Refused(_), _) => {
@@ -130,8 +139,9 @@ impl<'a> Verifier<'a> {
         match self.stage {
             Stage::Begin | Stage::Waiting => Err(VerificationFailed::gateway(Fault::EndedEarly)),
             Stage::Refused(refusal) => Ok(Checked::Refused(refusal)),
-            Stage::Complete { result } => {
-                Ok(Checked::Complete { countries: self.countries.into_values().collect(), result })
+            Stage::Complete { result, no_result } => {
+                let countries = self.countries.into_values().collect();
+                Ok(Checked::Complete { countries, result, no_result })
             }
         }
     }
@@ -155,15 +165,58 @@ impl<'a> Verifier<'a> {
         let count = self.countries.values().filter(|country| country.outcome.answered()).count();
         let same =
             u64::try_from(count) == Ok(told.answered) && u64::try_from(all.len()) == Ok(told.asked);
-        if same && told.complete == (count == all.len()) {
+        let complete = count == all.len() && told.no_result.is_none();
+        if same && told.complete == complete {
             Ok(())
         } else {
             Err(VerificationFailed::gateway(Fault::Summary))
         }
     }
 
+    /// Cells come with a table or with the reason why there is none; where no cells came there is neither.
+    fn result(
+        &self,
+        result: Option<&[u8]>,
+        no_result: Option<NoResult>,
+    ) -> Result<(), VerificationFailed> {
+        let cells = match self.asked.question.ask {
+            Ask::Sql { .. } => self.countries.values().any(|country| country.outcome.answered()),
+            Ask::Datasets {} | Ask::Preview { .. } => false,
+        };
+        let said = match (result, no_result) {
+            (Some(_), Some(_)) => false,
+            (Some(_), None) | (None, Some(_)) => cells,
+            (None, None) => !cells,
+        };
+        if said { Ok(()) } else { Err(VerificationFailed::gateway(Fault::Result)) }
+    }
+
+    /// The gateway signed this refusal of this question.
+    fn refusal(&self, envelope: &[u8], told: &Refusal) -> Result<(), VerificationFailed> {
+        let failed = VerificationFailed::gateway;
+        let Asked { question, digest, roster } = self.asked;
+        let member = roster.gateway(&question.gateway).ok_or_else(|| failed(Fault::Signature))?;
+        let signed = open(envelope, PayloadType::Refusal, &member.answer_key)
+            .ok_or_else(|| failed(Fault::Signature))?;
+        let signed: GatewayRefusal = signed.parse().map_err(|_| failed(Fault::Refusal))?;
+        if signed.v != 1 {
+            return Err(failed(Fault::Version));
+        }
+        // A gateway that could not verify the question has no id to name; it refuses by the digest alone.
+        let named = signed.question.as_ref().is_none_or(|id| *id == question.id);
+        if !named || signed.question_digest != *digest || signed.gateway != question.gateway {
+            return Err(failed(Fault::Question));
+        }
+        if signed.refusal == *told { Ok(()) } else { Err(failed(Fault::Refusal)) }
+    }
+
     /// The gateway signed exactly what arrived.
-    fn summary(&self, envelope: &[u8], result: Option<&[u8]>) -> Result<(), VerificationFailed> {
+    fn summary(
+        &self,
+        envelope: &[u8],
+        result: Option<&[u8]>,
+        no_result: Option<NoResult>,
+    ) -> Result<(), VerificationFailed> {
         let failed = VerificationFailed::gateway;
         let Asked { question, digest, roster } = self.asked;
         let member = roster.gateway(&question.gateway).ok_or_else(|| failed(Fault::Signature))?;
@@ -194,6 +247,9 @@ impl<'a> Verifier<'a> {
                 return Err(VerificationFailed::of(name, Fault::AnswerDigest));
             }
         }
+        if release.no_result != no_result {
+            return Err(failed(Fault::Summary));
+        }
         if release.result == result.map(sha256) { Ok(()) } else { Err(failed(Fault::ResultDigest)) }
     }
 }
@@ -203,6 +259,7 @@ struct Counts {
     complete: bool,
     answered: u64,
     asked: u64,
+    no_result: Option<NoResult>,
 }
 
 /// What the gateway tells of one country.
@@ -260,7 +317,10 @@ impl Asked<'_> {
         }
         let signed_refusal = match &answer.decision {
             Decision::Refused { refusal } => Some(refusal),
-            Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => None,
+            Decision::Answered { .. }
+            | Decision::Failed { .. }
+            | Decision::Previewed { .. }
+            | Decision::Shared { .. } => None,
         };
         if signed_refusal != refusal.as_ref() {
             return Err(failed(Fault::Refusal));
@@ -301,14 +361,16 @@ impl Asked<'_> {
             (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => {
                 releases.as_slice()
             }
-            (Decision::Shared { .. }, Ask::Datasets {}) if answer.policy.is_some() => &[],
+            (Decision::Shared { .. }, Ask::Datasets {})
+            | (Decision::Previewed { .. }, Ask::Preview { .. })
+                if answer.policy.is_some() =>
+            {
+                &[]
+            }
+            (Decision::Failed { .. } | Decision::Refused { .. }, _) => &[],
             (
-                Decision::Failed { .. } | Decision::Refused { .. },
-                Ask::Sql { .. } | Ask::Datasets {},
-            ) => &[],
-            (
-                Decision::Answered { .. } | Decision::Shared { .. },
-                Ask::Sql { .. } | Ask::Datasets {},
+                Decision::Answered { .. } | Decision::Previewed { .. } | Decision::Shared { .. },
+                Ask::Datasets {} | Ask::Preview { .. } | Ask::Sql { .. },
             ) => {
                 return Err(failed(Fault::Decision));
             }

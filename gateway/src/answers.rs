@@ -27,8 +27,22 @@ pub(crate) struct Expected {
     pub(crate) question: QuestionId,
     /// SHA-256 of its payload.
     pub(crate) digest: Digest,
-    /// What cells were asked for; `None` where the shared datasets were.
-    pub(crate) cut: Option<Arc<Cut>>,
+    /// What was asked for.
+    pub(crate) wanted: Wanted,
+}
+
+/// What a question asks every country for.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    /// The cells of these releases.
+    Cells(Arc<Cut>),
+    /// The datasets that are shared.
+    Datasets,
+    /// What would be answered for this many releases.
+    Preview {
+        /// How many.
+        releases: usize,
+    },
 }
 
 /// An answer that is what it should be. Only [`check`] makes one.
@@ -114,12 +128,17 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         return Err(AnswerFault::Other);
     }
     let outcome = answer.outcome();
-    let (parts, refusal) = match (answer.decision, &expected.cut) {
-        (Decision::Answered { releases }, Some(cut)) => {
+    let (parts, refusal) = match (answer.decision, &expected.wanted) {
+        (Decision::Answered { releases }, Wanted::Cells(cut)) => {
             (cells(&bundle, &releases, cut, &expected.country)?, None)
         }
-        (Decision::Shared { .. }, None) | (Decision::Failed { .. }, _)
+        (Decision::Shared { .. }, Wanted::Datasets) | (Decision::Failed { .. }, _)
             if bundle.parts.is_empty() =>
+        {
+            (Vec::new(), None)
+        }
+        (Decision::Previewed { releases: previewed }, Wanted::Preview { releases })
+            if bundle.parts.is_empty() && previewed.len() == *releases =>
         {
             (Vec::new(), None)
         }
@@ -129,6 +148,7 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         (
             Decision::Answered { .. }
             | Decision::Failed { .. }
+            | Decision::Previewed { .. }
             | Decision::Refused { .. }
             | Decision::Shared { .. },
             _,
@@ -158,9 +178,13 @@ fn answers(answer: &Answer, expected: &Expected) -> bool {
     let same = match (&answer.question, &answer.decision) {
         (Some(question), _) => *question == expected.question,
         (None, Decision::Refused { .. }) => true,
-        (None, Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. }) => {
-            false
-        }
+        (
+            None,
+            Decision::Answered { .. }
+            | Decision::Failed { .. }
+            | Decision::Previewed { .. }
+            | Decision::Shared { .. },
+        ) => false,
     };
     same && answer.question_digest == expected.digest
 }
@@ -179,7 +203,7 @@ fn cells(
         if sha256(bytes) != part.digest {
             return Err(AnswerFault::Digest);
         }
-        parts.push(cut.read(i, country, bytes, part.cells).ok_or(AnswerFault::Cells)?);
+        parts.push(cut.read(i, country, bytes, part).ok_or(AnswerFault::Cells)?);
     }
     Ok(parts)
 }

@@ -2,7 +2,8 @@
 
 use crate::config::GatewayConfig;
 use crate::gateway::Gateway;
-use bytes::Bytes;
+use crate::memory::{NoMemory, Room};
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::Country;
@@ -38,8 +39,14 @@ pub(crate) fn client(
     Client::new(tls, limits, Arc::clone(clock))
 }
 
-/// Sends the envelope to the node of `country`. The caller's deadline bounds it: dropping the future ends the request.
-pub(crate) async fn carry(gateway: &Gateway, country: &Country, envelope: Bytes) -> Carried {
+/// Sends the envelope to the node of `country`. What comes back is kept in
+/// `room`. The caller's deadline bounds it: dropping the future ends the request.
+pub(crate) async fn carry(
+    gateway: &Gateway,
+    country: &Country,
+    envelope: Bytes,
+    room: &mut Room,
+) -> Carried {
     let Some(node) = gateway.config().node(country) else {
         return Carried::Nothing(Outcome::NotAsked);
     };
@@ -51,17 +58,29 @@ pub(crate) async fn carry(gateway: &Gateway, country: &Country, envelope: Bytes)
         }
     };
     let expected = Identity::node(&gateway.config().federation, country);
-    match post(gateway.client(), &address, &expected, envelope).await {
+    match post(gateway.client(), &address, &expected, envelope, room).await {
         Ok((StatusCode::OK, bytes)) => Carried::Answer(bytes),
         Ok((status, _)) => {
             tracing::warn!(%country, status = status.as_u16(), "node gave no answer");
             Carried::Nothing(outcome_of_status(status))
         }
-        Err(error) => {
+        Err(PostError::Client(error)) => {
             tracing::warn!(%country, %error, "node gave no answer");
             Carried::Nothing(outcome_of_error(&error))
         }
+        Err(PostError::Memory(error)) => {
+            tracing::warn!(%country, %error, "answer not taken: longer than there is room for");
+            Carried::Nothing(Outcome::Failed)
+        }
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PostError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Memory(#[from] NoMemory),
 }
 
 async fn post(
@@ -69,13 +88,21 @@ async fn post(
     address: &str,
     expected: &Identity,
     envelope: Bytes,
-) -> Result<(StatusCode, Bytes), ClientError> {
+    room: &mut Room,
+) -> Result<(StatusCode, Bytes), PostError> {
     let response = client.post(address, expected, QUESTIONS, envelope).await?;
     let status = response.status();
+    let mut bytes = BytesMut::new();
     // What comes with another status is nobody's signed answer and is not read.
-    let bytes =
-        if status == StatusCode::OK { response.into_body().read().await? } else { Bytes::new() };
-    Ok((status, bytes))
+    if status == StatusCode::OK {
+        let mut body = response.into_body();
+        while let Some(piece) = body.next().await {
+            let piece = piece?;
+            room.receive(piece.len())?;
+            bytes.extend_from_slice(&piece);
+        }
+    }
+    Ok((status, bytes.freeze()))
 }
 
 /// A node that does not know the route, the method or the form speaks another version.

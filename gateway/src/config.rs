@@ -102,10 +102,17 @@ pub struct Limits {
     pub questions: usize,
     /// Questions of one person at the same time; more are refused as busy.
     pub questions_per_person: usize,
-    /// The longest answer that is read from one node, such as `4MiB`. The answers to one question are held in memory
-    /// together.
+    /// The longest answer that is read from one node, such as `4MiB`.
     #[serde(deserialize_with = "bytes")]
     pub answer: usize,
+    /// Memory that all questions together may take for answers; those who ask while too little is left are refused as
+    /// busy. Each tail takes up to 256 MiB on top, and eight of them run at once.
+    #[serde(deserialize_with = "bytes")]
+    pub memory: usize,
+    /// Memory that the answers to one question may take, four bytes for each byte that a node sends. Half of it is
+    /// divided equally among the countries asked, the rest is for those that send more.
+    #[serde(deserialize_with = "bytes")]
+    pub question_memory: usize,
 }
 
 impl Default for Limits {
@@ -117,6 +124,8 @@ impl Default for Limits {
             questions: 64,
             questions_per_person: 8,
             answer: 4 << 20,
+            memory: 2048 << 20,
+            question_memory: 512 << 20,
         }
     }
 }
@@ -146,6 +155,9 @@ pub enum ConfigError {
     /// A country is listed twice.
     #[error("node `{0}` is listed twice")]
     Twice(Country),
+    /// No question would ever be taken.
+    #[error("limits: `question_memory` must not be more than `memory`")]
+    Memory,
     /// A limit of zero would refuse everything.
     #[error("limits: `{0}` must be at least 1")]
     Zero(&'static str),
@@ -199,7 +211,11 @@ impl GatewayConfig {
                 return Err(ConfigError::Twice(node.country.clone()));
             }
         }
-        let Limits { countries, questions, questions_per_person, .. } = self.limits;
+        let Limits { countries, questions, questions_per_person, memory, question_memory, .. } =
+            self.limits;
+        if memory < question_memory {
+            return Err(ConfigError::Memory);
+        }
         let counts = [
             ("countries", countries),
             ("questions", questions),
@@ -344,6 +360,10 @@ mod tests {
         assert!(matches!(
             check("country = \"us\"", "country = \"kr\""),
             Err(ConfigError::Twice(_))
+        ));
+        assert!(matches!(
+            check("memory = \"2048MiB\"", "memory = \"511MiB\""),
+            Err(ConfigError::Memory)
         ));
         assert!(matches!(
             check("questions = 64", "questions = 0"),

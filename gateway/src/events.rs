@@ -1,6 +1,7 @@
 //! The lines of one question, numbered as they happen.
 
 use bytes::Bytes;
+use mayag_protocol::answer::NoResult;
 use mayag_protocol::envelope::Base64;
 use mayag_protocol::event::Event;
 use mayag_protocol::names::{Country, QuestionId};
@@ -34,6 +35,7 @@ pub(crate) struct Completion {
     pub(crate) answered: usize,
     pub(crate) asked: usize,
     pub(crate) result: Option<Vec<u8>>,
+    pub(crate) no_result: Option<NoResult>,
     pub(crate) release: Vec<u8>,
 }
 
@@ -65,19 +67,21 @@ impl Events {
     }
 
     pub(crate) fn complete(&mut self, completion: Completion) {
-        let Completion { answered, asked, result, release } = completion;
+        let Completion { answered, asked, result, no_result, release } = completion;
         self.send(|seq| Event::Complete {
             seq,
-            complete: answered == asked,
+            complete: answered == asked && no_result.is_none(),
             answered: answered as u64,
             asked: asked as u64,
             result: result.map(Base64),
+            no_result,
             release: Base64(release),
         });
     }
 
-    pub(crate) fn refused(&mut self, refusal: Refusal) {
-        self.send(|seq| Event::Refused { seq, refusal });
+    /// `signed` is the gateway's envelope around the same refusal.
+    pub(crate) fn refused(&mut self, refusal: Refusal, signed: Vec<u8>) {
+        self.send(|seq| Event::Refused { seq, refusal, signed: Base64(signed) });
     }
 
     fn send(&mut self, event: impl FnOnce(u64) -> Event) {
@@ -100,7 +104,7 @@ mod tests {
         let (sender, mut lines) = mpsc::channel(MOST_EVENTS);
         let mut events = Events::new(sender);
         for _ in 0..MOST_EVENTS {
-            events.refused(Refusal::new(Code::Busy, "test", "test"));
+            events.refused(Refusal::new(Code::Busy, "test", "test"), Vec::new());
         }
         for seq in 0..MOST_EVENTS {
             assert!(events.taken().now_or_never().is_none(), "{seq} of the lines were taken");

@@ -3,10 +3,11 @@
 //! Each country is a task of the question: it ends when the question is dropped, and what goes wrong in it, a panic
 //! included, is that country's outcome and nobody else's.
 
-use crate::answers::{self, AnswerFault, CheckedAnswer, Expected};
+use crate::answers::{self, AnswerFault, CheckedAnswer, Expected, Wanted};
 use crate::carry::{self, Carried};
 use crate::gateway::Gateway;
-use crate::merge::{Cut, Part};
+use crate::memory::{NoMemory, QuestionMemory, Room};
+use crate::merge::Part;
 use crate::work;
 use bytes::Bytes;
 use mayag_protocol::names::{Country, Digest, QuestionId};
@@ -29,8 +30,8 @@ pub(crate) struct Errand {
     pub(crate) digest: Digest,
     /// The envelope, byte for byte as the desk sent it.
     pub(crate) envelope: Bytes,
-    /// What cells are asked for; `None` where the shared datasets are.
-    pub(crate) cut: Option<Arc<Cut>>,
+    /// What is asked for.
+    pub(crate) wanted: Wanted,
     /// When waiting ends.
     pub(crate) deadline: Instant,
 }
@@ -49,6 +50,8 @@ pub(crate) struct CountryAnswer {
     pub(crate) bundle: Option<Bytes>,
     /// The cells, one part per release, if the country answered with cells.
     pub(crate) parts: Vec<Part>,
+    /// What the answer takes of the question's memory.
+    pub(crate) room: Option<Room>,
 }
 
 /// The countries that are being asked. Dropping it drops every connection it uses.
@@ -65,6 +68,7 @@ pub(crate) fn ask(
     roster: &Roster,
     countries: &[Country],
     errand: &Errand,
+    memory: &QuestionMemory,
 ) -> Asked {
     let began = Instant::now();
     let slots = Arc::new(Semaphore::new(gateway.config().limits.countries));
@@ -76,6 +80,7 @@ pub(crate) fn ask(
             country: country.clone(),
             errand: errand.clone(),
             slots: Arc::clone(&slots),
+            room: memory.room(),
         };
         let task = asked.tasks.spawn(one.ask(began));
         asked.countries.insert(task.id(), country.clone());
@@ -107,6 +112,7 @@ impl CountryAnswer {
             digest: None,
             bundle: None,
             parts: Vec::new(),
+            room: None,
         }
     }
 }
@@ -117,17 +123,21 @@ struct OneCountry {
     country: Country,
     errand: Errand,
     slots: Arc<Semaphore>,
+    room: Result<Room, NoMemory>,
 }
 
 impl OneCountry {
-    async fn ask(self, began: Instant) -> CountryAnswer {
+    async fn ask(mut self, began: Instant) -> CountryAnswer {
         let deadline = self.errand.deadline;
+        let Ok(mut room) = std::mem::replace(&mut self.room, Err(NoMemory)) else {
+            return CountryAnswer::without_answer(self.country, Outcome::NotAsked, began.elapsed());
+        };
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return CountryAnswer::without_answer(self.country, Outcome::NotAsked, began.elapsed());
         };
         let carried = timeout_at(
             deadline,
-            carry::carry(&self.gateway, &self.country, self.errand.envelope.clone()),
+            carry::carry(&self.gateway, &self.country, self.errand.envelope.clone(), &mut room),
         );
         let bytes = match carried.await {
             Ok(Carried::Answer(bytes)) => bytes,
@@ -153,6 +163,7 @@ impl OneCountry {
                 digest: Some(answer.digest().clone()),
                 bundle: Some(bytes),
                 parts: answer.into_parts(),
+                room: Some(room),
                 country: self.country,
             },
             Err(fault) => {
@@ -168,7 +179,7 @@ impl OneCountry {
             answer_key: self.answer_key.clone().ok_or(AnswerFault::Signature)?,
             question: self.errand.question.clone(),
             digest: self.errand.digest.clone(),
-            cut: self.errand.cut.clone(),
+            wanted: self.errand.wanted.clone(),
         };
         work::blocking(move || answers::check(&bytes, &expected))
             .await

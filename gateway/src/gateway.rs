@@ -2,6 +2,7 @@
 
 use crate::config::{ConfigError, GatewayConfig};
 use crate::crowd::Crowd;
+use crate::memory::Memory;
 use crate::roster::{self, RosterFault, RosterFiles};
 use crate::work;
 use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
@@ -111,6 +112,7 @@ pub struct Gateway {
     nonces: Nonces,
     crowd: Arc<Crowd>,
     tails: Arc<Semaphore>,
+    memory: Arc<Memory>,
     trust: Arc<Trust>,
     client: Client,
     roster: RwLock<Arc<Roster>>,
@@ -156,6 +158,7 @@ impl Gateway {
             .map_err(|source| journal_error(&config.state, source))?;
         Ok(Arc::new(Self {
             crowd: Crowd::new(config.limits.questions, config.limits.questions_per_person),
+            memory: Memory::new(config.limits.memory),
             config,
             identity,
             clock,
@@ -224,6 +227,10 @@ impl Gateway {
 
     pub(crate) fn tails(&self) -> &Arc<Semaphore> {
         &self.tails
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     pub(crate) fn trust(&self) -> &Arc<Trust> {

@@ -16,6 +16,7 @@ mod events;
 mod fanout;
 mod gateway;
 mod line;
+mod memory;
 mod merge;
 mod server;
 mod work;

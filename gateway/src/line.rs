@@ -6,16 +6,18 @@
 //! one. The gateway decides nothing for a country: it plans only because it must know how to fold what comes back.
 
 use crate::admission::{AdmittedQuestion, Caller, Known};
+use crate::answers::Wanted;
 use crate::crowd::Place;
 use crate::events::{Completion, CountryEvent, Events};
-use crate::fanout::{self, CountryAnswer, Errand};
+use crate::fanout::{self, Asked, CountryAnswer, Errand};
 use crate::gateway::Gateway;
-use crate::merge::{self, Cut, Label, Table};
+use crate::memory::{Held, QuestionMemory, Room};
+use crate::merge::{self, Cut, Label, Table, TableLimits};
 use crate::work;
 use bytes::Bytes;
 use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
-use mayag_protocol::answer::{CountryOutcome, Release};
+use mayag_protocol::answer::{CountryOutcome, GatewayRefusal, NoResult, Release};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::question::Ask;
@@ -25,12 +27,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Copies of a result that are kept until it is taken: as it is, and as text of its line.
+const RESULT_COPIES: usize = 3;
+
 /// An admitted question that the gateway knows how to fold.
 #[derive(Debug)]
 struct PlannedQuestion {
     admitted: AdmittedQuestion,
-    /// Absent where the shared datasets are asked for.
-    fold: Option<(Arc<Cut>, Tail)>,
+    wanted: Wanted,
+    /// What is done with the cells, where cells are asked for.
+    tail: Option<Tail>,
 }
 
 /// A planned question that is in the log. Nobody is asked without it.
@@ -40,20 +46,27 @@ struct ReceivedQuestion {
     _logged: LogReceipt,
 }
 
-/// Carries one question from its first byte to its last event. Returns its place in the crowd, to be kept until the
-/// caller has read everything.
+/// What a question takes until its caller has read everything: its place in the crowd, and memory.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    _place: Place,
+    _answers: Vec<Room>,
+    _result: Option<Held>,
+}
+
+/// Carries one question from its first byte to its last event. What it returns is to be kept until the caller has read
+/// everything.
 pub(crate) async fn carry(
     gateway: Arc<Gateway>,
     peer: Identity,
     body: Bytes,
     events: &mut Events,
-) -> Option<Place> {
+) -> Option<Taken> {
     let mut known = Known::of_connection(&peer, &body);
     match straight(&gateway, &peer, body, &mut known, events).await {
-        Ok(place) => Some(place),
+        Ok(taken) => Some(taken),
         Err(refusal) => {
-            let refusal = log_refused(&gateway, &known, refusal).await;
-            events.refused(refusal);
+            refuse(&gateway, &known, refusal, events).await;
             None
         }
     }
@@ -66,7 +79,7 @@ async fn straight(
     body: Bytes,
     known: &mut Known,
     events: &mut Events,
-) -> Result<Place, Refusal> {
+) -> Result<Taken, Refusal> {
     let roster = gateway.roster();
     let caller = Caller::authenticate(peer, &roster)?;
     let place = gateway.crowd().enter(caller.identity()).ok_or_else(busy)?;
@@ -74,53 +87,62 @@ async fn straight(
     let now = gateway.clock().now();
     let admitted = signed.admit(gateway.identity(), &roster, gateway.nonces(), now, known)?;
     let planned = plan(gateway, admitted).await?;
+    let limits = &gateway.config().limits;
+    let countries = planned.admitted.question().countries.len();
+    let memory = QuestionMemory::new(gateway.memory(), limits.question_memory, countries)
+        .map_err(|_| busy())?;
     let received = log_received(gateway, planned, known).await?;
 
-    let ReceivedQuestion { planned: PlannedQuestion { admitted, fold }, _logged } = received;
+    let ReceivedQuestion { planned: PlannedQuestion { admitted, wanted, tail }, _logged } =
+        received;
     let question = admitted.question();
-    let (cut, tail) = fold.unzip();
-    let wait = question.expires_at.since(now).min(gateway.config().limits.deadline);
+    let wait = question.expires_at.since(now).min(limits.deadline);
     let errand = Errand {
         question: question.id.clone(),
         digest: admitted.digest().clone(),
         envelope: body,
-        cut: cut.clone(),
+        wanted,
         deadline: Instant::now() + wait,
     };
     events.accepted(question.id.clone(), now.plus(wait), question.countries.clone());
-    let answers = collect(gateway, &roster, &admitted, &errand, events).await;
-    let table = match cut.zip(tail) {
-        Some(fold) => table(gateway, &admitted, fold, &answers).await,
-        None => None,
+    let mut asked = fanout::ask(gateway, &roster, &question.countries, &errand, &memory);
+    let mut answers = collect(&mut asked, &errand, events).await;
+    let rooms = answers.iter_mut().filter_map(|answer| answer.room.take()).collect();
+    let table = match (&errand.wanted, tail) {
+        (Wanted::Cells(cut), Some(tail)) => {
+            table(gateway, &admitted, (Arc::clone(cut), tail), &answers, &memory).await
+        }
+        (Wanted::Cells(_) | Wanted::Datasets | Wanted::Preview { .. }, _) => Made::NotAsked,
     };
+    let (table, held) = held(table, &memory);
     complete(gateway, &admitted, answers, table, known, events).await;
-    Ok(place)
+    Ok(Taken { _place: place, _answers: rooms, _result: held })
 }
 
 /// Plans on a thread of its own: planning is bounded work, but not for the thread that serves connections.
 async fn plan(gateway: &Gateway, admitted: AdmittedQuestion) -> Result<PlannedQuestion, Refusal> {
-    let sql = match &admitted.question().ask {
-        Ask::Datasets {} => return Ok(PlannedQuestion { admitted, fold: None }),
-        Ask::Sql { sql } => sql.clone(),
+    let (sql, preview) = match &admitted.question().ask {
+        Ask::Datasets {} => {
+            return Ok(PlannedQuestion { admitted, wanted: Wanted::Datasets, tail: None });
+        }
+        Ask::Preview { sql } => (sql.clone(), true),
+        Ask::Sql { sql } => (sql.clone(), false),
     };
     let catalogue = Arc::clone(gateway.catalogue());
     let planned = work::blocking(move || {
         let plan = mayag_queries::plan(&sql, &catalogue)?;
-        Ok((Arc::new(Cut::new(plan.releases, catalogue)), plan.tail))
+        Ok(if preview {
+            (Wanted::Preview { releases: plan.releases.len() }, None)
+        } else {
+            (Wanted::Cells(Arc::new(Cut::new(plan.releases, catalogue))), Some(plan.tail))
+        })
     });
-    let fold = planned.await.unwrap_or_else(|_| Err(not_planned()))?;
-    Ok(PlannedQuestion { admitted, fold: Some(fold) })
+    let (wanted, tail) = planned.await.unwrap_or_else(|_| Err(not_planned()))?;
+    Ok(PlannedQuestion { admitted, wanted, tail })
 }
 
-/// Asks every country and tells what each did as it happens. Sorted by country at the end.
-async fn collect(
-    gateway: &Arc<Gateway>,
-    roster: &mayag_protocol::roster::Roster,
-    admitted: &AdmittedQuestion,
-    errand: &Errand,
-    events: &mut Events,
-) -> Vec<CountryAnswer> {
-    let mut asked = fanout::ask(gateway, roster, &admitted.question().countries, errand);
+/// Tells what each country did as it happens. Sorted by country at the end.
+async fn collect(asked: &mut Asked, errand: &Errand, events: &mut Events) -> Vec<CountryAnswer> {
     let mut answers = Vec::new();
     while let Some(mut answer) = asked.next().await {
         let ms = millis(answer.took);
@@ -138,31 +160,59 @@ async fn collect(
     answers
 }
 
-/// The merged table, if any country answered. That there is none although one did is the operator's to find out; the
-/// desk sees a completion without a result, and has the signed parts.
+/// What became of the cells.
+enum Made {
+    /// No cells were asked for, or no country sent any.
+    NotAsked,
+    /// They are a table.
+    Table(Table),
+    /// They are not, and why. The rest of the reason is the operator's to find out.
+    Nothing(NoResult),
+}
+
+/// The merged table, if any country answered.
 async fn table(
     gateway: &Gateway,
     admitted: &AdmittedQuestion,
     (cut, tail): (Arc<Cut>, Tail),
     answers: &[CountryAnswer],
-) -> Option<Table> {
+    memory: &QuestionMemory,
+) -> Made {
     let answered: Vec<_> = answers
         .iter()
         .filter(|answer| answer.outcome.answered())
-        .map(|answer| (answer.country.clone(), answer.parts.clone()))
+        .map(|answer| answer.parts.clone())
         .collect();
     if answered.is_empty() {
-        return None;
+        return Made::NotAsked;
     }
     let question = admitted.question().id.clone();
     let label =
         Label { question: question.clone(), answered: answered.len(), asked: answers.len() };
+    let limits = TableLimits {
+        places: gateway.tails(),
+        memory: memory.rest(),
+        time: gateway.config().limits.tail,
+    };
     let began = Instant::now();
-    let table =
-        merge::table(cut, tail, answered, label, gateway.tails(), gateway.config().limits.tail)
-            .await;
+    let table = merge::table(cut, tail, answered, label, limits).await;
     tracing::info!(%question, ms = millis(began.elapsed()), "merged");
-    table.inspect_err(|fault| tracing::error!(%question, %fault, "no result")).ok()
+    match table {
+        Ok(table) => Made::Table(table),
+        Err(fault) => {
+            tracing::error!(%question, %fault, "no result");
+            Made::Nothing(fault.word())
+        }
+    }
+}
+
+/// A table is kept until the caller has taken it, as itself and as a line.
+fn held(made: Made, memory: &QuestionMemory) -> (Made, Option<Held>) {
+    let Made::Table(table) = &made else { return (made, None) };
+    match memory.rest().hold(table.bytes.len().saturating_mul(RESULT_COPIES)) {
+        Ok(held) => (made, Some(held)),
+        Err(_) => (Made::Nothing(NoResult::TooMuchMemory), None),
+    }
 }
 
 /// Logs what is handed out, signs it, and only then says that it is complete. A log that cannot be written leaves the
@@ -171,15 +221,21 @@ async fn complete(
     gateway: &Arc<Gateway>,
     admitted: &AdmittedQuestion,
     answers: Vec<CountryAnswer>,
-    table: Option<Table>,
+    made: Made,
     known: &Known,
     events: &mut Events,
 ) {
     let (asked, answered) =
         (answers.len(), answers.iter().filter(|answer| answer.outcome.answered()).count());
+    let (table, no_result) = match made {
+        Made::NotAsked => (None, None),
+        Made::Table(table) => (Some(table), None),
+        Made::Nothing(why) => (None, Some(why)),
+    };
     let result = table.as_ref().map(|table| sha256(&table.bytes));
+    let why = no_result.map(|why| format!("; no result: {}", why.as_str())).unwrap_or_default();
     let entry = Entry {
-        decision: Some(format!("answered {answered} of {asked}")),
+        decision: Some(format!("answered {answered} of {asked}{why}")),
         result: result.clone(),
         cells: table.as_ref().map(|table| table.rows as u64),
         ..known.entry(Operation::Released)
@@ -198,6 +254,7 @@ async fn complete(
         issued_at: gateway.clock().now(),
         countries: countries.collect(),
         result,
+        no_result,
         log: receipt.position().clone(),
     };
     let Ok(payload) = serde_json::to_vec(&release) else { return };
@@ -207,6 +264,7 @@ async fn complete(
         answered,
         asked,
         result: table.map(|table| table.bytes),
+        no_result,
         release,
     });
 }
@@ -223,15 +281,30 @@ async fn log_received(
     }
 }
 
-/// Logs a refusal. If that fails, the caller learns only that the log cannot be written.
-async fn log_refused(gateway: &Arc<Gateway>, known: &Known, refusal: Refusal) -> Refusal {
+/// Logs a refusal, signs it and tells it. If it cannot be logged, the caller learns only that the log cannot be written.
+async fn refuse(gateway: &Arc<Gateway>, known: &Known, refusal: Refusal, events: &mut Events) {
     let entry = Entry {
         decision: Some(refusal.code.to_string()),
         rule: Some(refusal.rule.clone()),
         ..known.entry(Operation::Refused)
     };
     tracing::info!(question = known.question.as_ref().map(tracing::field::display), code = %refusal.code, "refused");
-    if gateway.log(entry).await.is_some() { refusal } else { log_unavailable() }
+    let (refusal, log) = match gateway.log(entry).await {
+        Some(receipt) => (refusal, Some(receipt.position().clone())),
+        None => (log_unavailable(), None),
+    };
+    let signed = GatewayRefusal {
+        v: 1,
+        question: known.question.clone(),
+        question_digest: known.digest.clone(),
+        gateway: gateway.identity().clone(),
+        issued_at: gateway.clock().now(),
+        refusal: refusal.clone(),
+        log,
+    };
+    let Ok(payload) = serde_json::to_vec(&signed) else { return };
+    let signed = Envelope::seal(PayloadType::Refusal, payload, gateway.answer_key()).to_bytes();
+    events.refused(refusal, signed);
 }
 
 impl Known {

@@ -3,11 +3,13 @@
 //! The arithmetic is `mayag_queries`': the desk does the same with the same signed parts and must get the same bytes.
 //! What this module adds is that one country cannot spoil the table of the others, and that the tail has an end.
 
+use crate::memory::Memory;
 use crate::work;
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type, Schema};
 use arrow::ipc::writer::StreamWriter;
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset};
+use mayag_protocol::answer::{NoResult, ReleasePart};
 use mayag_protocol::columns::{key_column, value_column};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_queries::merge::{self, MergeError};
@@ -30,6 +32,10 @@ const LARGEST_INTEGER: i64 = i64::MAX / MOST_COUNTRIES;
 const LARGEST_DECIMAL: i128 = (10_i128.pow(38) - 1) / MOST_COUNTRIES_WIDE;
 const MOST_COUNTRIES_WIDE: i128 = 26 * 26;
 
+/// Copies of all cells that folding makes beside the parts: all of them in one batch, the folded cells, their types of the
+/// tail.
+const FOLD_COPIES: usize = 3;
+
 /// What every country was asked for, planned from the signed SQL.
 #[derive(Debug)]
 pub(crate) struct Cut {
@@ -39,10 +45,10 @@ pub(crate) struct Cut {
 
 /// The cells of one country for one release. Only [`Cut::read`] makes one.
 #[derive(Debug, Clone)]
-pub(crate) struct Part(RecordBatch);
+pub(crate) struct Part(merge::Part);
 
 /// The parts of one country, in the order of the releases.
-pub(crate) type Parts = (Country, Vec<Part>);
+pub(crate) type Parts = Vec<Part>;
 
 /// What the schema metadata of a result says.
 #[derive(Debug, Clone)]
@@ -53,6 +59,17 @@ pub(crate) struct Label {
     pub(crate) answered: usize,
     /// How many countries were asked.
     pub(crate) asked: usize,
+}
+
+/// What making a table may take.
+#[derive(Debug)]
+pub(crate) struct TableLimits<'a> {
+    /// How many are made at once.
+    pub(crate) places: &'a Arc<Semaphore>,
+    /// The question's memory.
+    pub(crate) memory: &'a Arc<Memory>,
+    /// How long it may take.
+    pub(crate) time: Duration,
 }
 
 /// A result: an Arrow IPC stream, the same bytes for the same cells.
@@ -70,6 +87,9 @@ pub(crate) enum TableFault {
     /// The folding broke.
     #[error("folding failed: {0}")]
     Fold(#[from] MergeError),
+    /// The gateway's memory is taken by other questions.
+    #[error("no memory left for the merge")]
+    NoMemory,
     /// Something panicked or could not be written.
     #[error("the work broke")]
     Panicked,
@@ -84,6 +104,26 @@ pub(crate) enum TableFault {
     TooMany,
 }
 
+impl Part {
+    /// The memory its cells take.
+    fn bytes(&self) -> usize {
+        self.0.cells.get_array_memory_size()
+    }
+}
+
+impl TableFault {
+    /// The word that the caller is told; the fault itself is for the operator.
+    pub(crate) fn word(&self) -> NoResult {
+        match self {
+            Self::Fold(error) => TailError::Cells(error.clone()).no_result(),
+            Self::Tail(error) => error.no_result(),
+            Self::Panicked => NoResult::Failed,
+            Self::TooLong => NoResult::TooSlow,
+            Self::NoMemory | Self::TooMany => NoResult::TooBusy,
+        }
+    }
+}
+
 impl Cut {
     pub(crate) fn new(releases: Vec<Release>, catalogue: Arc<Catalogue>) -> Self {
         Self { releases, catalogue }
@@ -94,32 +134,35 @@ impl Cut {
         self.releases.len()
     }
 
-    /// Reads the cells that `country` sent for the release of this number. `None` if they are not what they should be:
-    /// other columns, other statuses, the name of another country in a key, or numbers that could spoil a sum.
+    /// Reads the cells that `country` sent for the release of this number. `None` if they are not what it signed or not
+    /// what they should be: other columns, other statuses, other cells listed than it says, the name of another country
+    /// in a key, or numbers that could spoil a sum.
     pub(crate) fn read(
         &self,
         release: usize,
         country: &Country,
         bytes: &[u8],
-        cells: u64,
+        signed: &ReleasePart,
     ) -> Option<Part> {
         let release = self.releases.get(release)?;
-        let batch = merge::read_part(release, self.dataset(release).ok()?, bytes).ok()?;
-        let sound = batch.num_rows() as u64 == cells
-            && own_keys(release, country, &batch)
-            && addable(release, &batch);
-        sound.then_some(Part(batch))
+        let cells = merge::read_part(release, self.dataset(release).ok()?, bytes).ok()?;
+        let sound = cells.num_rows() as u64 == signed.cells
+            && merge::check_listed(release, signed.listed, &cells).is_ok()
+            && own_keys(release, country, &cells)
+            && addable(release, &cells);
+        let part = merge::Part { country: country.clone(), listed: signed.listed, cells };
+        sound.then_some(Part(part))
     }
 
     /// Folds the parts of the countries that answered into the tables that the tail reads, one per release.
     fn fold(&self, answered: &[Parts]) -> Result<Vec<RecordBatch>, MergeError> {
         let folded = self.releases.iter().enumerate().map(|(i, release)| {
             let dataset = self.dataset(release)?;
-            let of_country = |(country, parts): &Parts| {
-                parts.get(i).map(|part| (country.clone(), part.0.clone()))
-            };
-            let parts: Vec<(Country, RecordBatch)> =
-                answered.iter().filter_map(of_country).collect();
+            let parts: Vec<merge::Part> = answered
+                .iter()
+                .filter_map(|parts| parts.get(i))
+                .map(|part| part.0.clone())
+                .collect();
             merge::fold(release, dataset, &parts)
         });
         folded.collect()
@@ -161,30 +204,42 @@ fn addable(release: &Release, batch: &RecordBatch) -> bool {
     })
 }
 
-/// Folds and runs the tail, at most for `time`. A tail that is given up stops at its next pause.
+/// Folds and runs the tail, at most for `limits.time`. A tail that is given up stops at its next pause, and keeps its
+/// place and its memory until then: those that outlive their time do not pile up.
 pub(crate) async fn table(
     cut: Arc<Cut>,
     tail: Tail,
     answered: Vec<Parts>,
     label: Label,
-    places: &Semaphore,
-    time: Duration,
+    limits: TableLimits<'_>,
 ) -> Result<Table, TableFault> {
-    let _place = places.try_acquire().map_err(|_| TableFault::TooMany)?;
+    let place = Arc::clone(limits.places).try_acquire_owned().map_err(|_| TableFault::TooMany)?;
+    let cells: usize = answered.iter().flatten().map(Part::bytes).sum();
+    let held =
+        limits.memory.hold(cells.saturating_mul(FOLD_COPIES)).map_err(|_| TableFault::NoMemory)?;
+    // Shared by everything that may go on when nobody waits for it any more.
+    let taken = Arc::new((place, held));
     let work = async {
-        let folded = work::blocking(move || cut.fold(&answered))
-            .await
-            .map_err(|_| TableFault::Panicked)??;
-        let undecided =
-            if tail.undecidable() { Some(tail.undecided(folded.clone()).await?) } else { None };
-        let batch = tail.run(folded).await?;
-        work::blocking(move || write(&batch, &label, undecided))
-            .await
-            .ok()
-            .flatten()
-            .ok_or(TableFault::Panicked)
+        let mine = Arc::clone(&taken);
+        let folded = work::blocking(move || {
+            let _mine = mine;
+            cut.fold(&answered)
+        });
+        let folded = folded.await.map_err(|_| TableFault::Panicked)??;
+        let undecided = if tail.undecidable() {
+            Some(tail.undecided_keeping(folded.clone(), Arc::clone(&taken)).await?)
+        } else {
+            None
+        };
+        let batch = tail.run_keeping(folded, Arc::clone(&taken)).await?;
+        let mine = Arc::clone(&taken);
+        let table = work::blocking(move || {
+            let _mine = mine;
+            write(&batch, &label, undecided)
+        });
+        table.await.ok().flatten().ok_or(TableFault::Panicked)
     };
-    timeout(time, work).await.unwrap_or(Err(TableFault::TooLong))
+    timeout(limits.time, work).await.unwrap_or(Err(TableFault::TooLong))
 }
 
 /// `undecided` counts the rows that a filter left out because a withheld cell would have decided about them.

@@ -130,10 +130,10 @@ impl Handler for Door {
         let gateway = Arc::clone(&self.0);
         let stream = ResponseBody::produced(MOST_EVENTS, |lines| async move {
             let mut events = Events::new(lines);
-            let place = line::carry(gateway, peer.identity, body, &mut events).await;
-            // The question keeps its place until the caller has taken every line, or has gone away.
+            let taken = line::carry(gateway, peer.identity, body, &mut events).await;
+            // The question keeps its place and its memory until the caller has taken every line, or has gone away.
             events.taken().await;
-            drop(place);
+            drop(taken);
         });
         let mut response = Response::new(stream);
         response

@@ -63,7 +63,10 @@ pub fn open(world: &World, country: &str, bundle: &[u8]) -> Answer {
 pub fn refused(answer: &Answer) -> Option<Code> {
     match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.code),
-        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => None,
+        Decision::Answered { .. }
+        | Decision::Failed { .. }
+        | Decision::Previewed { .. }
+        | Decision::Shared { .. } => None,
     }
 }
 

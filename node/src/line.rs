@@ -15,7 +15,7 @@ use mayag_audit::keys::sha256;
 use mayag_disclosure::{Protections, protect};
 use mayag_policies::decide::{Permit, Subject, decide};
 use mayag_policies::shared::shared;
-use mayag_protocol::answer::{Answer, Bundle, Decision, ReleasePart};
+use mayag_protocol::answer::{Answer, Bundle, Decision, Listed, PreviewedRelease, ReleasePart};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest, QuestionId};
@@ -77,7 +77,7 @@ async fn decide_and_work(
         purpose: question.question().purpose,
     };
     let now = node.clock().now();
-    let sql = match &question.question().ask {
+    let (sql, preview) = match &question.question().ask {
         Ask::Datasets {} => {
             log_admitted(node, in_force, question, None).await?;
             let datasets = shared(policy, node.catalogue(), &subject, now);
@@ -89,7 +89,8 @@ async fn decide_and_work(
                 rule: None,
             });
         }
-        Ask::Sql { sql } => sql.clone(),
+        Ask::Preview { sql } => (sql.clone(), true),
+        Ask::Sql { sql } => (sql.clone(), false),
     };
     node.keep(question, &sql, now);
 
@@ -104,6 +105,10 @@ async fn decide_and_work(
         })
         .collect::<Result<Vec<(Release, Permit)>, Refusal>>()?;
 
+    if preview {
+        log_admitted(node, in_force, question, None).await?;
+        return Ok(previewed(&permitted));
+    }
     let spent = node.spend(charge(question, subject.country, &permitted)).await?;
     let receipt = log_admitted(node, in_force, question, Some(&spent)).await?;
     let left = question.question().expires_at.since(now).min(node.longest_work());
@@ -129,6 +134,35 @@ fn charge(
     }
 }
 
+/// What would be answered. Nothing is executed, and nothing is charged.
+fn previewed(permitted: &[(Release, Permit)]) -> Decided {
+    let release = |(release, permit): &(Release, Permit)| PreviewedRelease {
+        dataset: release.dataset.clone(),
+        grant: permit.grant().to_string(),
+        protections: in_words(&protections(permit)),
+    };
+    let releases = permitted.iter().map(release).collect();
+    Decided {
+        decision: Decision::Previewed { releases },
+        parts: Vec::new(),
+        word: "previewed".to_owned(),
+        rule: Some(grants(permitted)),
+    }
+}
+
+fn protections(permit: &Permit) -> Protections {
+    Protections::exact(permit.protections().min_units, permit.protections().p_percent)
+}
+
+fn in_words(protections: &Protections) -> String {
+    format!("live; at least {} units; p% = {}", protections.min_units, protections.p_percent)
+}
+
+/// The grants that allow a question, for the log.
+fn grants(permitted: &[(Release, Permit)]) -> String {
+    permitted.iter().map(|(_, permit)| permit.grant().as_str()).collect::<Vec<_>>().join(",")
+}
+
 /// Executes and protects every release. Takes the proofs that the question is charged and in the log.
 async fn work(
     node: &Node,
@@ -140,8 +174,7 @@ async fn work(
     let mut parts = Vec::with_capacity(permitted.len());
     let mut releases = Vec::with_capacity(permitted.len());
     for (release, permit) in permitted {
-        let protections =
-            Protections::exact(permit.protections().min_units, permit.protections().p_percent);
+        let protections = protections(permit);
         let job = Job { release: release.clone(), rows: permit.rows().clone(), protections };
         let protected = protect(node.pool().run(job, deadline).await?, &protections);
         let summary = *protected.summary();
@@ -149,19 +182,15 @@ async fn work(
         releases.push(ReleasePart {
             digest: sha256(&part),
             cells: summary.cells,
+            listed: Listed::All,
             suppressed: summary.suppresses(),
             grant: permit.grant().to_string(),
-            protections: format!(
-                "live; at least {} units; p% = {}",
-                protections.min_units, protections.p_percent
-            ),
+            protections: in_words(&protections),
         });
         parts.push(part);
     }
-    let rule =
-        permitted.iter().map(|(_, permit)| permit.grant().as_str()).collect::<Vec<_>>().join(",");
-    let decision = Decision::Answered { releases };
-    Ok(Decided { decision, parts, word: "answered".to_owned(), rule: Some(rule) })
+    let (decision, rule) = (Decision::Answered { releases }, Some(grants(permitted)));
+    Ok(Decided { decision, parts, word: "answered".to_owned(), rule })
 }
 
 /// Logs that work on a question begins. Nothing executes without the receipt.
@@ -194,13 +223,17 @@ async fn seal(
     let Decided { decision, parts, word, rule } = decided;
     let operation = match decision {
         Decision::Refused { .. } => Operation::Refused,
-        Decision::Answered { .. } | Decision::Failed { .. } | Decision::Shared { .. } => {
-            Operation::Answered
-        }
+        Decision::Answered { .. }
+        | Decision::Failed { .. }
+        | Decision::Previewed { .. }
+        | Decision::Shared { .. } => Operation::Answered,
     };
     let cells = match &decision {
         Decision::Answered { releases } => Some(releases.iter().map(|part| part.cells).sum()),
-        Decision::Failed { .. } | Decision::Refused { .. } | Decision::Shared { .. } => None,
+        Decision::Failed { .. }
+        | Decision::Previewed { .. }
+        | Decision::Refused { .. }
+        | Decision::Shared { .. } => None,
     };
     let digests: String = parts.iter().map(|part| sha256(part).to_string()).collect();
     let entry = Entry {

@@ -1,7 +1,7 @@
 //! What a node signs, and how its signed answer travels together with its cells.
 
 use crate::identity::Identity;
-use crate::names::{Country, Digest, QuestionId};
+use crate::names::{Country, DatasetName, Digest, QuestionId};
 use crate::outcome::Outcome;
 use crate::purpose::Purpose;
 use crate::refusal::{Code, Refusal};
@@ -69,6 +69,11 @@ pub enum Decision {
         /// Whether the deadline passed.
         timed_out: bool,
     },
+    /// What would be answered ([`crate::question::Ask::Preview`]); no cell was computed.
+    Previewed {
+        /// One per release of the question, in their order.
+        releases: Vec<PreviewedRelease>,
+    },
     /// No.
     Refused {
         /// Why.
@@ -89,11 +94,35 @@ pub struct ReleasePart {
     pub digest: Digest,
     /// Rows in it.
     pub cells: u64,
-    /// Whether any value in it is withheld.
+    /// Which cells it lists.
+    pub listed: Listed,
+    /// Whether any value in it is withheld. Always so where only shown cells are listed: the flag says no more than they.
     pub suppressed: bool,
     /// The grant that allowed it.
     pub grant: String,
     /// The protections that were applied, in words.
+    pub protections: String,
+}
+
+/// Which cells of a release a part lists. What is not listed must not say whether there is anything (design §4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listed {
+    /// One row per combination of the public key domain; empty and small ones alike are withheld.
+    All,
+    /// Only cells that show something. A key that is missing is withheld there, whether it is empty or small.
+    Shown,
+}
+
+/// What would be answered for one release, without a cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewedRelease {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The grant that would allow it.
+    pub grant: String,
+    /// The protections that would be applied, in words.
     pub protections: String,
 }
 
@@ -148,8 +177,86 @@ pub struct Release {
     pub countries: Vec<CountryOutcome>,
     /// SHA-256 of the result's Arrow IPC stream; absent where there is no result.
     pub result: Option<Digest>,
+    /// Why there is no result although countries answered with cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_result: Option<NoResult>,
     /// Where the gateway's log holds it.
     pub log: LogPosition,
+}
+
+/// Why cells came together and no table of them was made. Closed, and without a value of any cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoResult {
+    /// The question divides by zero.
+    DivideByZero,
+    /// Anything else; the gateway's operator finds it in the gateway's log.
+    Failed,
+    /// A sum over the countries left the range of its type.
+    Overflow,
+    /// The gateway had no place or no memory left to compute it.
+    TooBusy,
+    /// Over the memory that one question may take.
+    TooMuchMemory,
+    /// Over the rows that a result may have.
+    TooManyRows,
+    /// Not done in time.
+    TooSlow,
+}
+
+impl NoResult {
+    /// Every word, in alphabetical order.
+    pub const ALL: &[Self] = &[
+        Self::DivideByZero,
+        Self::Failed,
+        Self::Overflow,
+        Self::TooBusy,
+        Self::TooMuchMemory,
+        Self::TooManyRows,
+        Self::TooSlow,
+    ];
+
+    /// Whether the cells alone decide it: whoever computes the same again must find the same.
+    pub fn follows_from_cells(self) -> bool {
+        match self {
+            Self::DivideByZero | Self::Overflow | Self::TooManyRows => true,
+            Self::Failed | Self::TooBusy | Self::TooMuchMemory | Self::TooSlow => false,
+        }
+    }
+
+    /// The word in machine formats.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DivideByZero => "divide_by_zero",
+            Self::Failed => "failed",
+            Self::Overflow => "overflow",
+            Self::TooBusy => "too_busy",
+            Self::TooMuchMemory => "too_much_memory",
+            Self::TooManyRows => "too_many_rows",
+            Self::TooSlow => "too_slow",
+        }
+    }
+}
+
+/// What the gateway signs when it refuses a question before anybody is asked
+/// (`application/vnd.mayag.refusal.v1+json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayRefusal {
+    /// Version of this format: 1.
+    pub v: u8,
+    /// The question; absent where its signature did not verify.
+    pub question: Option<QuestionId>,
+    /// SHA-256 of the question's payload bytes (of the whole body where no envelope could be read).
+    pub question_digest: Digest,
+    /// The gateway.
+    pub gateway: Identity,
+    /// When it was signed.
+    pub issued_at: Timestamp,
+    /// Why.
+    pub refusal: Refusal,
+    /// Where the gateway's log holds it; absent only where the log cannot be written.
+    pub log: Option<LogPosition>,
 }
 
 /// What one country did, as the gateway saw it.
@@ -171,7 +278,9 @@ impl Answer {
             Decision::Answered { releases } if releases.iter().any(|part| part.suppressed) => {
                 Outcome::AnsweredSuppressed
             }
-            Decision::Answered { .. } | Decision::Shared { .. } => Outcome::Answered,
+            Decision::Answered { .. } | Decision::Previewed { .. } | Decision::Shared { .. } => {
+                Outcome::Answered
+            }
             Decision::Failed { timed_out: true, .. } => Outcome::TimedOut,
             Decision::Failed { timed_out: false, .. } => Outcome::Failed,
             Decision::Refused { refusal } if refusal.code == Code::BudgetExhausted => {
@@ -233,7 +342,15 @@ impl std::fmt::Debug for Bundle {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bundle, BundleError};
+    use super::{Bundle, BundleError, NoResult};
+
+    #[test]
+    fn the_words_for_no_result_are_the_same_everywhere() {
+        assert!(NoResult::ALL.is_sorted_by(|a, b| a < b));
+        for word in NoResult::ALL {
+            assert_eq!(serde_json::to_string(word).unwrap(), format!("\"{}\"", word.as_str()));
+        }
+    }
 
     #[test]
     fn bundles_round_trip_and_torn_ones_are_refused() {

@@ -21,6 +21,8 @@ pub enum PayloadType {
     Policy,
     /// [`crate::question::Question`].
     Question,
+    /// [`crate::answer::GatewayRefusal`].
+    Refusal,
     /// [`crate::answer::Release`], the gateway's signed summary.
     Release,
     /// [`crate::roster::Roster`].
@@ -34,6 +36,7 @@ impl PayloadType {
             Self::Answer => "application/vnd.mayag.answer.v1+json",
             Self::Policy => "application/vnd.mayag.policy.v1+json",
             Self::Question => "application/vnd.mayag.question.v1+json",
+            Self::Refusal => "application/vnd.mayag.refusal.v1+json",
             Self::Release => "application/vnd.mayag.release.v1+json",
             Self::Roster => "application/vnd.mayag.roster.v1+json",
         }

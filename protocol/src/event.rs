@@ -3,6 +3,7 @@
 //! The first event is `accepted` or `refused`, then one `country` per country asked, in the order they finish, then
 //! `complete`. A stream that ends without `complete` was cut off: nothing in it may be taken for the answer.
 
+use crate::answer::NoResult;
 use crate::envelope::Base64;
 use crate::names::{Country, QuestionId};
 use crate::outcome::Outcome;
@@ -29,14 +30,18 @@ pub enum Event {
     Complete {
         /// Number of the event.
         seq: u64,
-        /// Whether every country asked has answered.
+        /// Whether every country asked has answered, and where cells were asked for, there is a result.
         complete: bool,
         /// Countries that answered.
         answered: u64,
         /// Countries asked.
         asked: u64,
-        /// The result as an Arrow IPC stream; absent where no country answered, or for a list of datasets.
+        /// The result as an Arrow IPC stream; absent where no country answered, where none could be made,
+        /// and where no cells were asked for.
         result: Option<Base64>,
+        /// Why there is no result although countries answered with cells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        no_result: Option<NoResult>,
         /// The gateway's DSSE envelope of a [`crate::answer::Release`].
         release: Base64,
     },
@@ -63,6 +68,8 @@ pub enum Event {
         seq: u64,
         /// Why.
         refusal: Refusal,
+        /// The gateway's DSSE envelope of a [`crate::answer::GatewayRefusal`].
+        signed: Base64,
     },
 }
 

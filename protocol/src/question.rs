@@ -54,6 +54,12 @@ pub struct Question {
 pub enum Ask {
     /// Which datasets and columns the person may use, for the purpose given.
     Datasets {},
+    /// What would be answered to the SQL, under which grant and protections, or which refusal. Logged; touches no data
+    /// and costs no budget.
+    Preview {
+        /// One `SELECT` in DataFusion's dialect.
+        sql: String,
+    },
     /// Protected aggregates.
     Sql {
         /// One `SELECT` in DataFusion's dialect.

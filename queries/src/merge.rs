@@ -4,9 +4,11 @@
 //! trusted: [`read_part`] checks everything that [`fold()`] relies on.
 
 mod fold;
+mod listed;
 mod outputs;
 
 pub use fold::fold;
+pub use listed::check_listed;
 pub use outputs::outputs;
 pub(crate) use outputs::{natural_type, outputs_as};
 
@@ -20,9 +22,11 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::row::{RowConverter, Rows, SortField};
 use mayag_policies::catalogue::{Dataset, Kind, Named, Number};
 use mayag_policies::shape::LevelRef;
+use mayag_protocol::answer::Listed;
 use mayag_protocol::columns::{
     CellStatus, MergeRole, deviation_column, key_column, status_column, value_column,
 };
+use mayag_protocol::names::Country;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -54,6 +58,9 @@ pub enum MergeError {
     /// A sum left the range of its type.
     #[error("a sum left the range of its type")]
     Overflow,
+    /// A part says that it lists all cells or only those shown, and does not.
+    #[error("a part lists other cells than it says")]
+    Listed,
     /// Not an Arrow IPC stream, or cut off.
     #[error("a part is not a readable Arrow stream")]
     Unreadable,
@@ -63,6 +70,17 @@ pub enum MergeError {
     /// Over [`LONGEST_PART`], [`MOST_CELLS`] or [`LONGEST_TEXT`].
     #[error("a part is over a size limit")]
     TooLarge,
+}
+
+/// What one country sent for a release.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The country.
+    pub country: Country,
+    /// Which cells it lists.
+    pub listed: Listed,
+    /// The cells.
+    pub cells: RecordBatch,
 }
 
 /// The schema of a release's parts on the wire.

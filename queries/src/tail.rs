@@ -22,6 +22,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan, Projection, lit};
 use datafusion::physical_plan::collect;
 use leaf::Releases;
+use mayag_protocol::answer::NoResult;
 use mayag_protocol::columns::CellStatus;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -76,6 +77,29 @@ pub enum TailError {
     /// Over [`MOST_ROWS`], or too many pairs in a join without an equation.
     #[error("the question makes too many rows of the merged cells")]
     TooManyRows,
+}
+
+impl TailError {
+    /// The closed word for it.
+    pub fn no_result(&self) -> NoResult {
+        match self {
+            Self::Cells(MergeError::Overflow) => NoResult::Overflow,
+            Self::Cells(
+                MergeError::Cell(_)
+                | MergeError::CountryTwice
+                | MergeError::KeyTwice
+                | MergeError::Layout
+                | MergeError::Listed
+                | MergeError::Release
+                | MergeError::TooLarge
+                | MergeError::Unreadable,
+            )
+            | Self::Failed => NoResult::Failed,
+            Self::DivideByZero => NoResult::DivideByZero,
+            Self::TooManyRows => NoResult::TooManyRows,
+            Self::TooMuchMemory => NoResult::TooMuchMemory,
+        }
+    }
 }
 
 impl Tail {
@@ -136,9 +160,18 @@ impl Tail {
     /// The visible columns come first, then `<name>_status` (`known`, `noisy`, `partial`, `suppressed`) for those that
     /// depend on a measure. A suppressed value is null.
     pub async fn run(&self, merged: Vec<RecordBatch>) -> Result<RecordBatch, TailError> {
-        let [result] =
-            <[RecordBatch; 1]>::try_from(self.execute(vec![self.plan.clone()], merged).await?)
-                .map_err(|_| TailError::Failed)?;
+        self.run_keeping(merged, ()).await
+    }
+
+    /// The same. `keep` is dropped when the work has ended, which may be after the caller has given up: an operator of
+    /// the engine can be stopped only where it pauses.
+    pub async fn run_keeping(
+        &self,
+        merged: Vec<RecordBatch>,
+        keep: impl Send + 'static,
+    ) -> Result<RecordBatch, TailError> {
+        let results = self.execute(vec![self.plan.clone()], merged, keep).await?;
+        let [result] = <[RecordBatch; 1]>::try_from(results).map_err(|_| TailError::Failed)?;
         if result.num_rows() > MOST_ROWS {
             return Err(TailError::TooManyRows);
         }
@@ -147,7 +180,16 @@ impl Tail {
 
     /// How many rows a filter left out because a withheld cell would have decided about them.
     pub async fn undecided(&self, merged: Vec<RecordBatch>) -> Result<u64, TailError> {
-        let counts = self.execute(self.undecided.clone(), merged).await?;
+        self.undecided_keeping(merged, ()).await
+    }
+
+    /// The same; `keep` as in [`Self::run_keeping`].
+    pub async fn undecided_keeping(
+        &self,
+        merged: Vec<RecordBatch>,
+        keep: impl Send + 'static,
+    ) -> Result<u64, TailError> {
+        let counts = self.execute(self.undecided.clone(), merged, keep).await?;
         let count = |batch: &RecordBatch| {
             let counts = batch.columns().first()?.as_primitive_opt::<Int64Type>()?;
             u64::try_from(counts.iter().flatten().sum::<i64>()).ok()
@@ -161,6 +203,7 @@ impl Tail {
         &self,
         plans: Vec<LogicalPlan>,
         merged: Vec<RecordBatch>,
+        keep: impl Send + 'static,
     ) -> Result<Vec<RecordBatch>, TailError> {
         let cells = self.leaves.iter().map(|leaf| leaf.cells(&self.releases, &merged));
         let cells = cells.collect::<Result<Vec<_>, _>>()?;
@@ -171,6 +214,7 @@ impl Tail {
         let releases = Releases::new(cells);
         let (mut done, result) = oneshot::channel();
         let work = move || {
+            let _kept = keep;
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             let result = match runtime {
                 Ok(runtime) => runtime.block_on(async {

@@ -140,7 +140,7 @@ fn exit_of_error(error: &AskError) -> Exit {
     match error {
         AskError::Desk(DeskError::Random(_))
         | AskError::NoResources
-        | AskError::NoTable
+        | AskError::NoTable(_)
         | AskError::Stream(_)
         | AskError::Tail(_) => Exit::Error,
         AskError::Connection(_) | AskError::Desk(_) | AskError::TimedOut => Exit::Usage,
@@ -160,7 +160,7 @@ fn advice(error: &AskError) -> String {
         }
         AskError::Desk(_)
         | AskError::NoResources
-        | AskError::NoTable
+        | AskError::NoTable(_)
         | AskError::Stream(_)
         | AskError::Tail(_) => error.to_string(),
     }

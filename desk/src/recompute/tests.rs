@@ -1,6 +1,6 @@
 //! A gateway that merges wrongly, and countries whose cells are not what they signed, are found.
 
-use super::{RecomputeError, compare};
+use super::{Made, RecomputeError, compare};
 use crate::fault::{Fault, VerificationFailed};
 use crate::fixture::{Federation, Sent};
 use crate::table::Table;
@@ -12,11 +12,11 @@ use arrow::datatypes::{DataType, Int64Type, Schema};
 use arrow::ipc::writer::StreamWriter;
 use arrow::record_batch::RecordBatch;
 use mayag_policies::catalogue::Catalogue;
-use mayag_protocol::answer::Decision;
+use mayag_protocol::answer::{Decision, Listed, NoResult};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::Ask;
-use mayag_queries::merge::{fold, read_part, wire_schema, write_part};
+use mayag_queries::merge::{Part, fold, read_part, wire_schema, write_part};
 use mayag_queries::{Plan, plan};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -77,7 +77,8 @@ async fn result(sql: &str, countries: &[(&str, &[Row])]) -> RecordBatch {
     let Plan { releases, tail } = plan(sql, &catalogue).unwrap();
     let dataset = catalogue.dataset("seizures").unwrap();
     let read = |(code, rows): &(&str, &[Row])| {
-        (code.parse().unwrap(), read_part(&releases[0], dataset, &part(sql, rows)).unwrap())
+        let cells = read_part(&releases[0], dataset, &part(sql, rows)).unwrap();
+        Part { country: code.parse().unwrap(), listed: Listed::All, cells }
     };
     let parts: Vec<_> = countries.iter().map(read).collect();
     tail.run(vec![fold(&releases[0], dataset, &parts).unwrap()]).await.unwrap()
@@ -110,8 +111,13 @@ async fn after(
     change(&mut sent);
     // The gateway and the countries sign all of it: only the cells can give it away.
     let checked = check(federation.asks(), federation.stream(&sent, result)).unwrap();
-    let Checked::Complete { countries, result } = checked else { panic!("{checked:?}") };
-    compare(sql, &Arc::new(Catalogue::builtin()), countries, result).await
+    let Checked::Complete { countries, result, no_result } = checked else { panic!("{checked:?}") };
+    let made = match (result, no_result) {
+        (Some(table), _) => Made::Table(table),
+        (None, Some(why)) => Made::NoTable(why),
+        (None, None) => Made::Nothing,
+    };
+    compare(sql, &Arc::new(Catalogue::builtin()), countries, made).await
 }
 
 fn of(code: &str, what: Fault) -> RecomputeError {
@@ -171,12 +177,18 @@ async fn a_wrong_merge_is_found_although_everything_is_signed() {
 
 #[tokio::test]
 async fn a_table_that_is_missing_or_out_of_nothing_is_found() {
-    assert_eq!(after(SQL, [KR, US], None, |_| ()).await, Err(RecomputeError::NoTable));
+    let too_slow = Err(RecomputeError::NoTable(NoResult::TooSlow));
+    assert_eq!(after(SQL, [KR, US], None, |_| ()).await, too_slow);
     let honest = bytes(&result(SQL, &[("kr", KR), ("us", US)]).await);
     let nobody = |sent: &mut Vec<Sent>| {
         *sent = ["kr", "us"].map(|code| Federation::silent(code, Outcome::Unreachable)).into();
     };
-    assert_eq!(after(SQL, [KR, US], Some(honest), nobody).await, Err(wrong_result()));
+    let forged = Federation::asked(Ask::Sql { sql: SQL.to_owned() });
+    let silent: Vec<Sent> =
+        ["kr", "us"].map(|code| Federation::silent(code, Outcome::Unreachable)).into();
+    let checked = check(forged.asks(), forged.stream(&silent, Some(honest)));
+    let failed = VerificationFailed { what: Fault::Result, country: None };
+    assert_eq!(checked, Err(failed), "a table out of nothing");
     assert_eq!(after(SQL, [KR, US], None, nobody).await, Ok(None));
 }
 
@@ -241,7 +253,8 @@ async fn answers_to_sql_that_cannot_be_planned_are_not_believed() {
     let checked = check(federation.asks(), federation.stream(&sent, None)).unwrap();
     let Checked::Complete { countries, .. } = checked else { panic!("{checked:?}") };
     let compared =
-        compare("SELECT nonsense(", &Arc::new(Catalogue::builtin()), countries, None).await;
+        compare("SELECT nonsense(", &Arc::new(Catalogue::builtin()), countries, Made::Nothing)
+            .await;
     let plan = VerificationFailed { what: Fault::Plan, country: None };
     assert_eq!(compared, Err(RecomputeError::Verification(plan)));
 }

@@ -3,9 +3,10 @@
 use super::{Checked, Fault, check};
 use crate::fixture::{Federation, Sent, country, key};
 use mayag_audit::keys::sha256;
-use mayag_protocol::answer::{Bundle, Decision};
+use mayag_protocol::answer::{Bundle, Decision, GatewayRefusal};
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::event::Event;
+use mayag_protocol::names::QuestionId;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
@@ -66,7 +67,7 @@ fn an_honest_stream_is_believed_in_any_order_of_arrival() {
     sent.reverse();
     let checked =
         check(federation.asks(), federation.stream(&sent, Some(RESULT.to_vec()))).unwrap();
-    let Checked::Complete { countries, result } = checked else { panic!("{checked:?}") };
+    let Checked::Complete { countries, result, .. } = checked else { panic!("{checked:?}") };
     assert_eq!(result.as_deref(), Some(RESULT));
     assert_eq!(countries.iter().map(|c| c.country.as_str()).collect::<Vec<_>>(), ["kr", "us"]);
     assert_eq!(countries[0].parts, [b"kr".to_vec()]);
@@ -303,7 +304,8 @@ fn dropped_repeated_and_reordered_events_are_found() {
     });
     assert_eq!(twice, of("kr", Fault::Events));
     let refused = tampered(|_, events| {
-        events[3] = Event::Refused { seq: 3, refusal: Refusal::new(Code::Busy, "x", "y") };
+        let refusal = Refusal::new(Code::Busy, "x", "y");
+        events[3] = Event::Refused { seq: 3, refusal, signed: Base64(Vec::new()) };
     });
     assert_eq!(refused, gateway(Fault::Events), "a gateway refuses before it asks, or not at all");
 }
@@ -352,6 +354,47 @@ fn torn_bundles_are_found() {
 fn a_gateways_refusal_is_the_whole_stream() {
     let federation = federation();
     let refusal = Refusal::new(Code::Busy, "questions-at-once", "wait");
-    let events = vec![Event::Refused { seq: 0, refusal: refusal.clone() }];
-    assert_eq!(check(federation.asks(), events), Ok(Checked::Refused(refusal)));
+    let honest = federation.refusal(&refusal);
+    let checked =
+        |told: &Refusal, signed| check(federation.asks(), vec![federation.refused(told, signed)]);
+    assert_eq!(checked(&refusal, &honest), Ok(Checked::Refused(refusal.clone())));
+    let nameless = GatewayRefusal { question: None, ..honest.clone() };
+    assert_eq!(checked(&refusal, &nameless), Ok(Checked::Refused(refusal.clone())));
+    let other = Refusal::new(Code::NotInRoster, "roster", "go away");
+    let event = |told: &Refusal, signed| vec![federation.refused(told, signed)];
+    assert_eq!(
+        fault(&federation, event(&other, &honest)),
+        gateway(Fault::Refusal),
+        "another than was signed"
+    );
+    for (wrong, what) in [
+        (GatewayRefusal { v: 2, ..honest.clone() }, Fault::Version),
+        (GatewayRefusal { question_digest: sha256(b"other"), ..honest.clone() }, Fault::Question),
+        (
+            GatewayRefusal {
+                gateway: "spiffe://demo/gateway/2".parse().unwrap(),
+                ..honest.clone()
+            },
+            Fault::Question,
+        ),
+        (
+            GatewayRefusal { question: Some(QuestionId::from_bytes([9; 16])), ..honest },
+            Fault::Question,
+        ),
+    ] {
+        assert_eq!(fault(&federation, event(&refusal, &wrong)), gateway(what));
+    }
+}
+
+#[test]
+fn a_refusal_that_the_gateway_did_not_sign_is_not_believed() {
+    let federation = federation();
+    let refusal = Refusal::new(Code::Busy, "questions-at-once", "wait");
+    let mut stranger = Federation::asked(federation.question.ask.clone());
+    stranger.digest = federation.digest.clone();
+    let forged = stranger.refused(&refusal, &federation.refusal(&refusal));
+    let unsigned = Event::Refused { seq: 0, refusal, signed: Base64(Vec::new()) };
+    for event in [forged, unsigned] {
+        assert_eq!(fault(&federation, vec![event]), gateway(Fault::Signature));
+    }
 }

@@ -1,12 +1,12 @@
 //! Every way in which a node can answer wrongly is told apart from an answer.
 
-use super::{AnswerFault, Expected, check};
+use super::{AnswerFault, Expected, Wanted, check};
 use crate::merge::Cut;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array};
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::shape::{LevelRef, Predicate};
-use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition, ReleasePart};
+use mayag_protocol::answer::{Answer, Bundle, Decision, Listed, LogPosition, ReleasePart};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::names::{Country, Digest, QuestionId};
@@ -68,6 +68,7 @@ fn answered(parts: &[Vec<u8>]) -> Decision {
     let part = |bytes: &Vec<u8>| ReleasePart {
         digest: sha256(bytes),
         cells: 2,
+        listed: Listed::All,
         suppressed: false,
         grant: "all".to_owned(),
         protections: String::new(),
@@ -92,7 +93,7 @@ fn kr() -> Country1 {
         answer_key: key.public().clone(),
         question: id(),
         digest: digest(),
-        cut: Some(Arc::new(cut)),
+        wanted: Wanted::Cells(Arc::new(cut)),
     };
     Country1 { key, expected }
 }

@@ -5,7 +5,9 @@ use http::{Request, Response, StatusCode};
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_certs_dev::pki::Pki;
 use mayag_policies::catalogue::Catalogue;
-use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition, ReleasePart, SharedDataset};
+use mayag_protocol::answer::{
+    Answer, Bundle, Decision, Listed, LogPosition, PreviewedRelease, ReleasePart, SharedDataset,
+};
 use mayag_protocol::columns::{CellStatus, MergeRole};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
@@ -264,6 +266,15 @@ impl Node {
                 };
                 return (Decision::Shared { datasets: vec![dataset] }, Vec::new());
             }
+            (Ask::Preview { sql }, _) => {
+                let plan = mayag_queries::plan(sql, &self.catalogue).unwrap();
+                let previewed = plan.releases.iter().map(|release| PreviewedRelease {
+                    dataset: release.dataset.clone(),
+                    grant: "test".to_owned(),
+                    protections: "at least 10 units".to_owned(),
+                });
+                return (Decision::Previewed { releases: previewed.collect() }, Vec::new());
+            }
             (Ask::Sql { sql }, _) => sql,
         };
         let counts = if let Behaviour::Counts(counts) = &self.behaviour {
@@ -275,6 +286,7 @@ impl Node {
         let releases = parts.iter().map(|part| ReleasePart {
             digest: sha256(part),
             cells: counts.len() as u64,
+            listed: Listed::All,
             suppressed: counts.iter().any(|(_, count)| *count == SUPPRESSED),
             grant: "test".to_owned(),
             protections: String::new(),

@@ -4,7 +4,7 @@
 //! several measures its own copies of them (`o{output}_{part}` and so on): an average over countries may divide only sums
 //! and counts of the same countries, while `count(x)` beside it keeps every country that showed its count.
 
-use super::{MergeError, column, key_rows, statuses, wire_schema};
+use super::{MergeError, Part, column, key_rows, statuses, wire_schema};
 use crate::release::{Output, Release};
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
@@ -12,11 +12,11 @@ use arrow::array::{
 };
 use arrow::compute::{concat_batches, take};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema};
-use mayag_policies::catalogue::Dataset;
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset};
+use mayag_protocol::answer::Listed;
 use mayag_protocol::columns::{
     CellStatus, MergeRole, deviation_column, key_column, status_column, value_column,
 };
-use mayag_protocol::names::Country;
 use std::sync::Arc;
 
 /// The largest magnitude of a `DECIMAL(38, ..)`.
@@ -31,6 +31,14 @@ struct Measure {
     wire: usize,
     /// A country counts only where none of these is withheld.
     together: Vec<usize>,
+}
+
+/// The cells of the folded batch.
+struct Groups {
+    /// The rows of each, in the order of countries.
+    rows: Vec<Vec<u32>>,
+    /// Whether a country withholds it by not listing it.
+    unlisted: Vec<bool>,
 }
 
 /// The names of the columns that hold part `part` of output `output`: value, status, deviation.
@@ -53,27 +61,30 @@ pub(super) fn parts(output: &Output) -> Vec<usize> {
 
 /// Folds parts (read by [`super::read_part`]) into one batch, sorted by key with nulls last.
 ///
+/// A key that another country lists and a part of [`Listed::Shown`] does not is withheld there: the cell is partial.
+///
 /// Countries are folded in their sorted order, so that sums of floats are the same everywhere to the bit. A release
 /// without keys has one cell even without parts, as SQL says.
 pub fn fold(
     release: &Release,
     dataset: &Dataset,
-    parts: &[(Country, RecordBatch)],
+    parts: &[Part],
 ) -> Result<RecordBatch, MergeError> {
     let schema = wire_schema(release, dataset)?;
     let mut parts: Vec<_> = parts.iter().collect();
-    parts.sort_by(|a, b| a.0.cmp(&b.0));
-    if parts.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0)) {
+    parts.sort_by(|a, b| a.country.cmp(&b.country));
+    if parts.windows(2).any(|pair| matches!(pair, [a, b] if a.country == b.country)) {
         return Err(MergeError::CountryTwice);
     }
-    if parts.iter().any(|(_, cells)| cells.schema().fields() != schema.fields()) {
+    if parts.iter().any(|part| part.cells.schema().fields() != schema.fields()) {
         return Err(MergeError::Layout);
     }
-    let all = concat_batches(&schema, parts.iter().map(|(_, cells)| cells))
+    let all = concat_batches(&schema, parts.iter().map(|part| &part.cells))
         .map_err(|_| MergeError::Overflow)?;
-    let groups = groups(release, &all)?;
+    let rows = groups(release, &all)?;
+    let groups = Groups { unlisted: unlisted(release, &parts, &rows), rows };
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    let first: UInt32Array = groups.iter().map(|rows| rows.first().copied()).collect();
+    let first: UInt32Array = groups.rows.iter().map(|rows| rows.first().copied()).collect();
     for i in 0..release.keys.len() {
         let key = column(&all, &key_column(i))?;
         fields.push(Field::new(key_column(i), key.data_type().clone(), true));
@@ -86,7 +97,7 @@ pub fn fold(
         fields.push(Field::new(measure.deviation, DataType::Float64, true));
         columns.extend([folded.0, folded.1, folded.2]);
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
+    let options = RecordBatchOptions::new().with_row_count(Some(groups.rows.len()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
         .map_err(|_| MergeError::Layout)
 }
@@ -133,13 +144,29 @@ fn groups(release: &Release, all: &RecordBatch) -> Result<Vec<Vec<u32>>, MergeEr
         .collect())
 }
 
+/// Whether some country that lists only what it shows does not list the cell, for every cell.
+fn unlisted(release: &Release, parts: &[&Part], cells: &[Vec<u32>]) -> Vec<bool> {
+    // A cell of one country is in no other country's part, and that says nothing.
+    if release.keys.iter().any(|key| key.column.as_str() == COUNTRY_COLUMN) {
+        return vec![false; cells.len()];
+    }
+    let mut of_shown = Vec::new();
+    for part in parts {
+        of_shown.resize(of_shown.len() + part.cells.num_rows(), part.listed == Listed::Shown);
+    }
+    let lists = |row: &&u32| of_shown.get(**row as usize) == Some(&true);
+    let all = parts.iter().filter(|part| part.listed == Listed::Shown).count();
+    // Keys are distinct within a part: a cell has at most one row of each country.
+    cells.iter().map(|rows| rows.iter().filter(lists).count() < all).collect()
+}
+
 type Folded = (ArrayRef, ArrayRef, ArrayRef);
 
 fn fold_measure(
     release: &Release,
     measure: &Measure,
     all: &RecordBatch,
-    groups: &[Vec<u32>],
+    groups: &Groups,
 ) -> Result<Folded, MergeError> {
     let role = release.wire.get(measure.wire).ok_or(MergeError::Release)?.of.role();
     let value = column(all, &value_column(measure.wire))?;
@@ -150,7 +177,7 @@ fn fold_measure(
         measure.together.iter().map(|i| statuses(all, *i)).collect::<Result<Vec<_>, _>>()?;
     let withheld = CellStatus::Suppressed.byte();
     let (mut shown, mut status, mut deviation) = (Vec::new(), Vec::new(), Vec::new());
-    for rows in groups {
+    for (rows, unlisted) in groups.rows.iter().zip(&groups.unlisted) {
         let kept: Vec<usize> = rows
             .iter()
             .map(|row| *row as usize)
@@ -158,9 +185,9 @@ fn fold_measure(
             .collect();
         let noisy = kept.iter().any(|row| own.value(*row) == CellStatus::Noisy.byte());
         // A country whose own cell was partial cannot be: reading a part refuses it.
-        status.push(if kept.is_empty() && !rows.is_empty() {
+        status.push(if kept.is_empty() && (*unlisted || !rows.is_empty()) {
             withheld
-        } else if kept.len() < rows.len() {
+        } else if *unlisted || kept.len() < rows.len() {
             CellStatus::Partial.byte()
         } else if noisy {
             CellStatus::Noisy.byte()

@@ -1,6 +1,6 @@
 //! What a fold must keep: exact sums, the honest status of a cell, the order of keys.
 
-use super::{MergeError, fold, outputs, read_part, wire_schema, write_part};
+use super::{MergeError, Part, check_listed, fold, outputs, read_part, wire_schema, write_part};
 use crate::release::{MeasureOf, Output, Release, WireMeasure};
 use arrow::array::{
     ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt8Type};
 use mayag_policies::catalogue::{Catalogue, Dataset, Number};
 use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_protocol::answer::Listed;
 use mayag_protocol::names::Country;
 use std::sync::Arc;
 
@@ -65,7 +66,15 @@ fn country(code: &str) -> Country {
 }
 
 fn folded(parts: &[(Country, RecordBatch)]) -> RecordBatch {
-    fold(&release(&["region"]), &dataset(), parts).unwrap()
+    fold(&release(&["region"]), &dataset(), &all(parts)).unwrap()
+}
+
+fn all(parts: &[(Country, RecordBatch)]) -> Vec<Part> {
+    parts.iter().map(|(country, cells)| listing(country, Listed::All, cells)).collect()
+}
+
+fn listing(country: &Country, listed: Listed, cells: &RecordBatch) -> Part {
+    Part { country: country.clone(), listed, cells: cells.clone() }
 }
 
 #[test]
@@ -93,6 +102,43 @@ fn a_withheld_part_makes_the_cell_partial_and_only_withheld_parts_make_it_suppre
     assert_eq!(cells.column(2).as_primitive::<UInt8Type>().values(), &[2, 3]);
     let counts: Vec<_> = cells.column(1).as_primitive::<Int64Type>().iter().collect();
     assert_eq!(counts, [Some(7), None], "a withheld cell is null, never zero");
+}
+
+#[test]
+fn what_a_country_that_lists_only_shown_cells_does_not_list_is_withheld_there() {
+    let (jp, kr) = (country("jp"), country("kr"));
+    let cells = part(&[(Some("a"), Some(7), 0, Some(700), 0), (Some("b"), Some(9), 0, None, 0)]);
+    let other = part(&[(Some("b"), Some(1), 0, Some(1), 0)]);
+    let status = |of_jp, of_kr| {
+        let parts = [listing(&jp, of_jp, &cells), listing(&kr, of_kr, &other)];
+        let cells = fold(&release(&["region"]), &dataset(), &parts).unwrap();
+        let said = outputs(&release(&["region"]), &cells).unwrap();
+        let of =
+            |name| said.column_by_name(name).unwrap().as_primitive::<UInt8Type>().values().to_vec();
+        (of("v0_status"), of("v1_status"))
+    };
+    assert_eq!(status(Listed::Shown, Listed::Shown), (vec![2, 0], vec![2, 0]));
+    assert_eq!(
+        status(Listed::Shown, Listed::All),
+        (vec![0, 0], vec![0, 0]),
+        "none there, and said so"
+    );
+    assert_eq!(status(Listed::All, Listed::Shown), (vec![2, 0], vec![2, 0]));
+    let none = part(&[]).project(&[1, 2, 3, 4, 5, 6]).unwrap();
+    let whole = fold(&release(&[]), &dataset(), &[listing(&kr, Listed::Shown, &none)]).unwrap();
+    assert_eq!(whole.num_rows(), 1);
+    assert_eq!(whole.column(1).as_primitive::<UInt8Type>().values(), &[3]);
+    assert!(whole.column(0).is_null(0), "withheld, not zero");
+}
+
+#[test]
+fn a_part_that_lists_only_shown_cells_lists_no_withheld_one() {
+    let half = part(&[(Some("a"), Some(7), 0, None, 3)]);
+    let none = part(&[(Some("a"), None, 3, None, 3)]);
+    let check = |listed, cells| check_listed(&release(&["region"]), listed, cells);
+    assert_eq!(check(Listed::Shown, &half), Ok(()));
+    assert_eq!(check(Listed::Shown, &none), Err(MergeError::Listed));
+    assert_eq!(check(Listed::All, &none), Ok(()));
 }
 
 #[test]
@@ -142,9 +188,9 @@ fn noise_adds_up_by_squares() {
 #[test]
 fn an_overflow_is_an_error_and_not_a_number() {
     let one = || part(&[(Some("a"), Some(i64::MAX), 0, Some(1), 0)]);
-    let parts = [(country("jp"), one()), (country("kr"), one())];
+    let parts = all(&[(country("jp"), one()), (country("kr"), one())]);
     assert_eq!(fold(&release(&["region"]), &dataset(), &parts), Err(MergeError::Overflow));
-    let parts = [(country("jp"), one()), (country("jp"), one())];
+    let parts = all(&[(country("jp"), one()), (country("jp"), one())]);
     assert_eq!(fold(&release(&["region"]), &dataset(), &parts), Err(MergeError::CountryTwice));
 }
 

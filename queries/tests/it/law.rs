@@ -7,7 +7,8 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::util::display::array_value_to_string;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use mayag_queries::merge::{fold, read_part, write_part};
+use mayag_protocol::answer::Listed;
+use mayag_queries::merge::{Part, fold, read_part, write_part};
 use mayag_queries::{Plan, plan};
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, TestRunner};
@@ -100,7 +101,8 @@ pub(crate) async fn federated(plan: &Plan, countries: &[(String, Vec<Row>)]) -> 
             .iter()
             .map(|(country, rows)| {
                 let bytes = write_part(&part(release, dataset, rows, country)).unwrap();
-                (country.parse().unwrap(), read_part(release, dataset, &bytes).unwrap())
+                let cells = read_part(release, dataset, &bytes).unwrap();
+                Part { country: country.parse().unwrap(), listed: Listed::All, cells }
             })
             .collect();
         merged.push(fold(release, dataset, &parts).unwrap());

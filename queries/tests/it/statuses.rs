@@ -6,7 +6,8 @@ use arrow::array::{
 };
 use arrow::datatypes::Int64Type;
 use arrow::util::display::array_value_to_string;
-use mayag_queries::merge::{fold, wire_schema};
+use mayag_protocol::answer::Listed;
+use mayag_queries::merge::{Part, fold, wire_schema};
 use mayag_queries::plan;
 use mayag_queries::tail::TailError;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ async fn ask(sql: &str) -> (RecordBatch, u64) {
             }
             let part =
                 RecordBatch::try_new(wire_schema(release, dataset).unwrap(), columns).unwrap();
-            fold(release, dataset, &[("kr".parse().unwrap(), part)]).unwrap()
+            fold(release, dataset, &[of_kr(part)]).unwrap()
         })
         .collect();
     let result =
@@ -211,11 +212,15 @@ async fn a_cross_join_of_many_cells_does_not_start() {
         ];
         let part = RecordBatch::try_new(wire_schema(&plan.releases[0], dataset).unwrap(), columns)
             .unwrap();
-        vec![fold(&plan.releases[0], dataset, &[("kr".parse().unwrap(), part)]).unwrap()]
+        vec![fold(&plan.releases[0], dataset, &[of_kr(part)]).unwrap()]
     };
     let few = plan.tail.run(cells(100)).await.unwrap();
     assert_eq!(few.column(0).as_primitive::<Int64Type>().value(0), 10_000);
     assert_eq!(plan.tail.run(cells(10_000)).await, Err(TailError::TooManyRows));
+}
+
+fn of_kr(cells: RecordBatch) -> Part {
+    Part { country: "kr".parse().unwrap(), listed: Listed::All, cells }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use mayag_desk::desk::DeskError;
 use mayag_desk::fault::{Fault, VerificationFailed};
 use mayag_desk::stream::StreamError;
 use mayag_desk::table::{AnswerTable, Column, CountryReport, Table};
+use mayag_protocol::answer::NoResult;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ fn failures_map_to_exit_codes_and_show_nothing_of_an_answer() {
         ),
         (AskError::TimedOut, Exit::Usage, "check the gateway's address"),
         (AskError::Stream(StreamError::Event), Exit::Error, "no event"),
-        (AskError::NoTable, Exit::Error, "sent no table"),
+        (AskError::NoTable(NoResult::TooSlow), Exit::Error, "took too long"),
     ] {
         let (mut printer, out, talk) = recorded::printer(Terminals::Neither);
         assert_eq!(answer::<()>(Err(error), &mut printer), Err(exit));
