@@ -361,7 +361,7 @@ fn a_gateways_refusal_is_the_whole_stream() {
     let nameless = GatewayRefusal { question: None, ..honest.clone() };
     assert_eq!(checked(&refusal, &nameless), Ok(Checked::Refused(refusal.clone())));
     let other = Refusal::new(Code::NotInRoster, "roster", "go away");
-    let event = |told: &Refusal, signed| vec![federation.refused(told, signed)];
+    let event = |told: &Refusal, signed: &GatewayRefusal| vec![federation.refused(told, signed)];
     assert_eq!(
         fault(&federation, event(&other, &honest)),
         gateway(Fault::Refusal),
