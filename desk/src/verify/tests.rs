@@ -251,7 +251,7 @@ fn a_changed_completion_is_found() {
             *result = other.map(|bytes| Base64(bytes.to_vec()));
         })
     };
-    assert_eq!(with_result(None), gateway(Fault::ResultDigest));
+    assert_eq!(with_result(None), gateway(Fault::Result), "neither a table nor a reason");
     assert_eq!(with_result(Some(b"forged")), gateway(Fault::ResultDigest));
     let resigned = tampered(|federation, events| {
         let release =
