@@ -29,6 +29,14 @@ pub struct Board {
     shown: Shown,
     waiting: Vec<Country>,
     asked: usize,
+    kind: Kind,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Answers,
+    Preview,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +54,13 @@ impl Board {
             ProgressMode::Auto | ProgressMode::Plain => Shown::Plain,
             ProgressMode::None => Shown::Nothing,
         };
-        Self { shown, waiting: Vec::new(), asked: 0 }
+        Self { shown, waiting: Vec::new(), asked: 0, kind: Kind::Answers }
+    }
+
+    /// The same for a preview: a country that says yes would answer.
+    #[must_use]
+    pub fn of_preview(self) -> Self {
+        Self { kind: Kind::Preview, ..self }
     }
 
     /// Shows what happened.
@@ -60,7 +74,7 @@ impl Board {
                 self.waiting.retain(|country| *country != report.country);
                 if self.shown != Shown::Nothing {
                     self.clear(printer);
-                    for line in lines(report) {
+                    for line in self.lines(report) {
                         printer.talk(&line);
                     }
                 }
@@ -76,6 +90,15 @@ impl Board {
         if self.shown == Shown::Rewritten {
             // Back to the first column, clear the line.
             printer.talk_raw("\r\u{1b}[2K");
+        }
+    }
+
+    fn lines(&self, report: &CountryReport) -> Vec<String> {
+        match self.kind {
+            Kind::Preview if report.outcome.answered() => {
+                vec![format!("{}  would answer", report.country)]
+            }
+            Kind::Preview | Kind::Answers => lines(report),
         }
     }
 

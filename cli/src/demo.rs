@@ -115,8 +115,9 @@ struct Done {
     folder: Folder,
 }
 
-/// The result of the work; nothing if somebody wants the program to end.
-async fn until_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+/// The result of the work; nothing if somebody wants the program to end: Ctrl-C or a polite kill. Dropping the work closes
+/// its connections, and whoever works for it stops.
+pub(crate) async fn until_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         // First, so that signals are caught before the work begins: making data does not yield.
         biased;

@@ -58,6 +58,16 @@ pub enum Reply<T> {
     Refused(Refusal),
 }
 
+impl<T> Reply<T> {
+    /// The same of what was made of the answer.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Reply<U> {
+        match self {
+            Self::Answer(answer) => Reply::Answer(make(answer)),
+            Self::Refused(refusal) => Reply::Refused(refusal),
+        }
+    }
+}
+
 /// What happened while waiting. Every country's report was verified before it is told.
 #[derive(Debug)]
 pub enum Progress<'a> {

@@ -3,18 +3,21 @@
 use crate::arguments::{Asking, Folders};
 use crate::board::Board;
 use crate::command::{failed, written};
+use crate::demo::until_interrupted;
 use crate::exit::Exit;
 use crate::format::{self, Format, FormatError, Style};
 use crate::printer::{Printer, Reader};
 use crate::safe::safe;
 use clap::Args;
-use mayag_desk::ask::{AskError, Reply};
+use mayag_desk::ask::{AskError, Progress, Reply};
 use mayag_desk::desk::{Desk, DeskError, Request};
+use mayag_desk::listing;
 use mayag_desk::profile::Profile;
 use mayag_desk::table::{AnswerTable, CountryReport, answered, refused_by_all};
 use mayag_protocol::columns::CellStatus;
-use mayag_protocol::names::QuestionId;
+use mayag_protocol::names::{DatasetName, QuestionId};
 use mayag_protocol::question::{self, Ask};
+use mayag_queries::{Statement, statement};
 use mayag_transport::clock::SystemClock;
 use mayag_transport::files;
 use std::io::{IsTerminal as _, Read as _};
@@ -31,6 +34,8 @@ Exit codes: 0 complete, 1 error or no answer, 2 usage or connection, 3 partial, 
 Examples:
   mayag ask --purpose TREND -c 'SELECT country, drug, count(*) AS n FROM seizures GROUP BY country, drug ORDER BY n DESC'
   mayag ask --purpose INVESTIGATE --case 2026-0412 --countries kr,us -f question.sql --format csv
+  mayag ask --purpose TREND --dry-run -c 'SELECT drug, count(*) FROM seizures GROUP BY drug'
+  mayag ask --purpose TREND -c 'DESCRIBE seizures'
   echo 'SELECT count(*) FROM seizures' | mayag ask --purpose TREND --out answer.parquet")]
 pub struct AskArgs {
     /// The SQL
@@ -53,6 +58,9 @@ pub struct AskArgs {
     /// Write the answer to FILE, as a whole or not at all
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Ask what each country would answer, under which grant and protections, or why not: costs no budget, reads no data
+    #[arg(long)]
+    dry_run: bool,
     /// The text for a value that is null in truth; withheld values are never null
     #[arg(long, default_value = "", value_name = "TEXT")]
     null: String,
@@ -78,20 +86,94 @@ pub async fn run(args: AskArgs, folders: &Folders, printer: &mut Printer) -> Exi
     if format.binary() && args.out.is_none() && printer.reader() == Reader::Terminal {
         return failed(printer, Exit::Usage, &FormatError::Terminal.to_string());
     }
-    let prepared = sql(&args).and_then(|sql| prepare(&args.asking, Ask::Sql { sql }, folders));
-    let Asked { desk, mut request } = match prepared {
-        Ok(asked) => asked,
+    let wanted = sql(&args).map(|sql| Wanted::of(sql, args.dry_run));
+    let prepared = wanted.and_then(|wanted| {
+        prepare(&args.asking, wanted.ask(), folders).map(|asked| (wanted, asked))
+    });
+    let (wanted, asked) = match prepared {
+        Ok(prepared) => prepared,
         Err(problem) => return problem.tell(printer),
     };
+    let Asked { desk, mut request } = asked;
     request.case.clone_from(&args.case);
     request.legal_basis.clone_from(&args.legal_basis);
     let mut board = board(&args.asking, printer);
-    let reply = desk.ask(&request, &mut |progress| board.show(&progress, printer)).await;
+    if matches!(wanted, Wanted::Preview(_)) {
+        board = board.of_preview();
+    }
+    let reply = until_interrupted(put(&desk, &request, &wanted, &mut board, printer)).await;
     board.clear(printer);
+    let Some(reply) = reply else { return interrupted(printer) };
     match answer(reply, printer) {
         Ok(answer) => print(&answer, format, &args, printer),
         Err(exit) => exit,
     }
+}
+
+/// What the text asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wanted {
+    /// The columns of a dataset.
+    Columns(DatasetName),
+    /// Cells.
+    Cells(String),
+    /// What would be answered.
+    Preview(String),
+    /// The datasets.
+    Tables,
+}
+
+impl Wanted {
+    fn of(sql: String, dry_run: bool) -> Self {
+        match statement(&sql) {
+            Ok(Statement::Describe(name)) => Self::Columns(name),
+            Ok(Statement::Explain(sql)) => Self::Preview(sql),
+            Ok(Statement::ShowTables) => Self::Tables,
+            // What cannot be asked is refused by the gateway, which logs it.
+            Ok(Statement::Select) | Err(_) if dry_run => Self::Preview(sql),
+            Ok(Statement::Select) | Err(_) => Self::Cells(sql),
+        }
+    }
+
+    fn ask(&self) -> Ask {
+        match self {
+            Self::Columns(_) | Self::Tables => Ask::Datasets {},
+            Self::Cells(sql) => Ask::Sql { sql: sql.clone() },
+            Self::Preview(sql) => Ask::Preview { sql: sql.clone() },
+        }
+    }
+}
+
+/// Asks for what is wanted; everything comes back as a table.
+async fn put(
+    desk: &Desk,
+    request: &Request,
+    wanted: &Wanted,
+    board: &mut Board,
+    printer: &mut Printer,
+) -> Result<Reply<AnswerTable>, AskError> {
+    let watch = &mut |progress: Progress<'_>| board.show(&progress, printer);
+    Ok(match wanted {
+        Wanted::Columns(name) => {
+            desk.datasets(request, watch).await?.map(|shared| listing::columns(&shared, name))
+        }
+        Wanted::Cells(_) => desk.ask(request, watch).await?,
+        Wanted::Preview(_) => {
+            desk.preview(request, watch).await?.map(|preview| listing::preview(&preview))
+        }
+        Wanted::Tables => {
+            desk.datasets(request, watch).await?.map(|shared| listing::tables(&shared))
+        }
+    })
+}
+
+/// Says that the person has given up.
+pub(crate) fn interrupted(printer: &mut Printer) -> Exit {
+    failed(
+        printer,
+        Exit::Error,
+        "interrupted: nothing is shown; the question may be in the logs all the same",
+    )
 }
 
 /// Reads the profile and opens the desk.

@@ -3,6 +3,7 @@
 use crate::arguments::{Asking, Folders};
 use crate::command::ask::{self, Asked};
 use crate::command::{failed, written};
+use crate::demo::until_interrupted;
 use crate::exit::Exit;
 use crate::format::FormatError;
 use crate::format::json::{CountryLine, to_text};
@@ -60,8 +61,10 @@ pub async fn run(args: DatasetsArgs, folders: &Folders, printer: &mut Printer) -
     };
     let Asked { desk, request } = asked;
     let mut board = ask::board(&args.asking, printer);
-    let reply = desk.datasets(&request, &mut |progress| board.show(&progress, printer)).await;
+    let asked = desk.datasets(&request, &mut |progress| board.show(&progress, printer));
+    let reply = until_interrupted(asked).await;
     board.clear(printer);
+    let Some(reply) = reply else { return ask::interrupted(printer) };
     let shared = match ask::answer(reply, printer) {
         Ok(shared) => shared,
         Err(exit) => return exit,

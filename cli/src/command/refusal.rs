@@ -6,6 +6,9 @@ use crate::printer::Printer;
 use clap::Args;
 use mayag_protocol::refusal::Code;
 
+/// The sections that are printed; a test holds them and the closed list equal.
+const PAGES: &str = include_str!("../../../docs/refusals.md");
+
 /// Explain a refusal's code, or list all of them
 #[derive(Debug, Args)]
 #[command(
@@ -16,33 +19,44 @@ pub struct RefusalArgs {
     code: Option<String>,
 }
 
-/// Prints a line per code: number, name, title.
+/// Prints what one code means, or a line per code: number, name, title.
 pub fn run(args: &RefusalArgs, printer: &mut Printer) -> Exit {
-    let matches = |code: &&Code| match &args.code {
-        Some(text) => code.number().eq_ignore_ascii_case(text) || code.name() == text,
-        None => true,
+    let text = match &args.code {
+        None => list(),
+        Some(text) => match named(text).and_then(page) {
+            Some(page) => page.to_owned(),
+            None => {
+                let what = "there is no such code; `mayag refusal` lists all of them";
+                return failed(printer, Exit::Usage, what);
+            }
+        },
     };
-    let lines: Vec<String> = Code::ALL
-        .iter()
-        .filter(matches)
-        .map(|code| format!("{}  {:<21}  {}", code.number(), code.name(), code.title()))
-        .collect();
-    if lines.is_empty() {
-        return failed(
-            printer,
-            Exit::Usage,
-            "there is no such code; `mayag refusal` lists all of them",
-        );
-    }
-    let result = printer.line(&lines.join("\n"));
+    let result = printer.line(&text);
     written(printer, result, Exit::Complete)
+}
+
+fn list() -> String {
+    let line = |code: &Code| format!("{}  {:<21}  {}", code.number(), code.name(), code.title());
+    Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn named(text: &str) -> Option<Code> {
+    let matches = |code: &&Code| code.number().eq_ignore_ascii_case(text) || code.name() == text;
+    Code::ALL.iter().find(matches).copied()
+}
+
+/// The section of one code.
+fn page(code: Code) -> Option<&'static str> {
+    let heading = format!("{} {}\n", code.number(), code.name());
+    PAGES.split("\n## ").find(|section| section.starts_with(&heading)).map(str::trim_end)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RefusalArgs, run};
+    use super::{PAGES, RefusalArgs, page, run};
     use crate::exit::Exit;
     use crate::printer::{Terminals, recorded};
+    use mayag_protocol::refusal::Code;
 
     fn told(code: Option<&str>) -> (Exit, String) {
         let (mut printer, out, _) = recorded::printer(Terminals::Neither);
@@ -52,11 +66,31 @@ mod tests {
 
     #[test]
     fn codes_are_explained_by_number_and_by_name() {
-        let line = "MAYAG-2104  column-not-shared      the column is not shared\n";
         for code in ["MAYAG-2104", "mayag-2104", "column-not-shared"] {
-            assert_eq!(told(Some(code)), (Exit::Complete, line.to_owned()));
+            let (exit, text) = told(Some(code));
+            assert_eq!(exit, Exit::Complete);
+            assert!(
+                text.starts_with("MAYAG-2104 column-not-shared\n\nThe column is not shared.\n")
+            );
+            assert!(text.contains("\n* What to do: "), "{text}");
         }
         assert_eq!(told(Some("MAYAG-9999")), (Exit::Usage, String::new()));
+        let line = "MAYAG-2104  column-not-shared      the column is not shared\n";
         assert!(told(None).1.contains(line));
+    }
+
+    #[test]
+    fn every_code_has_its_section_and_there_is_no_other() {
+        for code in Code::ALL {
+            let page = page(*code).unwrap_or_else(|| panic!("docs/refusals.md lacks {code}"));
+            let title = page.lines().nth(2).unwrap_or_default().trim_end_matches('.');
+            assert_eq!(title.to_lowercase(), code.title().to_lowercase(), "{code}");
+            for part in ["\n* Who decides: ", "\n* What to do: ", "\n* Example: "] {
+                assert!(page.contains(part), "{code} lacks `{}`", part.trim());
+            }
+        }
+        let headings: Vec<&str> = PAGES.lines().filter(|line| line.starts_with("## ")).collect();
+        let numbers = headings.iter().filter_map(|heading| heading.split(' ').nth(1));
+        assert!(numbers.eq(Code::ALL.iter().map(|code| code.number())), "{headings:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! How runs end, and what is said when nothing may be shown.
 
-use super::{AskArgs, answer, chosen, exit_of, footer, print};
+use super::{AskArgs, Wanted, answer, chosen, exit_of, footer, print};
 use crate::arguments::{Asking, Countries};
 use crate::board::ProgressMode;
 use crate::exit::Exit;
@@ -95,6 +95,7 @@ fn args(format: Option<Format>, out: Option<&std::path::Path>) -> AskArgs {
         legal_basis: None,
         format,
         out: out.map(Into::into),
+        dry_run: false,
         null: String::new(),
     }
 }
@@ -167,4 +168,17 @@ fn the_last_line_names_the_question_and_the_exit() {
         &mut printer,
     );
     assert!(talk.text().ends_with("| exit 4: refused by all\n"), "{}", talk.text());
+}
+
+#[test]
+fn statements_about_the_catalogue_ask_for_no_data() {
+    let of = |sql: &str, dry_run| Wanted::of(sql.to_owned(), dry_run);
+    let select = "SELECT count(*) FROM seizures";
+    assert_eq!(of(select, false), Wanted::Cells(select.to_owned()));
+    assert_eq!(of(select, true), Wanted::Preview(select.to_owned()));
+    assert_eq!(of(&format!("EXPLAIN {select}"), false), Wanted::Preview(select.to_owned()));
+    assert_eq!(of("describe seizures;", false), Wanted::Columns("seizures".parse().unwrap()));
+    assert_eq!(of("SHOW TABLES", true), Wanted::Tables);
+    let refused = "EXPLAIN ANALYZE SELECT 1";
+    assert_eq!(of(refused, true), Wanted::Preview(refused.to_owned()), "never asks for cells");
 }
