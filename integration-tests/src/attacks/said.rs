@@ -107,7 +107,7 @@ pub fn read(reply: Result<Reply<WholeAnswer>, AskError>) -> Said {
         Err(
             error @ (AskError::Connection(_)
             | AskError::NoResources
-            | AskError::NoTable
+            | AskError::NoTable(_)
             | AskError::Tail(_)
             | AskError::TimedOut
             | AskError::Stream(_)
