@@ -5,8 +5,8 @@ use crate::compare::grants::{Both, Set, Side};
 use crate::compare::lattice::{self, Atom, Case, Needed};
 use crate::compare::outcome::Outcome;
 use crate::compare::subjects::{Class, Everybody};
-use mayag_protocol::names::DatasetName;
-use std::collections::BTreeMap;
+use mayag_protocol::names::{ColumnName, DatasetName};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What a difference does.
@@ -102,7 +102,7 @@ impl<'a> Collector<'a> {
             (None, Some(_)) => vec![(Direction::Widens, Said::Together(needs))],
             (Some(_), None) => vec![(Direction::Narrows, Said::Together(needs))],
             (Some(old), Some(new)) => old
-                .differences(&new, self.dataset)
+                .differences(&new, self.dataset, &self.summed(case))
                 .into_iter()
                 .map(|respect| (respect.direction, Said::Permit(respect.words, needs.clone())))
                 .collect(),
@@ -112,6 +112,12 @@ impl<'a> Collector<'a> {
                 self.found.entry((direction, said)).or_default().extend_from_slice(subject.classes);
             }
         }
+    }
+
+    /// The columns that every grant of a case lets people sum.
+    fn summed(&self, case: &Case) -> BTreeSet<&'a ColumnName> {
+        let atoms = self.atoms.iter().filter(|atom| case.covering.within(&atom.covered));
+        atoms.filter_map(|atom| atom.need.summed()).collect()
     }
 
     /// Whether the same was said to all of these people of releases that need less. Cases come smallest first.

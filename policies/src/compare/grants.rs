@@ -62,6 +62,10 @@ impl Set {
         self.0.iter().all(|number| *number == 0)
     }
 
+    pub(super) fn within(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| a & !b == 0)
+    }
+
     fn has(&self, i: usize) -> bool {
         self.0.get(i / BITS).is_some_and(|number| number >> (i % BITS) & 1 == 1)
     }

@@ -10,6 +10,7 @@ use crate::compare::grants::{Both, Set, Side};
 use crate::decide::{Need, Said, said};
 use crate::document::Grant;
 use crate::shape::{Aggregate, Grain, LevelRef, MeasureRef};
+use mayag_protocol::names::ColumnName;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing that a release can need, and who of all grants covers it.
@@ -183,6 +184,16 @@ fn limited(both: &Both<'_>, covering: &Set, combined: u32) -> Set {
 }
 
 impl Needed {
+    /// The column whose sum it shows, or lets people work out.
+    pub(super) fn summed(&self) -> Option<&ColumnName> {
+        match self {
+            Self::Measure(_, MeasureRef { aggregate: Aggregate::Avg | Aggregate::Sum, column }) => {
+                column.as_ref().map(|level| &level.column)
+            }
+            Self::Measure(..) | Self::Level(..) => None,
+        }
+    }
+
     /// Whether it is an aggregate of the implied column, which is the same in all rows and comes with every grant.
     pub(super) fn is_about_country(&self) -> bool {
         match self {

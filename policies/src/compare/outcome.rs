@@ -6,6 +6,7 @@ use crate::compare::rows::{self, Rows};
 use crate::document::{Bounds, Budget, Dominance, Grant, Noise, Protections, Share, Switch};
 use mayag_protocol::names::ColumnName;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// One respect in which two permits for the same release differ.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,16 +35,21 @@ impl<'a> Outcome<'a> {
         Some(Self { grants, first, protections, budget })
     }
 
-    /// How `new` differs.
-    pub(super) fn differences(&self, new: &Self, dataset: &Dataset) -> Vec<Respect> {
+    /// How `new` differs; `summed` are the columns that these releases may sum.
+    pub(super) fn differences(
+        &self,
+        new: &Self,
+        dataset: &Dataset,
+        summed: &BTreeSet<&ColumnName>,
+    ) -> Vec<Respect> {
         let mut respects = Vec::new();
         self.rows(new, dataset, &mut respects);
         protections(self.protections, new.protections, &mut respects);
         budgets(self.budget, new.budget, &mut respects);
         if self.protections.noise.on() && new.protections.noise.on() {
-            for column in &dataset.columns {
-                let bounds = (self.bounds(&column.name), new.bounds(&column.name));
-                compare_bounds(&column.name, bounds, &mut respects);
+            for column in summed {
+                let bounds = (self.bounds(column), new.bounds(column));
+                compare_bounds(column, bounds, &mut respects);
             }
         }
         respects

@@ -345,27 +345,34 @@ fn sentences_say_who_can_newly_see_what() {
     assert_eq!(said[0], "seizures: all countries but au, kr · analyst · TREND: may now ask of it");
 }
 
+/// Grants of which each shares everything but one thing: any set of them covers some release that nobody else covers.
+fn all_but_one(min_units: u64) -> Policy {
+    let dimensions = ["agency", "area", "drug", "month", "region", "transport"];
+    let aggregates = ["avg", "count", "stddev", "sum", "variance"];
+    let measures = ["purity_pct", "quantity"];
+    let all = dimensions.len() + aggregates.len() * measures.len();
+    let grant = |left_out: usize| {
+        let shared = dimensions.iter().enumerate().filter(|(i, _)| *i != left_out);
+        let mut columns: serde_json::Map<String, Value> =
+            shared.map(|(_, name)| ((*name).to_owned(), json!({ "dimension": {} }))).collect();
+        for (m, measure) in measures.iter().enumerate() {
+            let first = dimensions.len() + m * aggregates.len();
+            let shared = aggregates.iter().enumerate().filter(|(i, _)| first + i != left_out);
+            let shared: Vec<&&str> = shared.map(|(_, name)| name).collect();
+            columns.insert((*measure).to_owned(), json!({ "measure": { "aggregates": shared } }));
+        }
+        json!({
+            "id": format!("g{left_out:03}"), "why": "x", "to": { "countries": "any", "roles": ["analyst"] },
+            "purposes": ["TREND"], "dataset": "seizures", "columns": columns, "min_units": min_units
+        })
+    };
+    policy(&(0..all).map(grant).collect::<Vec<Value>>())
+}
+
 #[test]
 fn policies_with_too_many_cases_count_as_changed() {
-    // Every grant leaves another column out: any set of them covers some release, and nobody else's.
-    let catalogue = Catalogue::builtin();
-    let columns = ["drug", "agency", "region", "area", "transport", "fiscal_year", "month"];
-    let many = |min_units: u64| -> Vec<Value> {
-        let grant = |i: usize| {
-            let shared = (0..columns.len()).filter(|column| (i + 1) >> column & 1 == 1);
-            let shared: serde_json::Map<String, Value> = shared
-                .map(|column| (columns[column].to_owned(), json!({ "dimension": {} })))
-                .collect();
-            json!({
-                "id": format!("g{i:03}"), "why": "x", "to": { "countries": "any", "roles": ["analyst"] },
-                "purposes": ["TREND"], "dataset": "seizures", "columns": shared, "most_levels": 1 + i % 6,
-                "min_units": min_units + u64::try_from(i).unwrap()
-            })
-        };
-        (0..120).map(grant).collect()
-    };
-    let (old, new) = (policy(&many(10)), policy(&many(11)));
-    let comparison = compare(&catalogue, Some(&old), &new, NOW.parse().unwrap());
+    let (old, new) = (all_but_one(10), all_but_one(11));
+    let comparison = compare(&Catalogue::builtin(), Some(&old), &new, NOW.parse().unwrap());
     assert_eq!(comparison.change, Change::Both);
     assert!(comparison.differences[0].sentence.contains("too many different cases"));
 }

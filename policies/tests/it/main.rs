@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod compare_people;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod levels;
