@@ -16,7 +16,9 @@
 //!
 //! Classes without an equation in common are judged apart. A part of `u` unknowns and `e` equations costs
 //! `O(u e²)` for the rank and about `O(u e)` for each of some hundred steps of the simplex method per test. A part that is
-//! too large for that ([`UNKNOWNS`], [`EQUATIONS`]) loses all its margins at once, which leaves one equation per release.
+//! too large for that ([`UNKNOWNS`], [`EQUATIONS`]) loses all its margins at once if anything in it is withheld, which leaves
+//! the totals; otherwise, and for noisy numbers, its equations are judged one by one, with the differences of each and those
+//! inside it.
 
 mod part;
 mod rank;

@@ -8,6 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most work of the simplex method on one part: unknowns times equations times what is tested.
 const WORK: usize = 20_000_000;
+/// The most work of linear algebra, in the same measure.
+const RANK_WORK: usize = 200_000_000;
+
+/// Whether everything can be tested at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    Large,
+    Small,
+}
 
 /// Some of the unknowns.
 #[derive(Debug)]
@@ -70,20 +79,29 @@ impl Part {
     }
 
     /// Whether the tests would take too long.
-    pub(super) fn is_too_large(&self) -> bool {
+    pub(super) fn size(&self, judge: Judge) -> Size {
         let (unknowns, equations) = (self.classes.len(), self.equations.len());
-        let work = unknowns * equations * (unknowns + self.targets.len());
-        1 < equations && (UNKNOWNS < unknowns || EQUATIONS < equations || WORK < work)
+        let targets = self.targets.len();
+        let algebra = unknowns * equations * (equations + targets);
+        let bounds = match judge {
+            Judge::Each(_) | Judge::RankOnly => false,
+            Judge::Joint(_) => {
+                let work = unknowns * equations * (unknowns + targets);
+                UNKNOWNS < unknowns || EQUATIONS < equations || WORK < work
+            }
+        };
+        if 1 < equations && (bounds || RANK_WORK < algebra) { Size::Large } else { Size::Small }
     }
 
-    /// The shown pieces whose equations are the reason; if there are only totals, everything in them.
-    pub(super) fn margins(&self) -> Vec<usize> {
-        let own: Vec<usize> = self.equations.iter().filter_map(|equation| equation.own).collect();
-        if own.is_empty() {
-            self.equations.iter().flat_map(|equation| &equation.helpers).copied().collect()
-        } else {
-            own
-        }
+    /// The margins that a part loses if it is too large to be tested: all of them, if anything in it is withheld and
+    /// nothing but their exactness keeps it from being solved for.
+    pub(super) fn margins(&self, judge: Judge) -> Vec<usize> {
+        let exact = match judge {
+            Judge::Each(_) => false,
+            Judge::Joint(_) | Judge::RankOnly => !self.targets.is_empty(),
+        };
+        let own = self.equations.iter().flat_map(|equation| &equation.own);
+        own.copied().filter(|_| exact).collect()
     }
 
     /// What may be withheld for the sake of these supports: what the shortest equation of one of them says, because
@@ -112,6 +130,9 @@ impl Part {
         given_up: &BTreeSet<Vec<usize>>,
     ) -> Vec<Vec<usize>> {
         let fails = |support: &Vec<usize>| !given_up.contains(support);
+        if self.size(judge) == Size::Large {
+            return self.failing_alone(pieces, judge).into_iter().filter(fails).collect();
+        }
         let solved: Vec<_> = self.solved(pieces).into_iter().filter(fails).collect();
         if !solved.is_empty() {
             return solved;
@@ -125,6 +146,51 @@ impl Part {
             Judge::Joint(least) => self.bounded(self.judged(pieces, least)),
         };
         bounded.into_iter().filter(fails).collect()
+    }
+
+    /// For parts that are too large: what single equations say, and the differences of each with others inside it.
+    /// O(equations² · unknowns).
+    fn failing_alone(&self, pieces: &[Piece], judge: Judge) -> Vec<Vec<usize>> {
+        let each = |equation| self.solved_by(equation, pieces);
+        let mut failing: Vec<Vec<usize>> = self.equations.iter().flat_map(each).collect();
+        let (least, exact) = match judge {
+            Judge::RankOnly => return failing,
+            Judge::Each(least) => (least, false),
+            Judge::Joint(least) => (least, true),
+        };
+        let low = self.equations.iter().filter(|equation| equation.residual < least);
+        failing.extend(low.map(|equation| equation.support.clone()));
+        if !exact || least <= 0.0 {
+            return failing;
+        }
+        let mut by_class: BTreeMap<usize, Vec<&Equation>> = BTreeMap::new();
+        for equation in &self.equations {
+            if let Some(first) = equation.support.first() {
+                by_class.entry(*first).or_default().push(equation);
+            }
+        }
+        for equation in &self.equations {
+            let mut inside: Vec<&Equation> = equation
+                .support
+                .iter()
+                .filter_map(|class| by_class.get(class))
+                .flatten()
+                .copied()
+                .filter(|inner| inner.support.len() < equation.support.len())
+                .collect();
+            inside.sort_by_key(|inner| std::cmp::Reverse(inner.support.len()));
+            // Each alone, and as many as fit, the longest first.
+            let mut chain = equation.clone();
+            for inner in inside {
+                let chained = chain.lose(inner) && chain.residual < least;
+                failing.extend(chained.then(|| chain.support.clone()));
+                if equation.residual - inner.residual < least {
+                    let mut alone = equation.clone();
+                    failing.extend(alone.lose(inner).then_some(alone.support));
+                }
+            }
+        }
+        failing
     }
 
     /// The supports of withheld pieces that follow from the equations.
@@ -225,6 +291,19 @@ impl Part {
 
     fn covers(&self, support: &[usize]) -> bool {
         support.iter().all(|class| self.classes.binary_search(class).is_ok())
+    }
+}
+
+impl Equation {
+    /// Takes an equation off that is over some of its unknowns but not all; whether it is.
+    fn lose(&mut self, inner: &Self) -> bool {
+        let inside = inner.support.len() < self.support.len()
+            && inner.support.iter().all(|class| self.support.binary_search(class).is_ok());
+        if inside {
+            self.support.retain(|class| inner.support.binary_search(class).is_err());
+            self.residual -= inner.residual;
+        }
+        inside
     }
 }
 

@@ -46,7 +46,7 @@ impl Span {
             let factor = row.get(*column).copied().unwrap_or_default();
             if factor != 0 {
                 for (number, known) in row.iter_mut().zip(known) {
-                    *number = (*number + PRIME - times(factor, *known)) % PRIME;
+                    *number = below(*number + PRIME - times(factor, *known));
                 }
             }
         }
@@ -55,8 +55,15 @@ impl Span {
 }
 
 fn times(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b) % u128::from(PRIME);
-    u64::try_from(product).unwrap_or_default()
+    // 2^61 is 1 here: the upper bits are added to the lower ones.
+    let product = u128::from(a) * u128::from(b);
+    let (upper, lower) = (product >> 61, product & u128::from(PRIME));
+    below(u64::try_from(upper + lower).unwrap_or_default())
+}
+
+/// A number below twice the prime as one below it.
+fn below(number: u64) -> u64 {
+    if PRIME <= number { number - PRIME } else { number }
 }
 
 fn power(base: u64, mut exponent: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! Shown and withheld pieces as equations, and the greedy search for complements.
 
-use super::part::Part;
+use super::part::{Part, Size};
 use crate::guard::Descriptor;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,8 +65,8 @@ pub(super) struct Equation {
     pub(super) residual: f64,
     /// Shown pieces that may be withheld to say less: the equation's own, and those it was reduced by.
     pub(super) helpers: Vec<usize>,
-    /// Its own, unless it is a total.
-    pub(super) own: Option<usize>,
+    /// Shown pieces that it is, unless it is a total.
+    pub(super) own: Vec<usize>,
 }
 
 impl System {
@@ -79,8 +79,10 @@ impl System {
             let mut withheld = self.shown_twice(&classes);
             let mut progress = !withheld.is_empty();
             for part in &self.parts(&classes) {
-                if part.is_too_large() {
-                    withheld.extend(part.margins());
+                let size = part.size(self.judge);
+                let margins = part.margins(self.judge);
+                if size == Size::Large && !margins.is_empty() {
+                    withheld.extend(margins);
                     continue;
                 }
                 let failing = part.failing(&self.pieces, self.judge, &given_up);
@@ -167,10 +169,22 @@ impl System {
     /// The unknowns and equations, in parts that have none in common.
     fn parts(&self, classes: &[Vec<usize>]) -> Vec<Part> {
         let known = self.known(classes);
-        let mut equations: Vec<Equation> = Vec::new();
+        let mut equations: BTreeMap<Vec<usize>, Equation> = BTreeMap::new();
+        // The same unknowns twice are one equation. Noisy numbers may differ: the smaller one says more.
+        let mut add = |equation: Equation| match equations.get_mut(&equation.support) {
+            Some(known) => {
+                known.residual = known.residual.min(equation.residual);
+                known.helpers.extend(equation.helpers);
+                known.own.extend(equation.own);
+            }
+            None if equation.support.is_empty() => {}
+            None => {
+                equations.insert(equation.support.clone(), equation);
+            }
+        };
         for (at, (piece, classes)) in self.pieces.iter().zip(classes).enumerate() {
             if piece.shown && 1 < classes.len() {
-                equations.push(self.equation(classes, piece.value, Some(at), &known));
+                add(self.equation(classes, piece.value, Some(at), &known));
             }
         }
         for total in &self.totals {
@@ -185,10 +199,9 @@ impl System {
                     .collect();
                 let all: Vec<usize> = all.into_iter().collect();
                 let value = pieces().map(|piece| piece.value).sum();
-                equations.push(self.equation(&all, value, None, &known));
+                add(self.equation(&all, value, None, &known));
             }
         }
-        equations.retain(|equation| !equation.support.is_empty());
         let targets = self.pieces.iter().zip(classes).enumerate();
         let targets = targets.filter(|(_, (piece, _))| !piece.shown).map(|(at, (_, classes))| {
             let unknown = classes.iter().copied().filter(|class| !known.contains_key(class));
@@ -196,7 +209,7 @@ impl System {
         });
         let mut targets: Vec<(usize, Vec<usize>)> = targets.collect();
         targets.sort_by_key(|(at, _)| self.pieces.get(*at).map(|piece| piece.order));
-        Part::split(equations, targets)
+        Part::split(equations.into_values().collect(), targets)
     }
 
     fn equation(
@@ -215,6 +228,6 @@ impl System {
             .map(|piece| piece.value)
             .sum();
         let helpers = helpers.into_iter().chain(own).collect();
-        Equation { support, residual: value - reduced, helpers, own }
+        Equation { support, residual: value - reduced, helpers, own: Vec::from_iter(own) }
     }
 }

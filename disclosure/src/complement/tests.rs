@@ -275,6 +275,26 @@ fn a_table_that_is_too_large_loses_its_margins() {
 }
 
 #[test]
+fn a_difference_in_a_table_that_is_too_large_is_no_small_group_either() {
+    let side = 21_u32;
+    let lines = |by: fn(u32, u32) -> u32| -> Vec<Vec<u32>> {
+        (0..side).map(|line| (0..side).map(|place| by(line, place)).collect()).collect()
+    };
+    let rows = lines(|line, place| line * 21 + place);
+    let columns = lines(|line, place| place * 21 + line);
+    let but = |left_out: u32| vec![(0..side * side).filter(|atom| left_out <= *atom).collect()];
+    let shown = |left_out: u32| {
+        let truth = vec![5; (side * side) as usize];
+        let releases = vec![rows.clone(), columns.clone(), but(0), but(left_out)];
+        let mut system = Asked { truth, releases, min_units: 10 }.system();
+        system.withhold_complements();
+        system.pieces.iter().filter(|piece| !piece.shown).count()
+    };
+    assert_eq!(shown(2), 0, "ten are enough");
+    assert!(0 < shown(1), "all less all but five");
+}
+
+#[test]
 fn contradictions_and_unbounded_columns_are_told() {
     let row = |support: &[usize], value| (support.to_vec(), value);
     assert!(Simplex::new(&[row(&[0, 1], 3.0), row(&[0], 4.0)], 2).is_none());
