@@ -1,6 +1,6 @@
 //! The guard's estimates against true differences, and the records' one spelling.
 
-use super::{DataVersion, Descriptor, Memory, Remembered, close_sets, limit};
+use super::{DataVersion, Descriptor, Earlier, Memory, Remembered, close_sets, limit};
 use crate::noise::tests::set;
 use crate::units::UnitSet;
 use proptest::prelude::{any, proptest};
@@ -88,6 +88,37 @@ fn equal_sets_are_close_unless_they_are_the_same_cell() {
     assert_eq!(close(&[&Remembered { kind: 1, ..b }], &memory), [false]);
     // The same description of other units is no excuse.
     assert_eq!(close(&[&record(1, set(0..49))], &memory), [true]);
+}
+
+/// The memory leaves out only what is far apart.
+#[test]
+fn the_memory_finds_every_set_that_is_near() {
+    let sets: Vec<Remembered> = (0..400_u16)
+        .map(|n| {
+            let first = u32::from(n) * 3;
+            let mut record = record(0, set(first..first + 30 + u32::from(n % 40)));
+            record.descriptor.0[..2].copy_from_slice(&n.to_le_bytes());
+            record
+        })
+        .collect();
+    let mut memory = Memory::default();
+    for record in &sets {
+        memory.remember(record.clone());
+    }
+    let mut pairs = 0;
+    for record in &sets {
+        let mut found = Vec::new();
+        memory.close_to(record, 16.0, &mut |descriptor, set| {
+            found.extend((!record.set.is_apart(set, 16.0)).then_some(*descriptor));
+        });
+        let near = |other: &&Remembered| !record.set.is_apart(&other.set, 16.0);
+        let mut expected: Vec<_> = sets.iter().filter(near).map(|of| of.descriptor).collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        pairs += found.len();
+        assert_eq!(found, expected);
+    }
+    assert!(1000 < pairs, "{pairs}");
 }
 
 #[test]
