@@ -14,6 +14,8 @@ pub struct Cell {
     pub value: Value,
     /// What it is worth; `None` in columns that are always known.
     pub status: Option<CellStatus>,
+    /// The standard deviation of the noise in it, where it has one.
+    pub deviation: Option<f64>,
 }
 
 /// What a cell holds.
@@ -46,6 +48,7 @@ struct CellColumn<'a> {
     values: &'a dyn Array,
     text: ArrayFormatter<'a>,
     statuses: Option<&'a dyn Array>,
+    deviations: Option<&'a dyn Array>,
 }
 
 /// A table whose columns are not where its description says, or of a type without a text.
@@ -77,6 +80,7 @@ impl<'a> Cells<'a> {
                 values,
                 text: ArrayFormatter::try_new(values, &options)?,
                 statuses: column.status.map(|i| array(batch, i)).transpose()?,
+                deviations: column.deviation.map(|i| array(batch, i)).transpose()?,
             })
         };
         let columns = table.columns.iter().map(column).collect::<Result<_, CellsError>>()?;
@@ -118,7 +122,19 @@ impl CellColumn<'_> {
                 self.value(row)?
             }
         };
-        Ok(Cell { value, status })
+        let deviation = match status {
+            Some(CellStatus::Noisy | CellStatus::Partial) => self.deviation(row)?,
+            Some(CellStatus::Known | CellStatus::Suppressed) | None => None,
+        };
+        Ok(Cell { value, status, deviation })
+    }
+
+    fn deviation(&self, row: usize) -> Result<Option<f64>, CellsError> {
+        let Some(deviations) = self.deviations else { return Ok(None) };
+        let deviations = deviations
+            .as_primitive_opt::<Float64Type>()
+            .ok_or_else(|| CellsError("a column of deviations holds no numbers".to_owned()))?;
+        Ok(deviations.is_valid(row).then(|| deviations.value(row)))
     }
 
     fn value(&self, row: usize) -> Result<Value, CellsError> {
@@ -159,19 +175,35 @@ fn status(statuses: &dyn Array, row: usize) -> Result<CellStatus, CellsError> {
     Ok(all.into_iter().find(|status| status.as_str() == word).unwrap_or(CellStatus::Suppressed))
 }
 
-/// The names of the status column of each column, different from all other names.
-pub fn status_names(columns: &[Column]) -> Vec<Option<String>> {
-    let mut taken: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    let mut names = Vec::with_capacity(columns.len());
-    for column in columns {
-        names.push(column.status.map(|_| {
-            let mut name = format!("{}_status", column.name);
-            while taken.contains(&name) {
-                name.push('_');
-            }
-            taken.push(name.clone());
-            name
-        }));
+/// The names of the columns beside one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// That of the statuses.
+    pub status: Option<String>,
+    /// That of the standard deviations.
+    pub deviation: Option<String>,
+}
+
+impl Beside {
+    /// Both, as far as they are there.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.status.iter().chain(&self.deviation)
     }
-    names
+}
+
+/// The names of the columns beside each column, different from all other names.
+pub fn names_beside(columns: &[Column]) -> Vec<Beside> {
+    let mut taken: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let mut free = |mut name: String| {
+        while taken.contains(&name) {
+            name.push('_');
+        }
+        taken.push(name.clone());
+        name
+    };
+    let mut beside = |column: &Column| Beside {
+        status: column.status.map(|_| free(format!("{}_status", column.name))),
+        deviation: column.deviation.map(|_| free(format!("{}_sd", column.name))),
+    };
+    columns.iter().map(&mut beside).collect()
 }

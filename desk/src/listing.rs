@@ -131,6 +131,7 @@ impl<const N: usize> Lines<N> {
             name: (*name).to_owned(),
             value,
             status: None,
+            deviation: None,
             unit: None,
         };
         let columns = self.names.iter().enumerate().map(column).collect();

@@ -5,7 +5,7 @@ use crate::table::{Column, Table};
 use crate::verify::CountryAnswer;
 use arrow::array::AsArray as _;
 use arrow::compute::concat_batches;
-use arrow::datatypes::UInt8Type;
+use arrow::datatypes::{DataType, UInt8Type};
 use arrow::ipc::reader::StreamReader;
 use arrow::record_batch::RecordBatch;
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset};
@@ -184,21 +184,33 @@ fn decode(bytes: &[u8]) -> Option<RecordBatch> {
     concat_batches(&schema, &batches).ok()
 }
 
-/// Where the values of each column are, and where their statuses: behind all values, in the order of their columns.
+/// Where the values of each column are, and where their statuses and deviations: behind all values, in the order of their
+/// columns, a deviation behind its status.
 fn table(batch: RecordBatch, tail: &Tail, undecided: u64) -> Table {
-    let mut next_status = tail.columns.len();
+    let mut next = tail.columns.len();
     let mut columns = Vec::with_capacity(tail.columns.len());
     for (value, column) in tail.columns.iter().enumerate() {
-        let status = column.status.then_some(next_status);
-        next_status += usize::from(column.status);
+        let status = column.status.then_some(next);
+        next += usize::from(column.status);
+        let deviation = (column.status && is_deviation(&batch, next, &column.name)).then_some(next);
+        next += usize::from(deviation.is_some());
         columns.push(Column {
             name: column.name.clone(),
             value,
             status,
+            deviation,
             unit: column.unit.clone(),
         });
     }
     Table { batch, columns, undecided }
+}
+
+/// Whether the column at this place, behind the values, is the deviation of the column of this name.
+fn is_deviation(batch: &RecordBatch, at: usize, name: &str) -> bool {
+    let schema = batch.schema();
+    schema.fields().get(at).is_some_and(|field| {
+        *field.data_type() == DataType::Float64 && field.name().strip_suffix("_sd") == Some(name)
+    })
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub struct Column {
     pub value: usize,
     /// What each value is worth (the word of a `CellStatus`); absent for keys, which are always known.
     pub status: Option<usize>,
+    /// The standard deviation of the noise in each value (`Float64`, null where there is none); absent for what is
+    /// computed from several values.
+    pub deviation: Option<usize>,
     /// The unit of its numbers.
     pub unit: Option<String>,
 }

@@ -328,7 +328,10 @@ pub(crate) fn legend(answer: &AnswerTable) -> Vec<&'static str> {
             CellStatus::Partial,
             "-- :p  without the part of at least one country, which is withheld: the whole is not known",
         ),
-        (CellStatus::Noisy, "-- ±   noise was added"),
+        (
+            CellStatus::Noisy,
+            "-- ±   noise was added; the number behind it is its standard deviation",
+        ),
     ];
     marks.into_iter().filter(|(status, _)| has(*status)).map(|(_, text)| text).collect()
 }

@@ -1,11 +1,11 @@
 //! Parquet and Arrow for programs: the values as they came, beside every measure its status as a word, and in the
 //! schema's metadata what the answer is worth.
 
-use crate::cells::{Cells, status_names};
+use crate::cells::{Cells, names_beside};
 use crate::format::FormatError;
 use crate::format::json::{CountryLine, to_text};
 use crate::printer::Reader;
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::writer::FileWriter;
@@ -61,16 +61,21 @@ fn labelled(answer: &AnswerTable) -> Result<RecordBatch, FormatError> {
 
 fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
     let cells = Cells::new(table)?;
-    let names = status_names(&table.columns);
+    let names = names_beside(&table.columns);
     let mut statuses: Vec<Vec<Option<&'static str>>> =
         vec![Vec::with_capacity(cells.rows()); table.columns.len()];
+    let mut deviations: Vec<Vec<Option<f64>>> =
+        vec![Vec::with_capacity(cells.rows()); table.columns.len()];
     for row in 0..cells.rows() {
-        for (column, cell) in statuses.iter_mut().zip(cells.row(row)?) {
-            column.push(cell.status.map(CellStatus::as_str));
+        let columns = statuses.iter_mut().zip(&mut deviations);
+        for ((statuses, deviations), cell) in columns.zip(cells.row(row)?) {
+            statuses.push(cell.status.map(CellStatus::as_str));
+            deviations.push(cell.deviation);
         }
     }
     let mut columns = Vec::new();
-    for ((column, name), statuses) in table.columns.iter().zip(names).zip(statuses) {
+    let worth = statuses.into_iter().zip(deviations);
+    for ((column, beside), (statuses, deviations)) in table.columns.iter().zip(names).zip(worth) {
         let values = table.batch.columns().get(column.value).ok_or(FormatError::Encoding)?;
         // Withheld cells are null already; a value behind one would be seen by a program that reads no statuses.
         let withheld: BooleanArray =
@@ -81,9 +86,13 @@ fn columns(table: &Table) -> Result<Vec<(Field, ArrayRef)>, FormatError> {
             field.set_metadata(HashMap::from([("mayag.unit".to_owned(), unit.clone())]));
         }
         columns.push((field, values));
-        if let Some(name) = name {
+        if let Some(name) = beside.status {
             let words: ArrayRef = Arc::new(StringArray::from(statuses));
             columns.push((Field::new(name, DataType::Utf8, true), words));
+        }
+        if let Some(name) = beside.deviation {
+            let numbers: ArrayRef = Arc::new(Float64Array::from(deviations));
+            columns.push((Field::new(name, DataType::Float64, true), numbers));
         }
     }
     Ok(columns)

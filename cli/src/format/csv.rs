@@ -1,9 +1,10 @@
-//! Quoting of RFC 4180, lines that end with a line feed: one header line, values, and beside every measure its status.
+//! Quoting of RFC 4180, lines that end with a line feed: one header line, values, and beside every measure its status,
+//! and the standard deviation of its noise where it can have some.
 //!
 //! A withheld value is empty and its status says `suppressed`; a null is empty (or the text asked for) and its status
 //! says what it is worth.
 
-use crate::cells::{Cell, Cells, Value, status_names};
+use crate::cells::{Cell, Cells, Value, names_beside};
 use crate::format::{FormatError, Style};
 use crate::printer::Reader;
 use crate::safe::safe;
@@ -15,17 +16,18 @@ pub fn render(answer: &AnswerTable, style: &Style) -> Result<String, FormatError
     let Some(table) = &answer.table else { return Ok(String::new()) };
     let cells = Cells::new(table)?;
     let mut header = Vec::new();
-    for (column, status) in cells.columns().zip(status_names(&table.columns)) {
+    for (column, beside) in cells.columns().zip(names_beside(&table.columns)) {
         header.push(column.name.clone());
-        header.extend(status);
+        header.extend(beside.names().cloned());
     }
     let mut out = String::new();
     push(&mut out, &header, style);
     for row in 0..cells.rows() {
         let mut fields = Vec::with_capacity(header.len());
-        for cell in &cells.row(row)? {
+        for (cell, column) in cells.row(row)?.iter().zip(&table.columns) {
             fields.push(value(cell, style));
             fields.extend(cell.status.map(|status| status.as_str().to_owned()));
+            fields.extend(column.deviation.map(|_| deviation(cell)));
         }
         push(&mut out, &fields, style);
     }
@@ -40,6 +42,11 @@ fn value(cell: &Cell, style: &Style) -> String {
         Value::Null => style.null.clone(),
         Value::Suppressed => String::new(),
     }
+}
+
+/// Empty where the cell has no noise, or none that can be stated.
+fn deviation(cell: &Cell) -> String {
+    cell.deviation.map(|deviation| deviation.to_string()).unwrap_or_default()
 }
 
 fn push(out: &mut String, fields: &[String], style: &Style) {

@@ -63,6 +63,9 @@ struct ColumnLine<'a> {
 struct RowLine<'a> {
     values: InOrder<'a, serde_json::Value>,
     status: InOrder<'a, &'static str>,
+    /// The standard deviations of cells with noise.
+    #[serde(skip_serializing_if = "InOrder::is_empty")]
+    sd: InOrder<'a, f64>,
 }
 
 /// An object whose keys keep the order of the columns.
@@ -203,6 +206,7 @@ fn row<'a>(cells: &Cells<'a>, i: usize) -> Result<RowLine<'a>, FormatError> {
         status: InOrder(
             named().filter_map(|(name, cell)| Some((name, cell.status?.as_str()))).collect(),
         ),
+        sd: InOrder(named().filter_map(|(name, cell)| Some((name, cell.deviation?))).collect()),
     })
 }
 
@@ -226,6 +230,12 @@ fn integer(text: &str) -> serde_json::Value {
         number.into()
     } else {
         text.into()
+    }
+}
+
+impl<T> InOrder<'_, T> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Aligned columns for people: numbers to the right, `:c` for withheld cells, `:p` behind partial ones, `±` behind noisy
-//! ones.
+//! Aligned columns for people: numbers to the right, `:c` for withheld cells, `:p` behind partial ones, behind noisy
+//! ones `±` and the standard deviation of the noise.
 
 use crate::cells::{Cell, Cells, Value};
 use crate::format::{FormatError, Style};
@@ -19,7 +19,7 @@ pub const NOISY: &str = "±";
 /// A cell as text: the value, and the mark behind it. They are aligned apart, so that digits stay below digits.
 struct Text {
     value: String,
-    mark: &'static str,
+    mark: String,
 }
 
 /// The answer as an aligned table; empty where no country answered.
@@ -69,11 +69,29 @@ fn text(cell: &Cell, style: &Style) -> Text {
         Value::Text(text) => safe(text).into_owned(),
     };
     let mark = match cell.status {
-        Some(CellStatus::Noisy) => NOISY,
-        Some(CellStatus::Partial) => PARTIAL,
-        Some(CellStatus::Known | CellStatus::Suppressed) | None => "",
+        Some(CellStatus::Noisy) => noise(cell),
+        Some(CellStatus::Partial) if cell.deviation.is_some() => {
+            format!("{} {PARTIAL}", noise(cell))
+        }
+        Some(CellStatus::Partial) => PARTIAL.to_owned(),
+        Some(CellStatus::Known | CellStatus::Suppressed) | None => String::new(),
     };
     Text { value, mark }
+}
+
+/// `± 5.2`, with two digits that count; `±` alone where no deviation can be stated.
+fn noise(cell: &Cell) -> String {
+    let Some(deviation) = cell.deviation else { return NOISY.to_owned() };
+    let decimals = if deviation < 0.1 {
+        3
+    } else if deviation < 1.0 {
+        2
+    } else if deviation < 10.0 {
+        1
+    } else {
+        0
+    };
+    format!("{NOISY} {deviation:.decimals$}")
 }
 
 /// A decimal without the zeros that only its scale put there.
@@ -106,7 +124,7 @@ impl Layout {
         let (mut value, mut mark) = (0, 0);
         for cell in rows.iter().filter_map(|row| row.get(column)) {
             value = value.max(width(&cell.value));
-            mark = mark.max(width(cell.mark));
+            mark = mark.max(width(&cell.mark));
         }
         let mut layout = Self { value, mark, side };
         layout.value += width(header).saturating_sub(layout.width());
@@ -126,7 +144,7 @@ impl Layout {
         if self.mark == 0 {
             value
         } else {
-            format!("{value} {}", pad(text.mark, self.mark, Side::Left))
+            format!("{value} {}", pad(&text.mark, self.mark, Side::Left))
         }
     }
 }

@@ -53,6 +53,7 @@ fn answer() -> AnswerTable {
         name: name.to_owned(),
         value,
         status,
+        deviation: None,
         unit: unit.map(str::to_owned),
     };
     let table = Table {
@@ -272,4 +273,35 @@ fn the_ending_of_a_file_chooses_its_format() {
     assert_eq!(format("a.parquet"), Some(Format::Parquet));
     assert_eq!(format("a.jsonl"), Some(Format::Ndjson));
     assert_eq!((format("a"), format("a.xlsx")), (None, None));
+}
+
+#[test]
+fn the_deviation_of_noise_is_shown_in_every_format() {
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("n", Arc::new(Int64Array::from(vec![1234, 3, 42]))),
+        ("n_status", Arc::new(StringArray::from(vec!["noisy", "suppressed", "partial"]))),
+        ("n_sd", Arc::new(Float64Array::from(vec![Some(5.196), Some(1.0), Some(12.0)]))),
+    ];
+    let name = "n".to_owned();
+    let column = Column { name, value: 0, status: Some(1), deviation: Some(2), unit: None };
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let table = Table { batch, columns: vec![column], undecided: 0 };
+    let answer = AnswerTable { table: Some(table), ..answer() };
+    let text = |format: Format, reader| {
+        String::from_utf8(format.render(&answer, &style(reader)).unwrap()).unwrap()
+    };
+    let shown = text(Format::Table, Reader::Terminal);
+    let lines: Vec<&str> = shown.lines().skip(2).map(str::trim).collect();
+    assert_eq!(lines, ["1234 ± 5.2", ":c", "42 ± 12 :p"]);
+    let csv = text(Format::Csv, Reader::Program);
+    assert_eq!(csv, "n,n_status,n_sd\n1234,noisy,5.196\n,suppressed,\n42,partial,12\n");
+    let json: serde_json::Value =
+        serde_json::from_str(&text(Format::Json, Reader::Program)).unwrap();
+    assert_eq!(json["rows"][0]["sd"]["n"], 5.196);
+    assert_eq!(json["rows"][1].get("sd"), None, "a withheld cell has none");
+    let parquet = Format::Parquet.render(&answer, &style(Reader::Program)).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(parquet)).unwrap();
+    let batch = reader.build().unwrap().next().unwrap().unwrap();
+    let deviations = batch.column_by_name("n_sd").unwrap();
+    assert_eq!(deviations.null_count(), 1);
 }

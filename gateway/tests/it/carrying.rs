@@ -4,7 +4,8 @@ use crate::federation::{Federation, SQL};
 use crate::node::{Behaviour, SUPPRESSED};
 use mayag_audit::journal::{self, Operation};
 use mayag_audit::keys::{Ed25519, SigningKey, sha256};
-use mayag_protocol::envelope::Envelope;
+use mayag_protocol::answer::{GatewayRefusal, NoResult};
+use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::{Ask, Question};
@@ -177,4 +178,55 @@ async fn nothing_is_complete_without_its_log_entry() {
     let (head, complete) = journal::verify(&bytes, key.public(), &Ed25519, |_, _, _| ()).unwrap();
     assert_eq!((head.entries, complete), (release.log.index + 1, bytes.len()));
     assert_eq!(head.hash, release.log.entry, "the entry that the signed release points at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_asks_for_no_cells_and_is_logged() {
+    let federation = Federation::start(&[("kr", counts(&[])), ("us", Behaviour::Refuse)], "").await;
+    let question =
+        Question { ask: Ask::Preview { sql: SQL.to_owned() }, ..federation.question(SQL) };
+    let told = federation.send(&federation.hana(), federation.sign(&question)).await;
+    let outcomes: Vec<Outcome> = told.outcomes().into_values().collect();
+    assert_eq!((outcomes, told.result()), (vec![Outcome::Answered, Outcome::Refused], None));
+    let operations: Vec<Operation> = federation.log().iter().map(|entry| entry.operation).collect();
+    assert_eq!(operations, [Operation::Opened, Operation::Received, Operation::Released]);
+    let again = federation.send(&federation.hana(), federation.sign(&question)).await;
+    assert_eq!(again.refusal().map(|refusal| refusal.code), Some(Code::Replayed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cells_that_come_to_nothing_are_not_complete_and_the_gateway_says_why() {
+    let cells = counts(&[("Cocaine", 10)]);
+    let federation = Federation::start(&[("kr", cells.clone()), ("us", cells)], "").await;
+    let told = federation
+        .ask("SELECT drug, 1 / (count(*) - count(*)) AS n FROM seizures GROUP BY drug")
+        .await;
+    let Some(Event::Complete { complete, answered, asked, no_result, .. }) = told.0.last() else {
+        panic!("{:?}", told.0)
+    };
+    assert_eq!((*complete, *answered, *asked), (false, 2, 2));
+    assert_eq!((*no_result, told.result()), (Some(NoResult::DivideByZero), None));
+    let release = told.release(&federation);
+    assert_eq!((release.no_result, release.result), (Some(NoResult::DivideByZero), None));
+    let decisions: Vec<_> =
+        federation.log().into_iter().filter_map(|entry| entry.decision).collect();
+    assert_eq!(decisions, ["answered 2 of 2; no result: divide_by_zero"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_signed_by_the_gateway() {
+    let federation = Federation::start(&[("kr", counts(&[]))], "").await;
+    let question = federation.question("DROP TABLE seizures");
+    let told = federation.send(&federation.hana(), federation.sign(&question)).await;
+    let [Event::Refused { refusal, signed, .. }] = told.0.as_slice() else {
+        panic!("{:?}", told.0)
+    };
+    let key =
+        federation.pki.roster().unwrap().gateway(&question.gateway).unwrap().answer_key.clone();
+    let envelope = Envelope::parse(&signed.0, 1 << 16).unwrap();
+    let opened = envelope.open(PayloadType::Refusal, &[key], 1, &Ed25519).unwrap();
+    let signed: GatewayRefusal = opened.parse().unwrap();
+    assert_eq!((&signed.refusal, signed.question), (refusal, Some(question.id.clone())));
+    assert_eq!(signed.question_digest, sha256(&serde_json::to_vec(&question).unwrap()));
+    assert_eq!(signed.log.map(|log| log.index), Some(1));
 }

@@ -120,3 +120,23 @@ async fn a_route_that_is_not_there_is_another_version() {
 async fn a_node_that_dies_while_it_answers_has_failed() {
     beside_honest_ones(Behaviour::Dies, Outcome::Failed).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn countries_that_send_without_end_take_no_room_from_the_others() {
+    let countries = [
+        ("au", Behaviour::Endless),
+        ("kr", Behaviour::Counts(vec![("Cocaine", 10)])),
+        ("th", Behaviour::Endless),
+        ("us", Behaviour::Counts(vec![("Cocaine", 7)])),
+    ];
+    // Far less than one answer may have: it is the question's memory that ends them.
+    let limits = "deadline = \"8s\"\nmemory = \"512KiB\"\nquestion_memory = \"512KiB\"";
+    let federation = Federation::start(&countries, limits).await;
+    for _ in 0..3 {
+        let told = federation.ask(SQL).await;
+        let outcomes: Vec<Outcome> = told.outcomes().into_values().collect();
+        let (failed, answered) = (Outcome::Failed, Outcome::Answered);
+        assert_eq!(outcomes, [failed, answered, failed, answered]);
+        assert_eq!(told.cells(), [("Cocaine".to_owned(), 17)], "and all of it is given back");
+    }
+}

@@ -94,3 +94,49 @@ fn a_missing_country_is_labelled_and_the_exit_code_says_so() {
     assert_ne!(code, 0);
     assert!(!stdout.contains('0'), "nobody answered, and nothing looks like a zero: {stdout}");
 }
+
+#[test]
+fn a_dry_run_says_what_every_country_would_do_and_touches_nothing() {
+    let closed = open_policy("us", 10).replace("\"drug\": { \"dimension\": {} },", "");
+    let us = CountrySpec { policy: closed, ..spec("us", 30) };
+    let world = World::start(&[spec("kr", 20), us]);
+    let sql = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug";
+    let journal = || {
+        let path = world.dir().join("kr/state").join("journal.jsonl");
+        std::fs::read_to_string(path).expect("a journal")
+    };
+    let (code, stdout, stderr) = out(&world.ask("kr", sql, &["--dry-run"]));
+    assert_eq!(code, 3, "{stdout}{stderr}");
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines[0], "country,would,dataset,rule,protections,refusal,subject");
+    assert!(lines[1].starts_with("kr,answer,seizures,"), "{stdout}");
+    assert!(lines[2].starts_with("us,refuse,,") && lines[2].contains("MAYAG-"), "{stdout}");
+    assert!(stderr.contains("kr  would answer"), "{stderr}");
+    let logged = journal();
+    assert!(logged.contains("\"decision\":\"previewed\""), "a preview is logged: {logged}");
+
+    let explain = format!("EXPLAIN {sql}");
+    let (code, explained, _) = out(&world.ask("kr", &explain, &[]));
+    assert_eq!((code, explained), (3, stdout), "EXPLAIN is the same in SQL");
+    let json = out(&world.ask("kr", sql, &["--dry-run", "--format", "json"])).1;
+    assert!(json.contains("\"would\":\"answer\"") && json.contains("\"code\":\"MAYAG-"), "{json}");
+}
+
+#[test]
+fn tables_and_columns_are_shown_in_sql() {
+    let world = World::start(&[spec("kr", 20)]);
+    let (code, stdout, stderr) = out(&world.ask("kr", "SHOW TABLES", &[]));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.starts_with("table_name,country,min_units,purposes,about\nseizures,kr,10,"),
+        "{stdout}"
+    );
+    let (code, stdout, _) = out(&world.ask("kr", "DESCRIBE seizures", &[]));
+    assert_eq!(code, 0);
+    assert!(stdout.contains("\ndrug,kr,dimension,"), "{stdout}");
+    assert!(!stdout.contains("informant"), "hidden columns are in no list: {stdout}");
+    let (code, stdout, _) = out(&world.ask("kr", "DESCRIBE nothing_like_it", &[]));
+    assert_eq!((code, stdout.lines().count()), (0, 1));
+    let (code, _, stderr) = out(&world.ask("kr", "EXPLAIN ANALYZE SELECT 1", &[]));
+    assert_eq!(code, 4, "{stderr}");
+}

@@ -105,7 +105,8 @@ fn partial_answer() -> AnswerTable {
         ("n", Arc::new(Int64Array::from(vec![Some(5), None]))),
         ("n_status", Arc::new(StringArray::from(vec!["partial", "suppressed"]))),
     ];
-    let column = Column { name: "n".to_owned(), value: 0, status: Some(1), unit: None };
+    let column =
+        Column { name: "n".to_owned(), value: 0, status: Some(1), deviation: None, unit: None };
     let table = Table {
         batch: RecordBatch::try_from_iter(columns).unwrap(),
         columns: vec![column],
