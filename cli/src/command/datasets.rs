@@ -10,7 +10,7 @@ use crate::format::json::{CountryLine, to_text};
 use crate::printer::{Printer, Reader};
 use crate::safe::safe;
 use clap::{Args, ValueEnum};
-use mayag_desk::ask::SharedByCountry;
+use mayag_desk::ask::{Progress, SharedByCountry};
 use mayag_protocol::answer::{SharedColumn, SharedDataset};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::question::Ask;
@@ -61,8 +61,8 @@ pub async fn run(args: DatasetsArgs, folders: &Folders, printer: &mut Printer) -
     };
     let Asked { desk, request } = asked;
     let mut board = ask::board(&args.asking, printer);
-    let asked = desk.datasets(&request, &mut |progress| board.show(&progress, printer));
-    let reply = until_interrupted(asked).await;
+    let mut watch = |progress: Progress<'_>| board.show(&progress, printer);
+    let reply = until_interrupted(desk.datasets(&request, &mut watch)).await;
     board.clear(printer);
     let Some(reply) = reply else { return ask::interrupted(printer) };
     let shared = match ask::answer(reply, printer) {
