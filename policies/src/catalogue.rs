@@ -31,6 +31,9 @@ pub const MOST_DIGITS: u8 = 28;
 /// The catalogue that ships with the product.
 const BUILTIN: &str = include_str!("../catalogue/catalogue.json");
 
+/// The catalogue of all the datasets that police forces of several countries would hold.
+const DOMAIN: &str = include_str!("../catalogue/domain.json");
+
 /// All datasets of a federation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +90,9 @@ pub struct Column {
     /// Whether every row has a value, in every country.
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
+    /// Whether it helps to single out a person together with other such columns, as sex and place of birth do.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub quasi: bool,
     /// The values a date or a number to group by can have, known to everybody. No row is outside, in any country.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
@@ -207,6 +213,16 @@ impl Catalogue {
     pub fn builtin() -> Self {
         #[expect(clippy::expect_used, reason = "the text is compiled in, and a test reads it")]
         Self::parse(BUILTIN.as_bytes()).expect("the built-in catalogue is valid")
+    }
+
+    /// The wide catalogue that ships with the product: thirteen datasets, some of which protect persons.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it cannot: the text is compiled in, and a test reads it"
+    )]
+    pub fn domain_pack() -> Self {
+        #[expect(clippy::expect_used, reason = "the text is compiled in, and a test reads it")]
+        Self::parse(DOMAIN.as_bytes()).expect("the domain pack is valid")
     }
 
     /// Reads a catalogue and checks that it does not contradict itself.

@@ -4,17 +4,28 @@
 //! names in a document are looked up only once its shape is right.
 
 mod check;
+<<<<<<< HEAD
 pub mod init;
+=======
+mod lint;
+>>>>>>> 99f2177 (Problems have codes, spans and formats for programs; advice; wide catalogue; examples of five countries)
 mod position;
 mod problem;
 mod protections;
+mod repair;
+pub mod report;
+mod rule;
 mod schema;
 pub mod written;
 
 pub use position::Position;
 pub use problem::Problem;
 pub use protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
+<<<<<<< HEAD
 pub(crate) use schema::schema_file;
+=======
+pub use rule::{Rule, Severity};
+>>>>>>> 99f2177 (Problems have codes, spans and formats for programs; advice; wide catalogue; examples of five countries)
 pub use schema::schema_text;
 
 use crate::catalogue::Catalogue;
@@ -83,15 +94,7 @@ impl Policy {
         catalogue: &Catalogue,
         digest_of: impl FnOnce(&[u8]) -> Digest,
     ) -> Result<Self, Vec<Problem>> {
-        let value = strict::parse(bytes, LONGEST).map_err(unreadable)?;
-        let problems = schema::check(&value);
-        if !problems.is_empty() {
-            return Err(problem::locate(bytes, problems));
-        }
-        // What the schema cannot say, such as months of 31 days, the types still refuse.
-        let document: written::Document = strict::parse(bytes, LONGEST).map_err(unreadable)?;
-        let grants = check::grants(&document, catalogue)
-            .map_err(|problems| problem::locate(bytes, problems))?;
+        let (document, grants) = read(bytes, catalogue)?;
         Ok(Self {
             version: PolicyVersion { serial: document.serial, digest: digest_of(bytes) },
             country: document.policy,
@@ -152,6 +155,7 @@ impl Policy {
     }
 }
 
+<<<<<<< HEAD
 /// The same text with another serial; `None` for what has no serial at its top.
 pub fn with_serial(text: &[u8], serial: u64) -> Option<Vec<u8>> {
     const POINTER: &str = "/serial";
@@ -166,13 +170,49 @@ pub fn with_serial(text: &[u8], serial: u64) -> Option<Vec<u8>> {
 }
 
 fn unreadable(error: StrictError) -> Vec<Problem> {
+=======
+/// Everything that is wrong with a policy document; if a node would take it, everything that somebody should look at,
+/// such as what ends within a month of `now`. In the order of the text.
+pub fn examine(bytes: &[u8], catalogue: &Catalogue, now: Timestamp) -> Vec<Problem> {
+    match read(bytes, catalogue) {
+        Err(problems) => problems,
+        Ok((document, grants)) => {
+            problem::locate(bytes, lint::problems(&document, &grants, catalogue, now))
+        }
+    }
+}
+
+/// A document and what its grants mean, sorted by id; or everything that is wrong with it.
+fn read(
+    bytes: &[u8],
+    catalogue: &Catalogue,
+) -> Result<(written::Document, Vec<Grant>), Vec<Problem>> {
+    let value = strict::parse(bytes, LONGEST).map_err(|error| unreadable(bytes, error))?;
+    let mut problems = schema::check(&value);
+    problems.extend(repair::instants(&value));
+    if !problems.is_empty() {
+        problems.extend(repair::problems(&value, &problems, catalogue));
+        return Err(problem::locate(bytes, problems));
+    }
+    // What the schema cannot say, such as numbers of more than 64 bits, the types still refuse.
+    let document: written::Document =
+        strict::parse(bytes, LONGEST).map_err(|error| unreadable(bytes, error))?;
+    let grants =
+        check::grants(&document, catalogue).map_err(|problems| problem::locate(bytes, problems))?;
+    Ok((document, grants))
+}
+
+fn unreadable(bytes: &[u8], error: StrictError) -> Vec<Problem> {
+>>>>>>> 99f2177 (Problems have codes, spans and formats for programs; advice; wide catalogue; examples of five countries)
     vec![match error {
         StrictError::Json { line, column, reason } => {
-            let mut problem = Problem::new("", reason);
-            problem.position = Some(Position { line, column });
+            let mut problem = Problem::new(Rule::NotJson, "", reason);
+            let position = Position { line, column };
+            problem.span = problem::bytes(&position.byte(bytes));
+            problem.position = Some(position);
             problem
         }
-        StrictError::TooLong { .. } => Problem::new("", error.to_string()),
+        StrictError::TooLong { .. } => Problem::new(Rule::TooLong, "", error.to_string()),
     }]
 }
 

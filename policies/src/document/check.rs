@@ -4,6 +4,7 @@ mod limits;
 
 use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Kind, Named};
 use crate::document::problem::{Problem, quoted};
+use crate::document::rule::Rule;
 use crate::document::written::{
     ColumnUse, Constant, Countries, Document, DocumentGrant, RowFilter, RowTest,
 };
@@ -20,7 +21,19 @@ pub(super) fn grants(
 ) -> Result<Vec<Grant>, Vec<Problem>> {
     let mut problems = Vec::new();
     if document.valid_until <= document.valid_from {
-        problems.push(Problem::new("/valid_until", "the policy ends before it begins"));
+        problems.push(Problem::new(
+            Rule::EndsBeforeItBegins,
+            "/valid_until",
+            "the policy ends before it begins",
+        ));
+    }
+    if let Some(version) = document.catalogue.filter(|version| *version != catalogue.version) {
+        let message = format!(
+            "the policy was written for version {version} of the catalogue, this is version {}",
+            catalogue.version
+        );
+        let problem = Problem::new(Rule::OtherCatalogue, "/catalogue", message);
+        problems.push(problem.help("read what has changed, then state the new version or none"));
     }
     let mut grants = Vec::with_capacity(document.grants.len());
     for (i, written) in document.grants.iter().enumerate() {
@@ -29,7 +42,11 @@ pub(super) fn grants(
         problems.extend(duplicate(&place, written, earlier));
         if written.valid_until.is_some_and(|until| until <= document.valid_from) {
             let message = "the grant ends before the policy begins";
-            problems.push(Problem::new(format!("{place}/valid_until"), message));
+            problems.push(Problem::new(
+                Rule::EndsBeforeItBegins,
+                format!("{place}/valid_until"),
+                message,
+            ));
         }
         if let Some(dataset) = catalogue.dataset(written.dataset.as_str()) {
             grants.push(grant(&place, written, dataset, &mut problems));
@@ -37,7 +54,7 @@ pub(super) fn grants(
             let names = catalogue.datasets.iter().map(|dataset| dataset.name.as_str());
             let message =
                 format!("the catalogue has no dataset {}", quoted(written.dataset.as_str()));
-            let problem = Problem::new(format!("{place}/dataset"), message);
+            let problem = Problem::new(Rule::UnknownDataset, format!("{place}/dataset"), message);
             problems.push(problem.suggest(written.dataset.as_str(), names));
         }
     }
@@ -55,11 +72,16 @@ fn duplicate(place: &str, written: &DocumentGrant, earlier: &[DocumentGrant]) ->
     earlier.iter().find(|other| other.id == written.id || same(other)).map(|other| {
         if other.id == written.id {
             Problem::new(
+                Rule::IdUsedTwice,
                 format!("{place}/id"),
                 format!("the id `{}` is used by another grant", written.id),
             )
         } else {
-            Problem::new(place, format!("the grant says the same as `{}`", other.id))
+            Problem::new(
+                Rule::SameGrantTwice,
+                place,
+                format!("the grant says the same as `{}`", other.id),
+            )
         }
     })
 }
@@ -84,7 +106,11 @@ fn grant(
         }
     }
     if columns.is_empty() && problems.len() == before {
-        problems.push(Problem::at_key(format!("{place}/columns"), "the grant shares no column"));
+        problems.push(Problem::at_key(
+            Rule::SharesNothing,
+            format!("{place}/columns"),
+            "the grant shares no column",
+        ));
     }
     let mut rows = Vec::new();
     for (i, filter) in written.rows.iter().enumerate() {
@@ -122,6 +148,7 @@ enum Found<'a> {
 fn find<'a>(place: &str, name: &ColumnName, dataset: &'a Dataset) -> Result<Found<'a>, Problem> {
     if name.as_str() == COUNTRY_COLUMN {
         return Err(Problem::at_key(
+            Rule::ImpliedColumn,
             place,
             "the column `country` is implied: it is the answering country, and always shared",
         ));
@@ -139,7 +166,8 @@ fn find<'a>(place: &str, name: &ColumnName, dataset: &'a Dataset) -> Result<Foun
         .collect();
     let names = dataset.columns.iter().map(|column| &column.name).chain(&levels);
     let message = format!("the dataset `{}` has no column `{name}`", dataset.name);
-    Err(Problem::at_key(place, message).suggest(name.as_str(), names.map(ColumnName::as_str)))
+    Err(Problem::at_key(Rule::UnknownColumn, place, message)
+        .suggest(name.as_str(), names.map(ColumnName::as_str)))
 }
 
 /// How a column or a level is shared; `None` if it is not.
@@ -156,16 +184,22 @@ fn shared(
     match column_use {
         ColumnUse::Hidden => Ok(None),
         ColumnUse::Dimension { finest: None } => Ok(Some(Share::Dimension { finest: None })),
-        ColumnUse::Dimension { finest: Some(_) } => {
-            Err(Problem::new(format!("{place}/dimension/finest"), "only a date has a finest grain"))
-        }
+        ColumnUse::Dimension { finest: Some(_) } => Err(Problem::new(
+            Rule::Grain,
+            format!("{place}/dimension/finest"),
+            "only a date has a finest grain",
+        )),
         ColumnUse::Measure { .. } | ColumnUse::Unit { .. } => {
             let message = format!(
                 "`{name}` cannot be shared as a {}: it is a level of `{}`, which people group and filter by",
                 use_name(column_use),
                 column.name
             );
-            Err(Problem::new(format!("{place}/{}", use_name(column_use)), message))
+            Err(Problem::new(
+                Rule::UseDoesNotFit,
+                format!("{place}/{}", use_name(column_use)),
+                message,
+            ))
         }
     }
 }
@@ -182,11 +216,11 @@ fn share(place: &str, column: &Column, column_use: &ColumnUse) -> Result<Option<
         }
         (ColumnUse::Dimension { finest: None }, Kind::Date {}) => {
             let message = "`finest` is missing: a date is shared down to a grain";
-            Err(Problem::at_key(place, message)
+            Err(Problem::at_key(Rule::Grain, place, message)
                 .help("for example { \"dimension\": { \"finest\": \"month\" } }"))
         }
         (ColumnUse::Dimension { finest: Some(_) }, Kind::Category { .. } | Kind::Number {}) => {
-            Err(Problem::new(format!("{place}/dimension/finest"), "only a date has a finest grain"))
+            Err(no_grain(place, column))
         }
         (ColumnUse::Measure { aggregates, low, high }, Kind::Measure { .. }) => {
             let aggregates = aggregates.iter().copied().collect();
@@ -216,8 +250,20 @@ fn share(place: &str, column: &Column, column_use: &ColumnUse) -> Result<Option<
                 column.name,
                 kind_name(&column.kind)
             );
-            Err(Problem::new(format!("{place}/{word}"), message))
+            Err(Problem::new(Rule::UseDoesNotFit, format!("{place}/{word}"), message))
         }
+    }
+}
+
+/// A grain where there is none; a level of the column may have been meant.
+fn no_grain(place: &str, column: &Column) -> Problem {
+    let place = format!("{place}/dimension/finest");
+    let problem = Problem::new(Rule::Grain, place, "only a date has a finest grain");
+    match column.levels.first().and_then(|level| column.virtual_name(level)) {
+        Some(level) => {
+            problem.help(format!("to share less than every value, share `{level}` instead"))
+        }
+        None => problem,
     }
 }
 
@@ -250,14 +296,18 @@ fn row_filter(place: &str, filter: &RowFilter, dataset: &Dataset) -> Result<Pred
         if filter.grain.is_some()
             && dataset.named(&LevelRef { grain: None, ..level.clone() }).is_some()
         {
-            return Problem::new(format!("{place}/grain"), "only a date is compared by a grain");
+            return Problem::new(
+                Rule::Grain,
+                format!("{place}/grain"),
+                "only a date is compared by a grain",
+            );
         }
         let message = format!(
             "rows cannot be filtered by `{}`: the catalogue says it is {}",
             column.name,
             kind_name(&column.kind)
         );
-        Problem::new(format!("{place}/column"), message)
+        Problem::new(Rule::WrongComparison, format!("{place}/column"), message)
     })?;
     let level = match named {
         Named::Period(_, grain) => LevelRef { grain: Some(grain), ..level },
@@ -296,12 +346,14 @@ fn ordered(place: &str, named: Named<'_>, literals: Vec<Literal>) -> Result<Lite
     };
     if !has_order {
         let message = "only dates and numbers are compared by order";
-        return Err(Problem::new(format!("{place}/is"), message).help("use `in` or `not_in`"));
+        return Err(Problem::new(Rule::WrongComparison, format!("{place}/is"), message)
+            .help("use `in` or `not_in`"));
     }
     let count = literals.len();
     let mut literals = literals.into_iter();
     literals.next().filter(|_| count == 1).ok_or_else(|| {
         Problem::new(
+            Rule::WrongComparison,
             format!("{place}/values"),
             format!("`from` and `before` need exactly one value, not {count}"),
         )
@@ -333,7 +385,11 @@ fn literal(
                 Named::Plain(_) if number => "a whole number",
                 Named::Coarser(..) | Named::Country | Named::Plain(_) => "a text",
             };
-            Err(Problem::new(place, format!("`{}` is compared with {expected}", level.column)))
+            Err(Problem::new(
+                Rule::UnknownValue,
+                place,
+                format!("`{}` is compared with {expected}", level.column),
+            ))
         }
     }
 }
@@ -347,7 +403,8 @@ fn known(place: &str, text: &str, level: &LevelRef, dataset: &Dataset) -> Result
     }
     let texts: Vec<String> = domain.into_iter().flatten().filter_map(Literal::into_text).collect();
     let message = format!("`{}` never holds {}", level.column, quoted(text));
-    Err(Problem::new(place, message).suggest(text, texts.iter().map(String::as_str)))
+    Err(Problem::new(Rule::UnknownValue, place, message)
+        .suggest(text, texts.iter().map(String::as_str)))
 }
 
 fn date(place: &str, text: &str, grain: Grain) -> Result<Literal, Problem> {
@@ -355,7 +412,11 @@ fn date(place: &str, text: &str, grain: Grain) -> Result<Literal, Problem> {
     let date =
         NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|date| date.to_string() == text);
     let date = date.ok_or_else(|| {
-        Problem::new(place, format!("{} is not a date such as 2024-03-01", quoted(text)))
+        Problem::new(
+            Rule::UnknownValue,
+            place,
+            format!("{} is not a date such as 2024-03-01", quoted(text)),
+        )
     })?;
     let first = match grain {
         Grain::Day => true,
@@ -365,7 +426,7 @@ fn date(place: &str, text: &str, grain: Grain) -> Result<Literal, Problem> {
     };
     if !first {
         let message = format!("{text} is not the first day of a {}", grain.as_str());
-        return Err(Problem::new(place, message));
+        return Err(Problem::new(Rule::UnknownValue, place, message));
     }
     Ok(Literal::Date(date.to_epoch_days()))
 }

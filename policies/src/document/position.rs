@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::iter::Peekable;
+use std::ops::Range;
 
 /// A place in a text, counted from 1; columns count bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,12 +15,31 @@ pub struct Position {
 }
 
 /// Where a value stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Where the key before it begins, if it is in an object.
-    pub(crate) key: Option<Position>,
-    /// Where the value begins.
-    pub(crate) value: Position,
+    /// The key before it, if it is in an object.
+    pub(crate) key: Option<Spot>,
+    /// The value; of an object or a list, the bracket that opens it.
+    pub(crate) value: Spot,
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spot {
+    /// Where it begins.
+    pub(crate) position: Position,
+    /// Its bytes.
+    pub(crate) bytes: Range<usize>,
+}
+
+impl Position {
+    /// The byte at this position, as far as the text has it.
+    pub(crate) fn byte(self, text: &[u8]) -> Range<usize> {
+        let lines = text.split_inclusive(|byte| *byte == b'\n').take(self.line.saturating_sub(1));
+        let start =
+            (lines.map(<[u8]>::len).sum::<usize>() + self.column.saturating_sub(1)).min(text.len());
+        start..(start + 1).min(text.len())
+    }
 }
 
 /// The places of the values with these JSON pointers (RFC 6901). O(bytes). The text must have been read as JSON before,
@@ -27,8 +47,14 @@ pub(crate) struct Place {
 pub(crate) fn places(text: &[u8], wanted: &BTreeSet<String>) -> BTreeMap<String, Place> {
     let bytes = text.iter().copied().peekable();
     let start = Position { line: 1, column: 1 };
-    let mut scanner =
-        Scanner { bytes, at: start, pointer: String::new(), wanted, found: BTreeMap::new() };
+    let mut scanner = Scanner {
+        bytes,
+        at: start,
+        offset: 0,
+        pointer: String::new(),
+        wanted,
+        found: BTreeMap::new(),
+    };
     scanner.value(None);
     scanner.found
 }
@@ -47,6 +73,7 @@ impl fmt::Display for Position {
 struct Scanner<'a, I: Iterator<Item = u8>> {
     bytes: Peekable<I>,
     at: Position,
+    offset: usize,
     pointer: String,
     wanted: &'a BTreeSet<String>,
     found: BTreeMap<String, Place>,
@@ -55,6 +82,7 @@ struct Scanner<'a, I: Iterator<Item = u8>> {
 impl<I: Iterator<Item = u8>> Scanner<'_, I> {
     fn next(&mut self) -> Option<u8> {
         let byte = self.bytes.next()?;
+        self.offset += 1;
         if byte == b'\n' {
             self.at = Position { line: self.at.line + 1, column: 1 };
         } else {
@@ -70,11 +98,19 @@ impl<I: Iterator<Item = u8>> Scanner<'_, I> {
         }
     }
 
-    fn value(&mut self, key: Option<Position>) {
+    fn value(&mut self, key: Option<Spot>) {
         self.skip();
-        if self.wanted.contains(&self.pointer) {
-            self.found.insert(self.pointer.clone(), Place { key, value: self.at });
+        let (position, start) = (self.at, self.offset);
+        let opens = matches!(self.bytes.peek(), Some(b'{' | b'['));
+        let pointer = self.wanted.contains(&self.pointer).then(|| self.pointer.clone());
+        self.skip_value();
+        if let Some(pointer) = pointer {
+            let end = if opens { start + 1 } else { self.offset };
+            self.found.insert(pointer, Place { key, value: Spot { position, bytes: start..end } });
         }
+    }
+
+    fn skip_value(&mut self) {
         match self.bytes.peek() {
             Some(b'{') => self.object(),
             Some(b'[') => self.array(),
@@ -95,13 +131,13 @@ impl<I: Iterator<Item = u8>> Scanner<'_, I> {
         self.next();
         loop {
             self.skip();
-            let key = self.at;
+            let (position, start) = (self.at, self.offset);
             if self.bytes.peek() != Some(&b'"') {
                 self.next();
                 return;
             }
             let name = self.string();
-            self.inside(&token(&name), Some(key));
+            self.inside(&token(&name), Some(Spot { position, bytes: start..self.offset }));
         }
     }
 
@@ -117,7 +153,7 @@ impl<I: Iterator<Item = u8>> Scanner<'_, I> {
         }
     }
 
-    fn inside(&mut self, token: &str, key: Option<Position>) {
+    fn inside(&mut self, token: &str, key: Option<Spot>) {
         let length = self.pointer.len();
         self.pointer.push('/');
         self.pointer.push_str(token);
@@ -143,6 +179,7 @@ impl<I: Iterator<Item = u8>> Scanner<'_, I> {
 mod tests {
     use super::{Place, Position, places, token};
     use std::collections::BTreeSet;
+    use std::ops::Range;
 
     #[test]
     fn keys_and_values_are_found_by_pointer() {
@@ -152,13 +189,21 @@ mod tests {
         let wanted: BTreeSet<String> = pointers.into_iter().map(str::to_owned).collect();
         let found = places(text.as_bytes(), &wanted);
         let at = |line, column| Position { line, column };
-        let place = |pointer: &str| found.get(pointer).map(|Place { key, value }| (*key, *value));
-        assert_eq!(place(""), Some((None, at(1, 1))));
-        assert_eq!(place("/a"), Some((Some(at(1, 3)), at(1, 8))));
-        assert_eq!(place("/a/0"), Some((None, at(1, 9))));
-        assert_eq!(place(&format!("/a/1/{key}")), Some((Some(at(1, 13)), at(1, 23))));
-        assert_eq!(place("/d"), Some((Some(at(2, 3)), at(3, 1))));
-        assert_eq!(place("/e"), Some((Some(at(3, 5)), at(3, 10))));
+        let place = |pointer: &str| {
+            let Place { key, value } = found.get(pointer)?;
+            let shown = |bytes: &Range<usize>| text.get(bytes.clone()).unwrap();
+            let key = key.as_ref().map(|key| (key.position, shown(&key.bytes)));
+            Some((key, (value.position, shown(&value.bytes))))
+        };
+        assert_eq!(place(""), Some((None, (at(1, 1), "{"))));
+        assert_eq!(place("/a"), Some((Some((at(1, 3), "\"a\"")), (at(1, 8), "["))));
+        assert_eq!(place("/a/0"), Some((None, (at(1, 9), "1"))));
+        assert_eq!(
+            place(&format!("/a/1/{key}")),
+            Some((Some((at(1, 13), "\"b/c\\\"\"")), (at(1, 23), "\"x,\\\"]\"")))
+        );
+        assert_eq!(place("/d"), Some((Some((at(2, 3), "\"d\"")), (at(3, 1), "{"))));
+        assert_eq!(place("/e"), Some((Some((at(3, 5), "\"e\"")), (at(3, 10), "-1.5e3"))));
         assert_eq!(place("/f"), None);
     }
 

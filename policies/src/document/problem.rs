@@ -1,16 +1,22 @@
 //! What is wrong with a policy document, in words for the administrator who wrote it.
 
 use crate::document::position::{self, Position};
+use crate::document::rule::{Rule, Severity};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 /// One thing that is wrong with a document, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// The rule that is broken.
+    pub rule: Rule,
     /// The place, as a JSON pointer (RFC 6901); empty for the whole document.
     pub pointer: String,
     /// The same place in the text, where it is known.
     pub position: Option<Position>,
+    /// The bytes of the text that it is about, where they are known: a key, a value, or the bracket that opens one.
+    pub span: Option<Range<u32>>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -27,10 +33,12 @@ enum At {
 
 impl Problem {
     /// A problem with the value at this place.
-    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(rule: Rule, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
+            rule,
             pointer: pointer.into(),
             position: None,
+            span: None,
             message: message.into(),
             help: None,
             at: At::Value,
@@ -38,8 +46,17 @@ impl Problem {
     }
 
     /// A problem with the key at this place, or with what is missing behind it.
-    pub(crate) fn at_key(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { at: At::Key, ..Self::new(pointer, message) }
+    pub(crate) fn at_key(
+        rule: Rule,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { at: At::Key, ..Self::new(rule, pointer, message) }
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        self.rule.severity()
     }
 
     /// The same, with advice.
@@ -73,10 +90,12 @@ pub(crate) fn locate(text: &[u8], mut problems: Vec<Problem>) -> Vec<Problem> {
     let places = position::places(text, &wanted);
     for problem in &mut problems {
         if let Some(place) = places.get(&problem.pointer) {
-            problem.position = Some(match problem.at {
-                At::Key => place.key.unwrap_or(place.value),
-                At::Value => place.value,
-            });
+            let spot = match (problem.at, &place.key) {
+                (At::Key, Some(key)) => key,
+                (At::Key, None) | (At::Value, _) => &place.value,
+            };
+            problem.position = Some(spot.position);
+            problem.span = bytes(&spot.bytes);
         }
     }
     problems.sort_by(|a, b| {
@@ -84,6 +103,11 @@ pub(crate) fn locate(text: &[u8], mut problems: Vec<Problem>) -> Vec<Problem> {
     });
     problems.dedup();
     problems
+}
+
+/// The bytes, as a document of at most [`super::LONGEST`] of them has them.
+pub(super) fn bytes(bytes: &Range<usize>) -> Option<Range<u32>> {
+    Some(u32::try_from(bytes.start).ok()?..u32::try_from(bytes.end).ok()?)
 }
 
 /// The text in backticks, cut to 60 characters.

@@ -2,6 +2,7 @@
 
 use crate::document::position::token;
 use crate::document::problem::{Problem, quoted};
+use crate::document::rule::Rule;
 use crate::document::written::{self, Document};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
@@ -70,7 +71,11 @@ fn names_beside<'a>(keyword: &str, schema: &'a Value) -> impl Iterator<Item = &'
 pub(crate) fn check(document: &Value) -> Vec<Problem> {
     let Some((validator, schema)) = &*COMPILED else {
         // Unreachable while the tests pass; a document that cannot be checked is not used.
-        return vec![Problem::new("", "the schema of policies could not be compiled")];
+        return vec![Problem::new(
+            Rule::OtherForm,
+            "",
+            "the schema of policies could not be compiled",
+        )];
     };
     let mut problems = Vec::new();
     for error in validator.iter_errors(document) {
@@ -89,13 +94,21 @@ fn explain(error: &ValidationError<'_>, schema: &Value, problems: &mut Vec<Probl
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             problems.extend(unexpected.iter().map(|key| {
                 let place = format!("{pointer}/{}", token(key));
-                Problem::at_key(place, format!("{} is not known here", quoted(key)))
-                    .suggest(key, names_beside(error.schema_path().as_str(), schema))
+                Problem::at_key(
+                    Rule::UnknownKey,
+                    place,
+                    format!("{} is not known here", quoted(key)),
+                )
+                .suggest(key, names_beside(error.schema_path().as_str(), schema))
             }));
         }
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
-            problems.push(Problem::at_key(pointer, format!("{} is missing", quoted(key))));
+            problems.push(Problem::at_key(
+                Rule::MissingKey,
+                pointer,
+                format!("{} is missing", quoted(key)),
+            ));
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
             alternatives(pointer, context, schema, problems);
@@ -104,6 +117,7 @@ fn explain(error: &ValidationError<'_>, schema: &Value, problems: &mut Vec<Probl
             let key = error.instance().as_str().unwrap_or_default();
             let place = format!("{pointer}/{}", token(key));
             problems.push(Problem::at_key(
+                Rule::WrongForm,
                 place,
                 format!("{} is not {}", quoted(key), format_name(error.kind())),
             ));
@@ -113,9 +127,14 @@ fn explain(error: &ValidationError<'_>, schema: &Value, problems: &mut Vec<Probl
                 options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let found = shown(error.instance());
             let message = format!("{} is none of {}", quoted(&found), options.join(", "));
-            problems.push(Problem::new(pointer, message).suggest(&found, options));
+            problems
+                .push(Problem::new(Rule::UnknownWord, pointer, message).suggest(&found, options));
         }
-        kind => problems.push(Problem::new(pointer, wording(pointer, error.instance(), kind))),
+        kind => problems.push(Problem::new(
+            rule(pointer, kind),
+            pointer,
+            wording(pointer, error.instance(), kind),
+        )),
     }
 }
 
@@ -140,9 +159,7 @@ fn wording(pointer: &str, instance: &Value, kind: &ValidationErrorKind) -> Strin
             format!("{name} is empty: nobody or nothing would be meant")
         }
         ValidationErrorKind::MinLength { .. } => format!("{name} is empty"),
-        ValidationErrorKind::Minimum { limit }
-            if matches!(last(pointer), "min_units" | "p_percent") =>
-        {
+        ValidationErrorKind::Minimum { limit } if has_floor(pointer) => {
             format!("{name} is {}, the federation's floor is {limit}", shown(instance))
         }
         ValidationErrorKind::Minimum { limit } => {
@@ -158,6 +175,32 @@ fn wording(pointer: &str, instance: &Value, kind: &ValidationErrorKind) -> Strin
         }
         ValidationErrorKind::UniqueItems => format!("{name} names something twice"),
         other => format!("does not fit the schema (`{}`)", other.keyword()),
+    }
+}
+
+/// Whether the least value is the federation's floor.
+fn has_floor(pointer: &str) -> bool {
+    matches!(last(pointer), "largest" | "min_units" | "p_percent")
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the other keywords do not occur in our schema and get a plain rule"
+)]
+fn rule(pointer: &str, kind: &ValidationErrorKind) -> Rule {
+    match kind {
+        ValidationErrorKind::Constant { .. } => Rule::UnknownWord,
+        ValidationErrorKind::MinItems { .. }
+        | ValidationErrorKind::MinLength { .. }
+        | ValidationErrorKind::MinProperties { .. } => Rule::Empty,
+        ValidationErrorKind::Minimum { .. } if has_floor(pointer) => Rule::BelowFloor,
+        ValidationErrorKind::MaxLength { .. }
+        | ValidationErrorKind::Maximum { .. }
+        | ValidationErrorKind::Minimum { .. } => Rule::OutOfRange,
+        ValidationErrorKind::Pattern { .. } => Rule::WrongForm,
+        ValidationErrorKind::Type { .. } => Rule::WrongType,
+        ValidationErrorKind::UniqueItems => Rule::NamedTwice,
+        _ => Rule::OtherForm,
     }
 }
 
@@ -196,7 +239,7 @@ fn alternatives(
     } else {
         format!("{} is none of {}", quoted(&found), words.join(", "))
     };
-    problems.push(Problem::new(pointer, message).suggest(&found, words));
+    problems.push(Problem::new(Rule::UnknownWord, pointer, message).suggest(&found, words));
 }
 
 /// The words that an error would have accepted.

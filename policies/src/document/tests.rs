@@ -1,11 +1,11 @@
 //! Tests of reading policy documents: the examples are accepted, their twins refused with exactly these words.
 
-use super::{LONGEST, Policy, Problem, Share};
+use super::{LONGEST, Policy, Problem, Share, examine};
 use crate::catalogue::Catalogue;
 use crate::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_protocol::names::Digest;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const SMALLEST: &str = include_str!("../../examples/smallest.json");
 const SEVERAL: &str = include_str!("../../examples/several.json");
@@ -60,25 +60,57 @@ fn the_examples_are_read() {
     );
 }
 
+/// The texts of the JSON files in a folder, with their paths.
+fn texts(folder: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let json = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    json.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
 #[test]
 fn refused_twins_are_refused_in_exactly_these_words() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/refused");
-    let mut seen = 0;
     let mut wrong = String::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "json") {
-            seen += 1;
-            let text = std::fs::read_to_string(&path).unwrap();
-            let found = lines(&parse(&text).expect_err(&path.display().to_string()));
+    for (folder, catalogue, least) in [
+        ("examples/refused", Catalogue::builtin(), 20),
+        ("examples/refused/domain", Catalogue::domain_pack(), 4),
+    ] {
+        let twins = texts(folder);
+        assert!(least <= twins.len(), "{}", twins.len());
+        for (path, text) in twins {
+            let found = Policy::parse(text.as_bytes(), &catalogue, |_| Digest::from_bytes([0; 32]));
+            let found = lines(&found.expect_err(&path.display().to_string()));
             let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
             if found != expected {
                 writeln!(wrong, "--- {}\n{found}", path.with_extension("txt").display()).unwrap();
             }
         }
     }
-    assert!(seen >= 10, "{seen}");
     assert!(wrong.is_empty(), "these files should hold other text:\n{wrong}");
+}
+
+#[test]
+fn the_examples_need_no_advice() {
+    let now = "2026-03-01T00:00:00Z".parse().unwrap();
+    let examples = texts("examples");
+    assert!(7 <= examples.len(), "{}", examples.len());
+    for (path, text) in examples {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        // One is there to show weak thresholds and days, one is about persons.
+        let catalogue = match name {
+            "domain" => Catalogue::domain_pack(),
+            _ => Catalogue::builtin(),
+        };
+        let problems = examine(text.as_bytes(), &catalogue, now);
+        let expected = match name {
+            "several" => {
+                "line 52, column 20: /grants/2/min_units: `min_units` is 5: the federation's default is 10, its \
+                          floor is 5 (say in `why` what the lower threshold is needed for)\n"
+            }
+            _ => "",
+        };
+        assert_eq!(lines(&problems), expected, "{name}");
+    }
 }
 
 #[test]

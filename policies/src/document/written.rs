@@ -66,6 +66,10 @@ pub struct Document {
     /// Grows with every version; a node never goes back, so a return to an older text is a new serial.
     #[schemars(range(min = 1))]
     pub serial: u64,
+    /// The version of the catalogue that the policy was written for. Where it is stated, no other is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64", range(min = 1))]
+    pub catalogue: Option<u64>,
     /// From when the policy is in force.
     #[schemars(schema_with = "instant")]
     pub valid_from: Timestamp,
@@ -335,11 +339,11 @@ pub enum Constant {
     Text(String),
 }
 
-fn default_min_units() -> u64 {
+pub(super) fn default_min_units() -> u64 {
     10
 }
 
-fn default_p_percent() -> u32 {
+pub(super) fn default_p_percent() -> u32 {
     10
 }
 

@@ -12,4 +12,6 @@ mod levels;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod problems;
+#[cfg(test)]
 mod table;

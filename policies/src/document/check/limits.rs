@@ -3,6 +3,7 @@
 use crate::catalogue::Dataset;
 use crate::document::problem::Problem;
 use crate::document::protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
+use crate::document::rule::Rule;
 use crate::document::written::{
     ColumnUse, DocumentGrant, WrittenNoise, WrittenNoiseTable, WrittenSwitch,
 };
@@ -61,11 +62,15 @@ pub(super) fn problems(place: &str, written: &DocumentGrant, dataset: &Dataset) 
                  needs a recorded legal reason",
                 dataset.name
             );
-            problems.push(Problem::at_key(place, message));
+            problems.push(Problem::at_key(Rule::WaiverMissing, place, message));
         }
         if let Some(WrittenNoise::Off(_)) = written.noise {
             let message = format!("noise cannot be off: `{}` protects persons", dataset.name);
-            problems.push(Problem::new(format!("{place}/noise"), message));
+            problems.push(Problem::new(
+                Rule::NoiseOffForPersons,
+                format!("{place}/noise"),
+                message,
+            ));
         }
     }
     if let Some(WrittenNoise::On(table)) = &written.noise
@@ -76,7 +81,11 @@ pub(super) fn problems(place: &str, written: &DocumentGrant, dataset: &Dataset) 
             "`variance` is {}, the most that deviations up to {} can have is {most}",
             table.variance, table.largest
         );
-        problems.push(Problem::new(format!("{place}/noise/variance"), message));
+        problems.push(Problem::new(
+            Rule::NoiseImpossible,
+            format!("{place}/noise/variance"),
+            message,
+        ));
     }
     if protections(written, dataset).noise.on() {
         let measures = written.columns.iter();
@@ -94,14 +103,14 @@ fn noisy_measure(place: &str, name: &ColumnName, used: &ColumnUse) -> Option<Pro
     if let Some(i) = squares {
         let message = "variances are not answered where noise is on";
         return Some(
-            Problem::new(format!("{place}/aggregates/{i}"), message)
+            Problem::new(Rule::SquaresUnderNoise, format!("{place}/aggregates/{i}"), message)
                 .help("share `sum` and `avg`, or switch noise off for a dataset without persons"),
         );
     }
     let sums = aggregates.iter().any(|of| matches!(of, Aggregate::Avg | Aggregate::Sum));
     (sums && bounds(*low, *high).is_none()).then(|| {
         let message = "`high` is missing: noise is scaled to the most that one unit contributes to a sum";
-        Problem::at_key(place, message)
+        Problem::at_key(Rule::BoundMissing, place, message)
             .help("choose it from what is known to everybody, not from your data; larger contributions are cut to it")
     })
 }
