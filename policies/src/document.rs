@@ -189,7 +189,7 @@ fn read(
 ) -> Result<(written::Document, Vec<Grant>), Vec<Problem>> {
     let value = strict::parse(bytes, LONGEST).map_err(|error| unreadable(bytes, error))?;
     let mut problems = schema::check(&value);
-    problems.extend(repair::instants(&value));
+    problems.extend(repair::instants(&value, &problems));
     if !problems.is_empty() {
         problems.extend(repair::problems(&value, &problems, catalogue));
         return Err(problem::locate(bytes, problems));

@@ -7,7 +7,7 @@
 use crate::catalogue::Catalogue;
 use crate::document::check;
 use crate::document::position::token;
-use crate::document::problem::Problem;
+use crate::document::problem::{Problem, quoted};
 use crate::document::rule::Rule;
 use crate::document::written::Document;
 use mayag_protocol::timestamp::Timestamp;
@@ -23,8 +23,9 @@ pub(super) fn problems(document: &Value, known: &[Problem], catalogue: &Catalogu
     found.into_iter().filter(|problem| !repair.caused(problem)).collect()
 }
 
-/// Instants that have the form of one and are none, such as months of 31 days that have 30.
-pub(super) fn instants(document: &Value) -> Vec<Problem> {
+/// Instants that have the form of one and are none, such as the 30th of February. Not where something is `known` to be
+/// wrong already.
+pub(super) fn instants(document: &Value, known: &[Problem]) -> Vec<Problem> {
     let grants = document.get("grants").and_then(Value::as_array).into_iter().flatten();
     let ends = grants
         .enumerate()
@@ -34,9 +35,11 @@ pub(super) fn instants(document: &Value) -> Vec<Problem> {
     let texts = written.filter_map(|(place, value)| Some((place, value?.as_str()?)));
     texts
         .filter_map(|(place, text)| {
-            let error = text.parse::<Timestamp>().err()?;
-            Some(Problem::new(Rule::WrongForm, place, error.to_string()))
+            text.parse::<Timestamp>().err()?;
+            let message = format!("{} is no day and time of the calendar", quoted(text));
+            Some(Problem::new(Rule::WrongForm, place, message))
         })
+        .filter(|problem| !known.iter().any(|known| known.pointer == problem.pointer))
         .collect()
 }
 

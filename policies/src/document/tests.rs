@@ -104,7 +104,7 @@ fn the_examples_need_no_advice() {
         let problems = examine(text.as_bytes(), &catalogue, now);
         let expected = match name {
             "several" => {
-                "line 52, column 20: /grants/2/min_units: `min_units` is 5: the federation's default is 10, its \
+                "line 54, column 20: /grants/2/min_units: `min_units` is 5: the federation's default is 10, its \
                           floor is 5 (say in `why` what the lower threshold is needed for)\n"
             }
             _ => "",

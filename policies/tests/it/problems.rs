@@ -62,7 +62,7 @@ const FAULTS: [(&str, &str, Rule); 20] = [
     ("\"g064\"", "\"g063\"", Rule::IdUsedTwice),
     ("\"p_percent\": 10", "\"valid_until\": \"2026-02-30T00:00:00Z\"", Rule::WrongForm),
     ("\"drug\": { \"dimension\": {} }", "\"country\": { \"dimension\": {} }", Rule::ImpliedColumn),
-    ("\"p_percent\": 10", "\"noise\": { \"largest\": 2, \"variance\": 9 }", Rule::NoiseImpossible),
+    ("\"p_percent\": 10", "\"round_to\": 0", Rule::OutOfRange),
 ];
 
 /// The faulty policy, and the line and rule of every fault.

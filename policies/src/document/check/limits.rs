@@ -1,6 +1,6 @@
 //! Protections and limits of a grant: what is not given, what the federation asks for, and what contradicts itself.
 
-use crate::catalogue::Dataset;
+use crate::catalogue::{Dataset, Kind};
 use crate::document::problem::Problem;
 use crate::document::protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
 use crate::document::rule::Rule;
@@ -89,6 +89,11 @@ pub(super) fn problems(place: &str, written: &DocumentGrant, dataset: &Dataset) 
     }
     if protections(written, dataset).noise.on() {
         let measures = written.columns.iter();
+        let is_one = |name: &ColumnName| {
+            let column = dataset.column(name.as_str());
+            column.is_some_and(|column| matches!(column.kind, Kind::Measure { .. }))
+        };
+        let measures = measures.filter(|(name, _)| is_one(name));
         problems.extend(measures.filter_map(|(name, used)| noisy_measure(place, name, used)));
     }
     problems
