@@ -4,11 +4,8 @@
 //! names in a document are looked up only once its shape is right.
 
 mod check;
-<<<<<<< HEAD
 pub mod init;
-=======
 mod lint;
->>>>>>> 99f2177 (Problems have codes, spans and formats for programs; advice; wide catalogue; examples of five countries)
 mod position;
 mod problem;
 mod protections;
@@ -21,11 +18,8 @@ pub mod written;
 pub use position::Position;
 pub use problem::Problem;
 pub use protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
-<<<<<<< HEAD
-pub(crate) use schema::schema_file;
-=======
 pub use rule::{Rule, Severity};
->>>>>>> 99f2177 (Problems have codes, spans and formats for programs; advice; wide catalogue; examples of five countries)
+pub(crate) use schema::schema_file;
 pub use schema::schema_text;
 
 use crate::catalogue::Catalogue;
@@ -155,22 +149,19 @@ impl Policy {
     }
 }
 
-<<<<<<< HEAD
 /// The same text with another serial; `None` for what has no serial at its top.
 pub fn with_serial(text: &[u8], serial: u64) -> Option<Vec<u8>> {
     const POINTER: &str = "/serial";
     let places = position::places(text, &BTreeSet::from([POINTER.to_owned()]));
-    let at = places.get(POINTER)?.value;
-    let line: usize =
-        text.split_inclusive(|byte| *byte == b'\n').take(at.line - 1).map(<[u8]>::len).sum();
-    let (before, after) = text.split_at_checked(line + at.column - 1)?;
-    let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let rest = after.get(digits..).filter(|_| 0 < digits)?;
+    let number = places.get(POINTER)?.value.bytes.clone();
+    let before = text.get(..number.start)?;
+    let (digits, rest) = text.get(number.start..)?.split_at_checked(number.len())?;
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
     Some([before, serial.to_string().as_bytes(), rest].concat())
 }
 
-fn unreadable(error: StrictError) -> Vec<Problem> {
-=======
 /// Everything that is wrong with a policy document; if a node would take it, everything that somebody should look at,
 /// such as what ends within a month of `now`. In the order of the text.
 pub fn examine(bytes: &[u8], catalogue: &Catalogue, now: Timestamp) -> Vec<Problem> {
@@ -203,7 +194,6 @@ fn read(
 }
 
 fn unreadable(bytes: &[u8], error: StrictError) -> Vec<Problem> {
->>>>>>> 99f2177 (Problems have codes, spans and formats for programs; advice; wide catalogue; examples of five countries)
     vec![match error {
         StrictError::Json { line, column, reason } => {
             let mut problem = Problem::new(Rule::NotJson, "", reason);
