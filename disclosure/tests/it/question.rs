@@ -1,6 +1,6 @@
 //! Whole questions, as an attacker asks them.
 
-use crate::world::{BOUND, Release, Row, Secret, Shown, VERSION, people};
+use crate::world::{BOUND, Overlaps, Release, Row, Secret, Shown, VERSION, people};
 use mayag_disclosure::{
     DataVersion, DifferenceGuard, KeyKind, Memory, NoiseLevel, Number, Protected, Protections,
     Question, ReleaseContext, Unprotected, protect_question,
@@ -51,16 +51,20 @@ fn small_cells_and_their_complements_are_withheld_over_all_releases() {
 fn a_filter_shows_neither_few_nor_all_but_few() {
     let rows = country(&[40, 3, 30]);
     let group = [(vec![0, 1, 2], vec![0])];
-    let shown = |filter: &[u32]| {
-        let release = Release::new(&rows, &group, vec![KeyKind::Frame], Some(filter));
+    let shown = |filter: &[u32], overlaps| {
+        let mut release = Release::new(&rows, &group, vec![KeyKind::Frame], Some(filter));
+        release.overlaps = overlaps;
         ask(&[release], EXACT)[0].shown[0]
             .iter()
             .map(|value| *value != Shown::Nothing)
             .collect::<Vec<_>>()
     };
-    assert_eq!(shown(&[0]), [true, true, true, true]);
-    assert_eq!(shown(&[1]), [true, true, true, false]);
-    assert_eq!(shown(&[0, 2]), [true, true, true, false]);
+    // The rule holds by itself, and again as a complement.
+    for overlaps in [Overlaps::Known, Overlaps::Unknown] {
+        assert_eq!(shown(&[0], overlaps), [true, true, true, true]);
+        assert_eq!(shown(&[1], overlaps), [true, true, true, false]);
+        assert_eq!(shown(&[0, 2], overlaps), [true, true, true, false]);
+    }
 }
 
 #[test]
@@ -140,6 +144,10 @@ fn what_is_shown_follows_from_the_noisy_number() {
         }
         let few = people(first * 100, 9, 0);
         assert_eq!(ask(&[Release::plain(&few, &[&[0]])], NOISY)[0].cells_shown(), [false]);
+        // Fewer than the noise can be off: it would be other noise than is reported.
+        let four = people(first * 100, 4, 0);
+        let three = Protections::noisy(3);
+        assert_eq!(ask(&[Release::plain(&four, &[&[0]])], three)[0].cells_shown(), [false]);
     }
     assert!(50 < seen[0] && 50 < seen[1], "{seen:?}");
 }

@@ -44,6 +44,15 @@ pub(crate) struct Release {
     kinds: Vec<KeyKind>,
     measures: Vec<Measure>,
     pub(crate) shown: Vec<Vec<Shown>>,
+    /// Whether the node knows how its releases overlap.
+    pub(crate) overlaps: Overlaps,
+}
+
+/// What a node says of the atoms of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlaps {
+    Known,
+    Unknown,
 }
 
 /// A keyed hash that is good enough for tests.
@@ -118,6 +127,7 @@ impl Release {
         }
         let mut release = Self {
             shown: Vec::new(),
+            overlaps: Overlaps::Known,
             cells,
             keys: groups.iter().map(|(_, keys)| keys.clone()).collect(),
             kinds,
@@ -222,7 +232,10 @@ impl Table for Release {
         Descriptor(*Secret(5).digest(&bytes).first_chunk().unwrap())
     }
     fn atoms(&self, cell: usize, population: usize) -> &[u32] {
-        &self.cells[cell][population].atoms
+        match self.overlaps {
+            Overlaps::Known => &self.cells[cell][population].atoms,
+            Overlaps::Unknown => &[],
+        }
     }
     fn keys(&self) -> &[KeyKind] {
         &self.kinds
