@@ -251,6 +251,20 @@ fn a_lone_unit_does_not_solve_for_its_neighbours() {
     let flat: &[&[u32]] = &[&[0], &[1], &[2], &[3]];
     // Ten together, but the one knows that the others are nine.
     assert_eq!(shown(system(&[1, 9, 70, 60], &[flat])), [false, false, true, false]);
+    // The same among several equations: the first margin is their sum.
+    let cells: &[&[u32]] = &[&[0], &[1], &[2], &[3], &[4], &[5]];
+    let margins: &[&[u32]] = &[&[0, 1], &[2, 3]];
+    assert!(!shown(system(&[1, 9, 5, 6, 70, 60], &[cells, margins]))[6]);
+    assert!(shown(system(&[2, 8, 5, 6, 70, 60], &[cells, margins]))[6]);
+}
+
+#[test]
+fn noisy_numbers_leave_enough_in_every_equation() {
+    let flat: &[&[u32]] = &[&[0], &[1], &[2], &[3]];
+    let noisy =
+        |truth: &[u64]| shown(System { judge: Judge::Each(10.0), ..system(truth, &[flat]) });
+    assert_eq!(noisy(&[2, 3, 70, 60]), [false, false, true, false]);
+    assert_eq!(noisy(&[5, 6, 70, 60]), [false, false, true, true]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::world::{BOUND, Overlaps, Release, Row, Secret, Shown, VERSION, people};
 use mayag_disclosure::{
-    DataVersion, DifferenceGuard, KeyKind, Memory, NoiseLevel, Number, Protected, Protections,
-    Question, ReleaseContext, Unprotected, protect_question,
+    DataVersion, DifferenceGuard, Dominance, KeyKind, Memory, NoiseLevel, Number, Protected,
+    Protections, Question, ReleaseContext, Unprotected, protect_question,
 };
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, proptest};
@@ -94,11 +94,24 @@ fn dominated_sums_do_not_follow_from_other_releases() {
     assert_eq!(shown[1].sums_shown(), [false, false]);
     assert!(shown[0].sums_shown().iter().filter(|shown| !**shown).count() >= 2);
     assert_eq!(shown[0].cells_shown(), [true; 4], "counts are safe");
+    // p% alone: the second estimates the first to a third.
+    let rows: Vec<Row> = [300, 300, 50, 50]
+        .into_iter()
+        .zip(0..)
+        .map(|(amount, unit)| Row { unit, atom: 0, amount })
+        .collect();
+    let none = Dominance { units: 2, percent: 100 };
+    let sum = |p_percent| {
+        let protections = Protections { min_units: 3, p_percent, dominance: none, ..EXACT };
+        ask(&[Release::plain(&rows, &[&[0]])], protections)[0].sums_shown()[0]
+    };
+    assert!(sum(33) && !sum(34));
     // (n,k) alone.
+    let mut rows = country(&[20, 20]);
+    rows[0].amount = 900_000;
     let lax = Protections { p_percent: 0, ..EXACT };
     assert!(!ask(&[Release::plain(&rows, &[&[0], &[1]])], lax)[0].sums_shown()[0]);
-    let none =
-        Protections { dominance: mayag_disclosure::Dominance { units: 2, percent: 100 }, ..lax };
+    let none = Protections { dominance: none, ..lax };
     assert!(ask(&[Release::plain(&rows, &[&[0], &[1]])], none)[0].sums_shown()[0]);
 }
 
