@@ -48,6 +48,8 @@
 //!   withheld, more narrowly than the intervals say.
 //! * **Overlapping units**: interval tests add units up as if every unit were in one cell of a release; where numbers
 //!   contradict that they bound nothing, and the rank test is what is left. The share of one category counts a unit in every cell it is in.
+//! * **Very large questions**: beyond [`UNKNOWNS`] unknowns or [`EQUATIONS`] equations that hang together, exact releases lose
+//!   their margins where anything is withheld; what is left, and noisy ones, are judged one equation at a time.
 //! * **Dominance over several cells**: the p%-rule is not applied to what withheld sums add up to, only to its bounds.
 //! * **One unit that knows itself** takes part in the rank test where it is alone in a cell, not as one of two.
 //! * **Zeros**: an exact sum of zero over enough units says that each contributes nothing.
