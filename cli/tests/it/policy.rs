@@ -109,7 +109,7 @@ fn only_administrators_of_the_country_sign_and_only_what_a_node_would_take() {
         assert!(said.contains("lists no administrator of `kr`") && ends_with(&said, 1), "{said}");
     }
     let said = propose("misspelt.json", "kr-administrator-min");
-    assert!(said.starts_with("misspelt.json:line 7, column 64:"), "{said}");
+    assert!(said.contains("misspelt.json") && said.contains("line 7, column 64"), "{said}");
     assert!(said.contains("did you mean `drug`?") && ends_with(&said, 1), "{said}");
     let said = propose("foreign.json", "kr-administrator-min");
     assert!(said.contains("policy of `us`, not of `kr`") && ends_with(&said, 1), "{said}");
@@ -192,7 +192,7 @@ fn a_first_policy_is_made_from_the_catalogue() {
     let folder = made();
     let line = "mayag policy init --country kr --empty > p.json && mayag policy check p.json";
     let said = in_folder(folder.path(), line);
-    assert!(said.starts_with("policy of `kr`, serial 1"), "{said}");
+    assert!(said.contains("policy of `kr`, serial 1"), "{said}");
     let line = "mayag policy init --country kr > p.json && mayag policy check p.json";
     let said = in_folder(folder.path(), line);
     assert!(said.contains("the grant shares no column") && ends_with(&said, 1), "{said}");
