@@ -6,6 +6,7 @@
 use crate::engine::frame::Setup;
 use crate::engine::pool::PoolSettings;
 use crate::engine::sources::{Source, SourcesConfig, View};
+use crate::secret::Secret;
 use mayag_policies::catalogue::Catalogue;
 use mayag_protocol::names::{Country, Federation};
 use serde::Deserialize;
@@ -172,7 +173,7 @@ impl NodeConfig {
     }
 
     /// How its workers are run: processes of `program worker`.
-    pub(crate) fn pool_settings(&self, program: &Path) -> PoolSettings {
+    pub(crate) fn pool_settings(&self, program: &Path, secret: &Secret) -> PoolSettings {
         let Limits { workers, cores, memory, scan_rows, deadline: _, questions: _ } = self.limits;
         PoolSettings {
             program: program.to_owned(),
@@ -182,6 +183,7 @@ impl NodeConfig {
             cores,
             memory,
             scan_rows,
+            secret: secret.clone(),
         }
     }
 

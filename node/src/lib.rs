@@ -12,7 +12,9 @@ pub mod ledger;
 mod line;
 pub mod node;
 pub mod policy;
+mod protecting;
 pub mod records;
+pub mod released;
 pub mod secret;
 mod server;
 

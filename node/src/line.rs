@@ -3,19 +3,20 @@
 //!
 //! Every step is a value that proves the one before: a [`VerifiedQuestion`] comes from admission alone, a
 //! [`mayag_policies::decide::Permit`] from the decision alone, a [`Spent`] from the durable ledger alone, a
-//! [`LogReceipt`] from the durable log alone, and only [`mayag_disclosure::protect`] makes what can be serialised. Refusals are signed and logged like answers.
+//! [`LogReceipt`] from the durable log alone, and only [`mayag_disclosure::protect_question`] makes what can be serialised. Refusals are signed and logged like answers.
 
 use crate::admission::{self, TurnedAway, VerifiedQuestion};
 use crate::engine::WorkFailure;
-use crate::engine::pool::Job;
+use crate::engine::cells::Part;
 use crate::ledger::{Budget, Charge, Spent};
 use crate::node::{InForce, Node, failure_id, unavailable};
+use crate::protecting;
 use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
-use mayag_disclosure::{Protections, protect};
 use mayag_policies::decide::{Permit, Subject, decide};
+use mayag_policies::document;
 use mayag_policies::shared::shared;
-use mayag_protocol::answer::{Answer, Bundle, Decision, Listed, PreviewedRelease, ReleasePart};
+use mayag_protocol::answer::{Answer, Bundle, Decision, PreviewedRelease, ReleasePart};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest, QuestionId};
@@ -139,7 +140,7 @@ fn previewed(permitted: &[(Release, Permit)]) -> Decided {
     let release = |(release, permit): &(Release, Permit)| PreviewedRelease {
         dataset: release.dataset.clone(),
         grant: permit.grant().to_string(),
-        protections: in_words(&protections(permit)),
+        protections: protecting::words(&permit.protections()),
     };
     let releases = permitted.iter().map(release).collect();
     Decided {
@@ -150,14 +151,6 @@ fn previewed(permitted: &[(Release, Permit)]) -> Decided {
     }
 }
 
-fn protections(permit: &Permit) -> Protections {
-    Protections::exact(permit.protections().min_units, permit.protections().p_percent)
-}
-
-fn in_words(protections: &Protections) -> String {
-    format!("live; at least {} units; p% = {}", protections.min_units, protections.p_percent)
-}
-
 /// The grants that allow a question, for the log.
 fn grants(permitted: &[(Release, Permit)]) -> String {
     permitted.iter().map(|(_, permit)| permit.grant().as_str()).collect::<Vec<_>>().join(",")
@@ -165,29 +158,26 @@ fn grants(permitted: &[(Release, Permit)]) -> String {
 
 /// Executes and protects every release. Takes the proofs that the question is charged and in the log.
 async fn work(
-    node: &Node,
+    node: &Arc<Node>,
     permitted: &[(Release, Permit)],
     _charged_and_logged: (&Spent, &LogReceipt),
     left: Duration,
 ) -> Result<Decided, WorkFailure> {
     let deadline = tokio::time::Instant::now() + left;
+    let worked = protecting::work_on(node, permitted, deadline).await?;
     let mut parts = Vec::with_capacity(permitted.len());
     let mut releases = Vec::with_capacity(permitted.len());
-    for (release, permit) in permitted {
-        let protections = protections(permit);
-        let job = Job { release: release.clone(), rows: permit.rows().clone(), protections };
-        let protected = protect(node.pool().run(job, deadline).await?, &protections);
-        let summary = *protected.summary();
-        let part = protected.into_inner().to_wire()?;
+    for (part, (_, permit)) in worked.into_iter().zip(permitted) {
+        let Part { bytes, cells, listed, suppressed } = part;
         releases.push(ReleasePart {
-            digest: sha256(&part),
-            cells: summary.cells,
-            listed: Listed::All,
-            suppressed: summary.suppresses(),
+            digest: sha256(&bytes),
+            cells,
+            listed,
+            suppressed,
             grant: permit.grant().to_string(),
-            protections: in_words(&protections),
+            protections: protecting::words(&permit.protections()),
         });
-        parts.push(part);
+        parts.push(bytes);
     }
     let (decision, rule) = (Decision::Answered { releases }, Some(grants(permitted)));
     Ok(Decided { decision, parts, word: "answered".to_owned(), rule })
@@ -289,8 +279,9 @@ fn failed(failure: WorkFailure) -> Decided {
 }
 
 /// The budgets that a grant sets.
-fn budget_of(_permit: &Permit) -> Budget {
-    Budget::default()
+fn budget_of(permit: &Permit) -> Budget {
+    let document::Budget { person, country, dataset } = permit.budget();
+    Budget { person, country, dataset }
 }
 
 fn no_policy() -> Refusal {

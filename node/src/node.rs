@@ -4,14 +4,19 @@ use crate::admission::VerifiedQuestion;
 use crate::archive::Archive;
 use crate::config::{ConfigError, NodeConfig};
 use crate::data_version::data_version;
+use crate::engine::WorkFailure;
+use crate::engine::cells::{Part, RawCells};
 use crate::engine::pool::{PoolError, WorkerPool};
 use crate::ledger::{Charge, Ledger, NotSpent, Spent};
 use crate::policy::{self, PolicyError};
+use crate::protecting;
 use crate::records::RecordsError;
+use crate::released::Released;
 use crate::secret::{Secret, SecretError};
 use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
-use mayag_audit::keys::{Ed25519, KeyError, SigningKey, random_nonce};
+use mayag_audit::keys::{Ed25519, KeyError, Mac, SigningKey, random_nonce};
 use mayag_audit::nonces::Nonces;
+use mayag_disclosure::{ReleaseContext, Unprotected};
 use mayag_policies::catalogue::{Catalogue, CatalogueError};
 use mayag_policies::document::Policy;
 use mayag_policies::signed::Accepted;
@@ -115,6 +120,9 @@ pub enum NodeError {
     /// There is no secret for noise.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The version of the data could not be told.
+    #[error("the version of the data could not be told")]
+    Version,
     /// It cannot listen.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -166,6 +174,7 @@ pub struct Node {
     journal: Journal<File>,
     ledger: Ledger,
     nonces: Nonces,
+    released: Mutex<Released>,
     secret: Secret,
     pool: WorkerPool,
     archive: Option<Archive>,
@@ -215,8 +224,10 @@ impl Node {
         }
         let secret = Secret::open(&config.state)?;
         let pool =
-            WorkerPool::start(config.pool_settings(program), config.setup(&catalogue)).await?;
+            WorkerPool::start(config.pool_settings(program, &secret), config.setup(&catalogue))
+                .await?;
         pool.check().await?;
+        let released = open_released(&config)?;
         let version = candidate.accepted.policy.version().clone();
         let opened =
             Entry { policy: Some(version.digest.clone()), ..Entry::new(Operation::Opened) };
@@ -237,6 +248,7 @@ impl Node {
             journal,
             ledger,
             nonces,
+            released: Mutex::new(released),
             secret,
             pool,
             trust,
@@ -375,6 +387,19 @@ impl Node {
         }
     }
 
+    /// Protects the releases of a question and remembers what they show, before any other question is protected.
+    pub(crate) async fn protect(
+        self: &Arc<Self>,
+        worked: Vec<(Unprotected<RawCells>, ReleaseContext)>,
+    ) -> Result<Vec<Part>, WorkFailure> {
+        let node = Arc::clone(self);
+        let protected = blocking(move || {
+            let secret = Mac::new(node.secret.bytes());
+            protecting::protect(worked, &secret, &mut node.released.lock())
+        });
+        protected.await.unwrap_or(Err(WorkFailure::Broken))
+    }
+
     /// Appends to the log, durably. `None` if that failed: then nothing may leave.
     pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
         let node = Arc::clone(self);
@@ -434,6 +459,15 @@ fn open_roster(config: &NodeConfig, clock: &dyn Clock) -> Result<Roster, NodeErr
     }
     files::replace(&remembered, format!("{}\n", roster.version).as_bytes(), files::Mode::Public)?;
     Ok(roster)
+}
+
+/// The memory of what was released of the data as they are now.
+fn open_released(config: &NodeConfig) -> Result<Released, NodeError> {
+    let version = data_version(&config.sources)
+        .map_err(|source| NodeError::State { path: config.state.clone(), source })?;
+    let version = protecting::data_version(&version).map_err(|_| NodeError::Version)?;
+    let datasets: Vec<_> = config.datasets.iter().map(|view| &view.name).collect();
+    Ok(Released::open(&config.state, &datasets, &version)?)
 }
 
 fn create_state(folder: &Path) -> Result<(), NodeError> {

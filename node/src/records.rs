@@ -6,6 +6,7 @@
 
 use mayag_audit::keys::sha256;
 use mayag_protocol::names::Digest;
+use mayag_transport::files;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -105,20 +106,45 @@ impl Records {
         let failed = |source| RecordsError::System { path: self.path.clone(), source };
         let record = serde_json::to_vec(record).map_err(|error| failed(io::Error::other(error)))?;
         let checksum = follow(&self.checksum, &record);
-        let mut line = Vec::with_capacity(record.len() + CHECKSUM + 2);
-        line.extend(checksum.as_str().as_bytes());
-        line.push(b' ');
-        line.extend(record);
-        line.push(b'\n');
+        let mut bytes = Vec::with_capacity(record.len() + CHECKSUM + 2);
+        line(&checksum, &record, &mut bytes);
         // A crash during the write leaves a line without its end, which the next start cuts; after the sync a record
         // on which nothing was done yet, which the next start keeps.
-        if let Err(source) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+        if let Err(source) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
             self.closed = true;
             return Err(failed(source));
         }
         self.checksum = checksum;
         Ok(())
     }
+}
+
+impl Records {
+    /// Replaces the whole file by one of these records. A crash leaves the old file or the new one.
+    pub(crate) fn replace(self, records: &[impl Serialize]) -> Result<Self, RecordsError> {
+        let path = self.path;
+        let failed = |error: io::Error| RecordsError::System { path: path.clone(), source: error };
+        let mut checksum = Digest::from_bytes([0; 32]);
+        let mut bytes = Vec::new();
+        for record in records {
+            let record =
+                serde_json::to_vec(record).map_err(|error| failed(io::Error::other(error)))?;
+            checksum = follow(&checksum, &record);
+            line(&checksum, &record, &mut bytes);
+        }
+        files::replace(&path, &bytes, files::Mode::Secret)
+            .map_err(|error| failed(io::Error::other(error)))?;
+        let file = open(&path).map_err(failed)?;
+        file.try_lock().map_err(|_| RecordsError::Locked(path.clone()))?;
+        Ok(Self { path, file, checksum, closed: false })
+    }
+}
+
+fn line(checksum: &Digest, record: &[u8], to: &mut Vec<u8>) {
+    to.extend(checksum.as_str().as_bytes());
+    to.push(b' ');
+    to.extend(record);
+    to.push(b'\n');
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -13,6 +13,7 @@ use mayag_disclosure::{Protections, protect};
 use mayag_node::engine::frame::Setup;
 use mayag_node::engine::pool::{Job, PoolSettings, WorkerPool};
 use mayag_node::engine::sources::SourcesConfig;
+use mayag_node::secret::Secret;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{Subject, decide};
 use mayag_policies::document::Policy;
@@ -227,6 +228,7 @@ impl Bare {
             cores: settings.cores,
             memory: MEMORY,
             scan_rows: u64::MAX,
+            secret: Secret::new([0; 32]),
         };
         let setup = Setup { catalogue: catalogue.clone(), country: "xx".parse()?, sources };
         let pool = WorkerPool::start(pool_settings, setup).await?;
@@ -238,7 +240,7 @@ impl Bare {
         let began = Instant::now();
         let (release, rows, protections) = self.permitted(question)?;
         let decided = began.elapsed();
-        let job = Job { release, rows, protections };
+        let job = Job::new(release, rows, protections);
         let raw = self.pool.run(job, Instant::now() + Duration::from_mins(10)).await?;
         let worked = began.elapsed();
         let cells = protect(raw, &protections).into_inner();
@@ -288,7 +290,7 @@ impl Bare {
         ] {
             let mut times = Vec::new();
             for _ in 0..PHASE_RUNS {
-                let job = Job { release: release.clone(), rows: rows.clone(), protections };
+                let job = Job::new(release.clone(), rows.clone(), protections);
                 let began = Instant::now();
                 self.pool.run(job, began + Duration::from_mins(10)).await?;
                 times.push(began.elapsed());

@@ -2,6 +2,7 @@
 //!
 //! * [`contributions`]: for a column, the sum, the sum of absolute values, and the two largest absolute values. Where
 //!   every row is its own unit these are the contributions of units, for the price of one pass over the values.
+//! * [`units`]: the set of the units of a cell, as the difference guard and noise need it.
 //! * [`sketch`]: where units repeat over rows, a bounded state per cell that decides nearly every cell in the same pass.
 //!
 //! **What a unit contributes** to a sum over a column is the sum of the absolute values of its rows. Rows without a unit
@@ -14,7 +15,9 @@
 mod amount;
 pub mod contributions;
 mod decide;
+pub mod fixed;
 mod grouped;
 pub mod sketch;
+pub mod units;
 
-pub(super) use decide::{between_bounds, known};
+pub(super) use decide::{Rules, between_bounds, known};

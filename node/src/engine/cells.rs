@@ -1,18 +1,26 @@
 //! The cells of a release as a worker computed them, with what protecting them needs.
+//!
+//! What protections are told of them is in [`table`], how they become bytes in [`wire`].
 
+mod table;
+mod wire;
+
+pub use wire::{Listed, Part};
+
+use super::describe::{self, Describer, key_kind};
+use super::execute::Work;
 use super::failure::WorkFailure;
-use super::layout::Layout;
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, UInt8Array, new_null_array,
-};
-use arrow::compute::nullif;
-use arrow::datatypes::{DataType, Field, Float64Type, Schema, UInt64Type};
+use super::layout::{Layout, Population};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use mayag_disclosure::{Cells, Contributions, Protections};
-use mayag_protocol::columns::{
-    CellStatus, deviation_column, key_column, status_column, value_column,
-};
+use mayag_disclosure::{Contributions, Descriptor, KeyKind, Measure, Number, UnitSet};
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset};
+use mayag_policies::shape::{LevelRef, Literal, Predicate};
+use mayag_protocol::columns::{key_column, value_column};
+use mayag_protocol::names::Country;
 use mayag_queries::release::Release;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,23 +29,63 @@ pub(super) fn units_column(population: usize) -> String {
     format!("units{population}")
 }
 
+/// The sets of the units of a kind.
+pub(super) fn set_column(population: usize, kind: usize) -> String {
+    format!("set{population}_{kind}")
+}
+
 /// The contributions of a summed column: `total`, `largest` and `second`.
 pub(super) fn contribution_column(summed: usize, of: &str) -> String {
     format!("{of}{summed}")
 }
 
-/// The cells of one release. They leave this type only through [`RawCells::to_wire`], which has no private columns.
+/// Pieces of a dataset so small that every cell of a question is a union of them: the combinations of the levels that
+/// the question names, as far as there are rows.
+#[derive(Debug)]
+pub struct Atoms {
+    levels: Vec<LevelRef>,
+    pieces: Vec<Vec<Option<Literal>>>,
+}
+
+/// A dataset as one country holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Home<'a> {
+    /// The country.
+    pub country: &'a Country,
+    /// The dataset.
+    pub dataset: &'a Dataset,
+}
+
+/// The cells of one release. They leave this type only through [`RawCells::to_part`], which has no private columns.
 pub struct RawCells {
-    keys: Vec<ArrayRef>,
+    keys: Vec<Vec<Option<Literal>>>,
+    /// For each key, every value it can have where that is public.
+    domains: Vec<Option<Vec<Option<Literal>>>>,
+    key_kinds: Vec<KeyKind>,
+    /// For each key, a number for the value of each cell.
+    key_numbers: Vec<Vec<u32>>,
     values: Vec<ArrayRef>,
     /// For each population, the units of each cell.
     units: Vec<Vec<u64>>,
+    /// For each kind of units and each population, the sets of each cell. Empty where nobody needs them.
+    sets: Vec<Vec<Vec<UnitSet>>>,
+    /// For each population, what the cells are.
+    descriptors: Vec<Vec<Descriptor>>,
+    /// For each population, the atoms of the cells.
+    atoms: Vec<Vec<Vec<u32>>>,
     /// For each summed column, the contributions of each cell.
     contributions: Vec<Vec<Contributions>>,
+    measures: Vec<Measure>,
     /// For each measure, which cells are withheld.
     withheld: Vec<Vec<bool>>,
+    /// For each measure, the values that were made less exact, with by how much.
+    noisy: Vec<Vec<Option<(Number, f64)>>>,
+    key_types: Vec<DataType>,
     layout: Layout,
     min_units: u64,
+    /// Values are bounded and noisy: dominance is not judged, because to withhold by it would itself say something.
+    bounded: bool,
+    unit_kinds: usize,
     cells: usize,
 }
 
@@ -50,14 +98,10 @@ impl fmt::Debug for RawCells {
 
 impl RawCells {
     /// Reads what a worker wrote.
-    pub(super) fn from_ipc(
-        bytes: &[u8],
-        release: &Release,
-        protections: Protections,
-    ) -> Result<Self, WorkFailure> {
+    pub(super) fn from_ipc(bytes: &[u8], work: &Work, home: Home<'_>) -> Result<Self, WorkFailure> {
         let mut reader = StreamReader::try_new(bytes, None).map_err(|_| WorkFailure::Broken)?;
         match (reader.next(), reader.next()) {
-            (Some(Ok(batch)), None) => Self::from_batch(&batch, release, protections),
+            (Some(Ok(batch)), None) => Self::from_batch(&batch, work, home),
             _ => Err(WorkFailure::Broken),
         }
     }
@@ -65,141 +109,251 @@ impl RawCells {
     /// Takes a worker's batch apart.
     pub(super) fn from_batch(
         batch: &RecordBatch,
-        release: &Release,
-        protections: Protections,
+        work: &Work,
+        home: Home<'_>,
     ) -> Result<Self, WorkFailure> {
+        let release = &work.release;
         let layout = Layout::of(release);
         let column = |name: String| batch.column_by_name(&name).ok_or(WorkFailure::Broken);
-        let keys = (0..release.keys.len())
-            .map(|i| column(key_column(i)).cloned())
-            .collect::<Result<_, _>>()?;
+        let mut keys = Vec::new();
+        let mut key_types = Vec::new();
+        for i in 0..release.keys.len() {
+            let key = column(key_column(i))?;
+            key_types.push(key.data_type().clone());
+            keys.push(literals(key)?);
+        }
         let values = (0..release.wire.len())
             .map(|i| column(value_column(i)).cloned())
             .collect::<Result<_, _>>()?;
         let units = (0..layout.populations.len())
             .map(|i| {
-                let units = column(units_column(i))?
-                    .as_primitive_opt::<UInt64Type>()
-                    .ok_or(WorkFailure::Broken)?;
-                Ok(units.values().to_vec())
+                let units = column(units_column(i))?.as_primitive_opt::<UInt64Type>();
+                Ok(units.ok_or(WorkFailure::Broken)?.values().to_vec())
             })
             .collect::<Result<_, _>>()?;
-        let floats = |i: usize, of: &str| {
-            let column = column(contribution_column(i, of))?.as_primitive_opt::<Float64Type>();
-            column.map(|column| column.values().clone()).ok_or(WorkFailure::Broken)
-        };
-        let contributions = (0..layout.summed.len())
-            .map(|i| {
-                let (totals, largest, second) =
-                    (floats(i, "total")?, floats(i, "largest")?, floats(i, "second")?);
-                let rows = totals.iter().zip(largest.iter()).zip(second.iter());
-                let contribution = |((total, largest), second): ((&f64, &f64), &f64)| {
-                    Contributions { total: *total, largest: *largest, second: *second }
-                };
-                Ok(rows.map(contribution).collect())
-            })
-            .collect::<Result<_, _>>()?;
+        let unit_kinds = home.dataset.units.iter().count();
         let cells = batch.num_rows();
         let withheld = vec![vec![false; cells]; release.wire.len()];
-        Ok(Self {
+        let mut raw = Self {
+            domains: release.keys.iter().map(|level| domain(home, level)).collect(),
+            key_kinds: release.keys.iter().map(|level| key_kind(home.dataset, level)).collect(),
+            key_numbers: keys.iter().map(|values| numbers(values)).collect(),
             keys,
             values,
             units,
-            contributions,
+            sets: if work.needs_sets(home.dataset) {
+                sets(batch, unit_kinds, layout.populations.len())?
+            } else {
+                Vec::new()
+            },
+            descriptors: Vec::new(),
+            atoms: Vec::new(),
+            contributions: contributions(batch, layout.summed.len())?,
+            measures: table::measures(work, &layout, home.dataset),
+            noisy: vec![vec![None; cells]; release.wire.len()],
             withheld,
+            key_types,
             layout,
-            min_units: protections.min_units,
+            min_units: work.protections.min_units,
+            bounded: work.protections.noise.is_some(),
+            unit_kinds,
             cells,
-        })
-    }
-
-    /// The cells as one Arrow IPC stream of the wire's layout (`mayag_protocol::columns`).
-    pub fn to_wire(&self) -> Result<Vec<u8>, WorkFailure> {
-        mayag_queries::merge::write_part(&self.to_batch()?).map_err(|_| WorkFailure::Broken)
-    }
-
-    /// The cells in the wire's layout.
-    pub fn to_batch(&self) -> Result<RecordBatch, WorkFailure> {
-        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
-        for (i, key) in self.keys.iter().enumerate() {
-            columns.push((key_column(i), Arc::clone(key)));
-        }
-        for (i, (value, withheld)) in self.values.iter().zip(&self.withheld).enumerate() {
-            let mask = BooleanArray::from(withheld.clone());
-            let value = nullif(value.as_ref(), &mask).map_err(|_| WorkFailure::Broken)?;
-            let byte = |withheld: &bool| {
-                if *withheld { CellStatus::Suppressed } else { CellStatus::Known }.byte()
-            };
-            let status: UInt8Array = withheld.iter().map(byte).collect();
-            columns.push((value_column(i), value));
-            columns.push((status_column(i), Arc::new(status)));
-            columns.push((deviation_column(i), new_null_array(&DataType::Float64, self.cells)));
-        }
-        // Only a status is never null; the reader compares the whole schema.
-        let is_status = |column: &ArrayRef| matches!(column.data_type(), DataType::UInt8);
-        let field = |(name, column): &(String, ArrayRef)| {
-            Field::new(name, column.data_type().clone(), !is_status(column))
         };
-        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.cells));
-        let columns = columns.into_iter().map(|(_, column)| column).collect();
-        RecordBatch::try_new_with_options(schema, columns, &options)
-            .map_err(|_| WorkFailure::Broken)
+        raw.describe(work, home);
+        raw.find_atoms(work, home);
+        Ok(raw)
     }
 
-    fn units_of(&self, population: usize, cell: usize) -> u64 {
-        self.units.get(population).and_then(|units| units.get(cell)).copied().unwrap_or_default()
+    /// What the cells are. Where nothing is compared with anything, any distinct descriptors serve.
+    fn describe(&mut self, work: &Work, home: Home<'_>) {
+        let populations = self.layout.populations.len();
+        if !work.is_compared() {
+            let one = |population: usize, cell: usize| {
+                Descriptor(((population as u128) << 64 | cell as u128).to_le_bytes())
+            };
+            self.descriptors = (0..populations)
+                .map(|population| (0..self.cells).map(|cell| one(population, cell)).collect())
+                .collect();
+            return;
+        }
+        let release = &work.release;
+        let mut describer = Describer::new(home.country, home.dataset, &work.rows, &release.filter);
+        self.descriptors = (0..populations)
+            .map(|population| {
+                let part = self.part(population);
+                let described = (0..self.cells).map(|cell| {
+                    let keys = release.keys.iter().zip(&self.keys);
+                    let keys: Vec<(&LevelRef, Option<Literal>)> = keys
+                        .map(|(level, values)| (level, values.get(cell).cloned().flatten()))
+                        .collect();
+                    describer.describe(&keys, part)
+                });
+                described.collect()
+            })
+            .collect();
     }
-}
 
-impl Cells for RawCells {
-    fn len(&self) -> usize {
-        self.cells
+    fn part(&self, population: usize) -> describe::Part<'_> {
+        match self.layout.populations.get(population) {
+            Some(Population::Except(filter)) => describe::Part::Except(filter),
+            Some(Population::Where(filter)) => describe::Part::Where(filter),
+            Some(Population::Everything) | None => describe::Part::Everything,
+        }
     }
 
-    fn units(&self, cell: usize) -> u64 {
-        self.units_of(0, cell)
-    }
-
-    fn measures(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Measures of the same column over the same rows follow from each other.
-    fn group(&self, measure: usize) -> usize {
-        let of =
-            |measure: usize| self.layout.measures.get(measure).and_then(|measure| measure.summed);
-        match of(measure) {
-            None => measure,
-            Some(summed) => {
-                (0..measure).find(|other| of(*other) == Some(summed)).unwrap_or(measure)
+    /// Which atoms the cells and their parts consist of.
+    fn find_atoms(&mut self, work: &Work, home: Home<'_>) {
+        let populations = self.layout.populations.len();
+        self.atoms = vec![vec![Vec::new(); self.cells]; populations];
+        let Some(atoms) = &work.atoms else { return };
+        let mut found: HashMap<Vec<Option<&Literal>>, usize> = HashMap::new();
+        for cell in 0..self.cells {
+            let key = self.keys.iter().map(|values| values.get(cell).and_then(Option::as_ref));
+            found.insert(key.collect(), cell);
+        }
+        let own = Literal::Text(home.country.to_string());
+        let mut of_cells: Vec<(usize, usize, u32)> = Vec::new();
+        for (at, piece) in atoms.pieces.iter().enumerate() {
+            let value = |level: &LevelRef| {
+                if level.column.as_str() == COUNTRY_COLUMN {
+                    return Some(own.clone());
+                }
+                let at = atoms.levels.iter().position(|other| other == level)?;
+                piece.get(at).cloned().flatten()
+            };
+            if describe::holds(&work.release.filter, &value) != Some(true) {
+                continue;
+            }
+            let key: Vec<Option<Literal>> = work.release.keys.iter().map(value).collect();
+            let key: Vec<Option<&Literal>> = key.iter().map(Option::as_ref).collect();
+            let Some(cell) = found.get(&key) else { continue };
+            let number = u32::try_from(at).unwrap_or(u32::MAX);
+            for (population, of) in self.layout.populations.iter().enumerate() {
+                let inside = match of {
+                    Population::Everything => true,
+                    Population::Except(filter) => describe::holds(filter, &value) != Some(true),
+                    Population::Where(filter) => describe::holds(filter, &value) == Some(true),
+                };
+                if inside {
+                    of_cells.push((population, *cell, number));
+                }
+            }
+        }
+        for (population, cell, number) in of_cells {
+            let cells = self.atoms.get_mut(population);
+            if let Some(atoms) = cells.and_then(|cells| cells.get_mut(cell)) {
+                atoms.push(number);
             }
         }
     }
 
-    /// A measure with a `FILTER` is computed over a part of the cell's units. If that part or the rest of the cell has
-    /// too few, its contributions are not a number, which no protection lets through.
-    fn contributions(&self, cell: usize, measure: usize) -> Option<Contributions> {
-        let protection = self.layout.measures.get(measure)?;
-        let small = |population: usize| self.units_of(population, cell) < self.min_units;
-        if protection.rest.is_some_and(|rest| small(rest) || small(protection.population)) {
-            return Some(Contributions { total: f64::NAN, largest: f64::NAN, second: f64::NAN });
+    /// The combinations of keys as atoms; `levels` are the release's keys.
+    pub(super) fn into_atoms(self, levels: Vec<LevelRef>) -> Atoms {
+        let piece = |cell: usize| self.keys.iter().map(move |key| key.get(cell).cloned().flatten());
+        Atoms { pieces: (0..self.cells).map(|cell| piece(cell).collect()).collect(), levels }
+    }
+}
+
+impl Atoms {
+    /// The levels that some releases name, apart from the country, each once.
+    pub fn levels_of(releases: &[&Release]) -> Vec<LevelRef> {
+        let mut levels: Vec<LevelRef> = Vec::new();
+        for release in releases {
+            let filters = release.wire.iter().filter_map(|measure| measure.filter.as_ref());
+            let filters = filters.chain([&release.filter]).flat_map(Predicate::levels);
+            for level in release.keys.iter().cloned().chain(filters) {
+                if level.column.as_str() != COUNTRY_COLUMN && !levels.contains(&level) {
+                    levels.push(level);
+                }
+            }
         }
-        self.contributions.get(protection.summed?)?.get(cell).copied()
+        levels
     }
 
-    fn withhold_cell(&mut self, cell: usize) {
-        for withheld in self.withheld.iter_mut().filter_map(|cells| cells.get_mut(cell)) {
-            *withheld = true;
-        }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pieces.len()
     }
 
-    fn withhold_measure(&mut self, cell: usize, measure: usize) {
-        if let Some(withheld) = self.withheld.get_mut(measure).and_then(|cells| cells.get_mut(cell))
-        {
-            *withheld = true;
-        }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
     }
+}
+
+/// Every value a key can have, where that is public; the country's is one.
+fn domain(home: Home<'_>, level: &LevelRef) -> Option<Vec<Option<Literal>>> {
+    if level.column.as_str() == COUNTRY_COLUMN {
+        return Some(vec![Some(Literal::Text(home.country.to_string()))]);
+    }
+    home.dataset.domain(level)
+}
+
+fn literals(key: &ArrayRef) -> Result<Vec<Option<Literal>>, WorkFailure> {
+    if let Some(texts) = key.as_string_opt::<i32>() {
+        return Ok(texts
+            .iter()
+            .map(|text| text.map(|text| Literal::Text(text.to_owned())))
+            .collect());
+    }
+    if let Some(days) = key.as_primitive_opt::<Date32Type>() {
+        return Ok(days.iter().map(|day| day.map(Literal::Date)).collect());
+    }
+    let whole = key.as_primitive_opt::<Int64Type>().ok_or(WorkFailure::Broken)?;
+    Ok(whole.iter().map(|number| number.map(Literal::Int)).collect())
+}
+
+/// The same number for the same value.
+fn numbers(values: &[Option<Literal>]) -> Vec<u32> {
+    let mut known: BTreeMap<&Option<Literal>, u32> = BTreeMap::new();
+    values
+        .iter()
+        .map(|value| {
+            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            *known.entry(value).or_insert(next)
+        })
+        .collect()
+}
+
+fn sets(
+    batch: &RecordBatch,
+    kinds: usize,
+    populations: usize,
+) -> Result<Vec<Vec<Vec<UnitSet>>>, WorkFailure> {
+    let of = |kind: usize, population: usize| {
+        let sets = batch.column_by_name(&set_column(population, kind));
+        let sets = sets.and_then(|sets| sets.as_binary_opt::<i32>()).ok_or(WorkFailure::Broken)?;
+        let read =
+            |set: Option<&[u8]>| set.and_then(UnitSet::from_bytes).ok_or(WorkFailure::Broken);
+        sets.iter().map(read).collect::<Result<Vec<_>, _>>()
+    };
+    (0..kinds)
+        .map(|kind| (0..populations).map(|population| of(kind, population)).collect())
+        .collect()
+}
+
+fn contributions(
+    batch: &RecordBatch,
+    summed: usize,
+) -> Result<Vec<Vec<Contributions>>, WorkFailure> {
+    let floats = |i: usize, of: &str| {
+        let column = batch.column_by_name(&contribution_column(i, of));
+        let column = column.and_then(|column| column.as_primitive_opt::<Float64Type>());
+        column.map(|column| column.values().clone()).ok_or(WorkFailure::Broken)
+    };
+    (0..summed)
+        .map(|i| {
+            let (totals, largest, second) =
+                (floats(i, "total")?, floats(i, "largest")?, floats(i, "second")?);
+            let rows = totals.iter().zip(largest.iter()).zip(second.iter());
+            let contribution = |((total, largest), second): ((&f64, &f64), &f64)| Contributions {
+                total: *total,
+                largest: *largest,
+                second: *second,
+            };
+            Ok(rows.map(contribution).collect())
+        })
+        .collect()
 }
 
 /// Float columns of contributions.

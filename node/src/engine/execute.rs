@@ -3,11 +3,13 @@
 use super::accumulate::contributions::contributions;
 use super::accumulate::sketch::{Counted, sketch};
 use super::barrier::RowPolicyTable;
+use super::cells::Atoms;
 use super::failure::WorkFailure;
 use super::gate;
 use super::layout::{Layout, Population, number_of};
 use super::predicate::Scope;
 use super::sources::{Datasets, Mapped};
+use crate::secret::Secret;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
@@ -19,15 +21,18 @@ use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBu
 use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::physical_plan::collect;
-use mayag_disclosure::Protections;
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Number};
+use mayag_disclosure::{DifferenceGuard, Protections};
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset, Named, Number};
+use mayag_policies::document::Bounds;
 use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_protocol::names::ColumnName;
 use mayag_queries::release::{MeasureOf, Release};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod assemble;
 mod exact;
+mod sets;
 
 /// A release that may run: the decision permitted it, the log has it.
 #[derive(Debug, Clone)]
@@ -38,6 +43,31 @@ pub struct Work {
     pub rows: Predicate,
     /// What protects its cells; bounds are worked out only as far as these need them.
     pub protections: Protections,
+    /// What one unit may contribute to the sum of a column, in the column's unit; asked for where noise is on.
+    pub bounds: BTreeMap<ColumnName, Bounds>,
+    /// The pieces that all cells of the question consist of, where it has several releases. Stays in the node.
+    pub atoms: Option<Arc<Atoms>>,
+}
+
+impl Work {
+    /// Work without bounds, alone in its question.
+    pub fn new(release: Release, rows: Predicate, protections: Protections) -> Self {
+        Self { release, rows, protections, bounds: BTreeMap::new(), atoms: None }
+    }
+
+    /// Whether the sets of units are needed, and not their number alone.
+    pub(super) fn needs_sets(&self, dataset: &Dataset) -> bool {
+        self.protections.noise.is_some()
+            || self.protections.difference_guard == DifferenceGuard::On
+            || dataset.units.iter().nth(1).is_some()
+    }
+
+    /// Whether its cells are compared with those of other releases.
+    pub(super) fn is_compared(&self) -> bool {
+        self.protections.noise.is_some()
+            || self.protections.difference_guard == DifferenceGuard::On
+            || self.atoms.is_some()
+    }
 }
 
 /// More than this many units are never needed exactly by a list per cell: cells of a policy that asks for more are worked
@@ -56,11 +86,12 @@ pub(super) async fn execute(
     datasets: &Datasets,
     work: &Work,
     scan_rows: u64,
+    secret: &Secret,
 ) -> Result<RecordBatch, WorkFailure> {
     let mapped = datasets.get(&work.release.dataset).ok_or(WorkFailure::Source)?;
     let scope = Scope { country: datasets.country(), dataset: &mapped.dataset };
     let layout = Layout::of(&work.release);
-    let query = Query { datasets, mapped, scope, work, layout: &layout, scan_rows };
+    let query = Query { datasets, mapped, scope, work, layout: &layout, scan_rows, secret };
     query.run().await
 }
 
@@ -72,6 +103,7 @@ struct Query<'a> {
     work: &'a Work,
     layout: &'a Layout,
     scan_rows: u64,
+    secret: &'a Secret,
 }
 
 /// How units and contributions are found.
@@ -106,6 +138,9 @@ fn sketch_name(population: usize, counted: Counted) -> String {
 
 impl Query<'_> {
     async fn run(&self) -> Result<RecordBatch, WorkFailure> {
+        if self.work.protections.noise.is_some() {
+            return self.assemble_bounded().await;
+        }
         let method = self.method();
         let first = self.first_pass(method).await?;
         self.assemble(method, first).await
@@ -168,7 +203,7 @@ impl Query<'_> {
             MeasureOf::DistinctUnits | MeasureOf::Rows | MeasureOf::Sum { .. } => None,
             MeasureOf::Max(level) => Some(max(self.scope.value(level)?)),
             MeasureOf::Min(level) => Some(min(self.scope.value(level)?)),
-            MeasureOf::NonNull(name) => Some(count(column(self.shown(name.as_str())?))),
+            MeasureOf::NonNull(name) => Some(count(self.counted(name)?)),
             MeasureOf::SumCentred { column, center } => {
                 number_of(self.scope.dataset, column)?;
                 Some(sum(distance(column.as_str(), *center)))
@@ -260,6 +295,22 @@ impl Query<'_> {
             .filter(|(_, level)| level.column.as_str() != COUNTRY_COLUMN)
     }
 
+    /// What is counted where it is not null: a column, or the level of one.
+    fn counted(&self, name: &ColumnName) -> Result<Expr, WorkFailure> {
+        if self.scope.dataset.column(name.as_str()).is_some() {
+            return Ok(column(self.shown(name.as_str())?));
+        }
+        self.scope.value(&LevelRef { column: name.clone(), grain: None })
+    }
+
+    /// The column that a level is a level of.
+    fn base<'n>(&'n self, level: &'n LevelRef) -> Result<&'n str, WorkFailure> {
+        match self.scope.dataset.named(level).and_then(Named::column) {
+            Some(column) => self.shown(column.name.as_str()),
+            None => Err(WorkFailure::Broken),
+        }
+    }
+
     /// A column that exists above the barrier.
     fn shown<'n>(&self, name: &'n str) -> Result<&'n str, WorkFailure> {
         use mayag_policies::catalogue::Kind;
@@ -307,6 +358,9 @@ impl Query<'_> {
             match &measure.of {
                 MeasureOf::DistinctUnits | MeasureOf::Rows => {}
                 MeasureOf::Max(level) | MeasureOf::Min(level) => levels.push(level.clone()),
+                MeasureOf::NonNull(name) if self.scope.dataset.column(name.as_str()).is_none() => {
+                    levels.push(LevelRef { column: name.clone(), grain: None });
+                }
                 MeasureOf::NonNull(name)
                 | MeasureOf::Sum { column: name, .. }
                 | MeasureOf::SumCentred { column: name, .. }
@@ -315,11 +369,15 @@ impl Query<'_> {
                 }
             }
         }
+        if self.work.needs_sets(self.scope.dataset) {
+            let units = self.scope.dataset.units.iter();
+            columns.extend(units.map(|unit| unit.column.to_string()));
+        }
         if self.method() != Method::Rows {
             columns.insert(self.scope.dataset.unit().column.to_string());
         }
         for level in levels.iter().filter(|level| level.column.as_str() != COUNTRY_COLUMN) {
-            columns.insert(self.shown(level.column.as_str())?.to_owned());
+            columns.insert(self.base(level)?.to_owned());
         }
         Ok(columns)
     }

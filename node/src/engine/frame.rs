@@ -4,12 +4,15 @@ use super::check::Finding;
 use super::execute::Work;
 use super::failure::WorkFailure;
 use super::sources::{Limits, SourceProblem, SourcesConfig};
-use mayag_disclosure::Protections;
+use crate::secret::Secret;
+use mayag_disclosure::{DifferenceGuard, Dominance, NoiseLevel, Protections};
 use mayag_policies::catalogue::Catalogue;
+use mayag_policies::document::Bounds;
 use mayag_policies::shape::Predicate;
-use mayag_protocol::names::Country;
+use mayag_protocol::names::{ColumnName, Country};
 use mayag_queries::release::Release;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -36,6 +39,7 @@ pub struct Setup {
 #[serde(deny_unknown_fields)]
 pub(super) struct Begin {
     pub(super) limits: Limits,
+    pub(super) secret: Secret,
     pub(super) setup: Setup,
 }
 
@@ -47,14 +51,67 @@ pub(super) enum Request {
     /// Check that the data are what the catalogue says.
     Check {},
     /// Work on a release.
-    Work { release: Release, rows: Predicate, min_units: u64, p_percent: u32 },
+    Work { release: Release, rows: Predicate, asks: Asks, bounds: BTreeMap<ColumnName, (i64, i64)> },
+}
+
+/// What the protections ask of a worker: it works facts out as far as they are needed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asks {
+    min_units: u64,
+    p_percent: u32,
+    dominance: (u32, u32),
+    noisy: bool,
+    most_rows: u32,
+    guarded: bool,
+}
+
+impl Asks {
+    fn of(protections: &Protections) -> Self {
+        Self {
+            min_units: protections.min_units,
+            p_percent: protections.p_percent,
+            dominance: (protections.dominance.units, protections.dominance.percent),
+            noisy: protections.noise.is_some(),
+            most_rows: protections.most_rows,
+            guarded: protections.difference_guard == DifferenceGuard::On,
+        }
+    }
+
+    fn protections(&self) -> Protections {
+        let (units, percent) = self.dominance;
+        Protections {
+            dominance: Dominance { units, percent },
+            // How strong it is, is no matter of a worker.
+            noise: self.noisy.then_some(NoiseLevel::DEFAULT),
+            most_rows: self.most_rows,
+            difference_guard: if self.guarded { DifferenceGuard::On } else { DifferenceGuard::Off },
+            ..Protections::exact(self.min_units, self.p_percent)
+        }
+    }
 }
 
 impl Request {
     pub(super) fn work(work: &Work) -> Self {
-        let Work { release, rows, protections } = work;
-        let Protections { min_units, p_percent, .. } = *protections;
-        Self::Work { release: release.clone(), rows: rows.clone(), min_units, p_percent }
+        let Work { release, rows, protections, bounds, atoms: _ } = work;
+        let bounds = bounds.iter().map(|(column, of)| (column.clone(), (of.low, of.high)));
+        Self::Work {
+            release: release.clone(),
+            rows: rows.clone(),
+            asks: Asks::of(protections),
+            bounds: bounds.collect(),
+        }
+    }
+
+    /// The work that a worker was asked for.
+    pub(super) fn asked(
+        release: Release,
+        rows: Predicate,
+        asks: &Asks,
+        bounds: BTreeMap<ColumnName, (i64, i64)>,
+    ) -> Work {
+        let bounds = bounds.into_iter().map(|(column, (low, high))| (column, Bounds { low, high }));
+        Work { bounds: bounds.collect(), ..Work::new(release, rows, asks.protections()) }
     }
 }
 

@@ -3,14 +3,17 @@
 //! One request has one worker for itself. At the deadline, and when the caller goes away, the worker is killed
 //! (`SIGKILL`: some operators of the engine never yield) and another is started in its place.
 
-use super::cells::RawCells;
+use super::cells::{Atoms, Home, RawCells};
 use super::check::Finding;
 use super::execute::Work;
 use super::failure::WorkFailure;
 use super::frame::{Begin, FrameError, Reply, Request, Setup, request};
 use super::sources::{Limits, SourceProblem};
 use super::worker::PROCESSOR_SECONDS;
+use crate::secret::Secret;
 use mayag_disclosure::Unprotected;
+use mayag_policies::catalogue::Catalogue;
+use mayag_protocol::names::Country;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -49,6 +52,8 @@ pub struct PoolSettings {
     pub memory: u64,
     /// Rows that one release may read.
     pub scan_rows: u64,
+    /// The node's secret for everything about units.
+    pub secret: Secret,
 }
 
 /// Why a node has no workers.
@@ -81,6 +86,8 @@ pub struct WorkerPool {
 struct Shared {
     settings: PoolSettings,
     begin: Vec<u8>,
+    catalogue: Catalogue,
+    country: Country,
     /// Workers that wait for work.
     idle: Mutex<mpsc::UnboundedReceiver<Worker>>,
     give_back: mpsc::UnboundedSender<Worker>,
@@ -92,11 +99,15 @@ impl WorkerPool {
     /// Starts the workers and waits until each has opened the sources.
     pub async fn start(settings: PoolSettings, setup: Setup) -> Result<Self, PoolError> {
         let PoolSettings { workers, cores, memory, scan_rows, .. } = settings;
-        let begin = Begin { limits: Limits { cores, memory, scan_rows }, setup };
+        let (catalogue, country) = (setup.catalogue.clone(), setup.country.clone());
+        let secret = settings.secret.clone();
+        let begin = Begin { limits: Limits { cores, memory, scan_rows }, secret, setup };
         let begin = request(&begin).map_err(|_| PoolError::NoAnswer)?;
         let (give_back, idle) = mpsc::unbounded_channel();
         let (lost, must_replace) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { settings, begin, idle: Mutex::new(idle), give_back, lost });
+        let idle = Mutex::new(idle);
+        let shared = Shared { settings, begin, catalogue, country, idle, give_back, lost };
+        let shared = Arc::new(shared);
         for _ in 0..workers.max(1) {
             let worker = Worker::start(&shared.settings, &shared.begin).await?;
             // The receiver is in the same value: it cannot be gone.
@@ -124,9 +135,21 @@ impl WorkerPool {
         job: Work,
         deadline: Instant,
     ) -> Result<Unprotected<RawCells>, WorkFailure> {
-        match self.ask(&Request::work(&job), deadline).await? {
+        self.cells(&job, deadline).await.map(Unprotected::new)
+    }
+
+    /// The combinations of keys that a release finds, which say nothing but which other cells overlap.
+    pub async fn atoms(&self, job: Work, deadline: Instant) -> Result<Atoms, WorkFailure> {
+        let levels = job.release.keys.clone();
+        Ok(self.cells(&job, deadline).await?.into_atoms(levels))
+    }
+
+    async fn cells(&self, job: &Work, deadline: Instant) -> Result<RawCells, WorkFailure> {
+        let dataset = self.shared.catalogue.dataset(job.release.dataset.as_str());
+        let dataset = dataset.ok_or(WorkFailure::Broken)?;
+        match self.ask(&Request::work(job), deadline).await? {
             Reply::Cells(bytes) => {
-                RawCells::from_ipc(&bytes, &job.release, job.protections).map(Unprotected::new)
+                RawCells::from_ipc(&bytes, job, Home { country: &self.shared.country, dataset })
             }
             Reply::Failed(failure) => Err(failure),
             Reply::Checked(_) | Reply::Problem(_) | Reply::Ready => Err(WorkFailure::Broken),

@@ -5,10 +5,11 @@
 //! their statistics: `month = 2024-03` is `day >= 2024-03-01 AND day < 2024-04-01`.
 
 use super::failure::WorkFailure;
+use super::level::level_of;
 use super::period::{next, period_of, start};
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, lit};
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset, Kind};
+use mayag_policies::catalogue::{Dataset, Kind, Named};
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_protocol::names::Country;
 
@@ -68,22 +69,24 @@ impl Scope<'_> {
     }
 
     fn level(&self, level: &LevelRef) -> Result<Level, WorkFailure> {
-        if level.column.as_str() == COUNTRY_COLUMN {
-            return Ok(Level::Text(lit(self.country.as_str())));
-        }
-        let column = Expr::Column(Column::new_unqualified(level.column.as_str()));
-        match (
-            &self.dataset.column(level.column.as_str()).ok_or(WorkFailure::Broken)?.kind,
-            level.grain,
-        ) {
-            (Kind::Category { .. }, None) => Ok(Level::Text(column)),
-            (Kind::Date {}, grain) => Ok(Level::Date(column, grain.unwrap_or(Grain::Day))),
-            (Kind::Number {}, None) => Ok(Level::Number(column)),
-            // The decision refuses these long before; nothing here may depend on that.
-            (Kind::Category { .. } | Kind::Number {}, Some(_))
-            | (Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {}, _) => {
-                Err(WorkFailure::Broken)
-            }
+        let named = |name: &str| Expr::Column(Column::new_unqualified(name));
+        // The decision refuses what is no level long before; nothing here may depend on that.
+        match self.dataset.named(level).ok_or(WorkFailure::Broken)? {
+            Named::Country => Ok(Level::Text(lit(self.country.as_str()))),
+            Named::Period(column, grain) => Ok(Level::Date(named(column.name.as_str()), grain)),
+            Named::Coarser(column, level) => match column.kind {
+                Kind::Category { .. } | Kind::Measure { .. } | Kind::Number {} => {
+                    Ok(Level::Text(level_of(named(column.name.as_str()), &level.is)))
+                }
+                Kind::Date {} | Kind::Hidden {} | Kind::Unit {} => Err(WorkFailure::Broken),
+            },
+            Named::Plain(column) => match column.kind {
+                Kind::Category { .. } => Ok(Level::Text(named(column.name.as_str()))),
+                Kind::Number {} => Ok(Level::Number(named(column.name.as_str()))),
+                Kind::Date {} | Kind::Hidden {} | Kind::Measure { .. } | Kind::Unit {} => {
+                    Err(WorkFailure::Broken)
+                }
+            },
         }
     }
 

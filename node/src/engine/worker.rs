@@ -1,7 +1,8 @@
 //! The program inside a worker process: `mayag worker`, started by a node and by nobody else.
 //!
 //! It limits itself before it reads anything, learns its sources from the first frame on standard input, and then answers
-//! one request at a time on standard output. It holds no key and opens no socket. It writes nothing to standard error:
+//! one request at a time on standard output. It holds no key but the secret behind noise, which is
+//! about the rows that it holds anyway, and opens no socket. It writes nothing to standard error:
 //! what the engine says of its errors quotes row values. When standard input ends, the node is gone and so is the worker,
 //! whatever it is doing.
 
@@ -10,8 +11,8 @@ use super::execute::{Work, execute};
 use super::failure::WorkFailure;
 use super::frame::{Begin, FrameError, Reply, Request, read_request};
 use super::sources::{Datasets, Limits};
+use crate::secret::Secret;
 use arrow::ipc::writer::StreamWriter;
-use mayag_disclosure::Protections;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -91,7 +92,7 @@ fn read_on(send: &mpsc::Sender<Vec<u8>>) {
 }
 
 async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(), Ended> {
-    let Begin { limits, setup } = begin;
+    let Begin { limits, secret, setup } = begin;
     let datasets =
         match Datasets::open(&setup.sources, &setup.catalogue, &setup.country, limits).await {
             Ok(datasets) => datasets,
@@ -101,7 +102,7 @@ async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(
     while let Some(request) = requests.recv().await {
         let request: Request = serde_json::from_slice(&request).map_err(|_| Ended::Pipe)?;
         tokio::select! {
-            reply = reply(&datasets, limits, request) => write(&reply)?,
+            reply = reply(&datasets, limits, &secret, request) => write(&reply)?,
             // A node sends nothing while it waits: the pipe has ended.
             _ = requests.recv() => return Err(Ended::Pipe),
         }
@@ -109,19 +110,23 @@ async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(
     Ok(())
 }
 
-async fn reply(datasets: &Datasets, limits: Limits, request: Request) -> Reply {
+async fn reply(datasets: &Datasets, limits: Limits, secret: &Secret, request: Request) -> Reply {
     match request {
         Request::Check {} => Reply::Checked(check(datasets).await),
-        Request::Work { release, rows, min_units, p_percent } => {
-            let work =
-                Work { release, rows, protections: Protections::exact(min_units, p_percent) };
-            work_on(datasets, limits, &work).await.map_or_else(Reply::Failed, Reply::Cells)
+        Request::Work { release, rows, asks, bounds } => {
+            let work = Request::asked(release, rows, &asks, bounds);
+            work_on(datasets, limits, secret, &work).await.map_or_else(Reply::Failed, Reply::Cells)
         }
     }
 }
 
-async fn work_on(datasets: &Datasets, limits: Limits, work: &Work) -> Result<Vec<u8>, WorkFailure> {
-    let batch = execute(datasets, work, limits.scan_rows).await?;
+async fn work_on(
+    datasets: &Datasets,
+    limits: Limits,
+    secret: &Secret,
+    work: &Work,
+) -> Result<Vec<u8>, WorkFailure> {
+    let batch = execute(datasets, work, limits.scan_rows, secret).await?;
     let mut bytes = Vec::new();
     let mut write = || {
         let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;

@@ -9,6 +9,7 @@ use mayag_node::engine::cells::RawCells;
 use mayag_node::engine::frame::Setup;
 use mayag_node::engine::pool::{Job, PoolSettings, WorkerPool};
 use mayag_node::engine::sources::SourcesConfig;
+use mayag_node::secret::Secret;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_queries::release::{MeasureOf, Release, WireMeasure};
@@ -170,6 +171,7 @@ pub(crate) fn settings(folder: &Path) -> PoolSettings {
         cores: 2,
         memory: 256 << 20,
         scan_rows: u64::MAX,
+        secret: Secret::new([7; 32]),
     }
 }
 
@@ -227,7 +229,7 @@ impl Bench {
         rows: &Predicate,
         protections: Protections,
     ) -> Result<Protected<RawCells>, WorkFailure> {
-        let job = Job { release: release.clone(), rows: rows.clone(), protections };
+        let job = Job::new(release.clone(), rows.clone(), protections);
         let deadline = tokio::time::Instant::now() + Duration::from_mins(2);
         Ok(protect(self.pool.run(job, deadline).await?, &protections))
     }

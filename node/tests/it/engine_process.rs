@@ -197,7 +197,7 @@ fn alive(process: u32) -> bool {
 async fn a_worker_is_killed_at_the_deadline_and_when_the_caller_goes_away() {
     let bench = Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |_| {}).await;
     slow(bench.folder.path());
-    let job = Job { release: slow_release(), rows: Predicate::everything(), protections: OPEN };
+    let job = Job::new(slow_release(), Predicate::everything(), OPEN);
     let first = until_idle(&bench).await;
     let began = Instant::now();
     let failure =
@@ -220,7 +220,7 @@ async fn a_worker_that_is_killed_costs_one_job_and_no_more() {
     let bench = Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |_| {}).await;
     slow(bench.folder.path());
     let process = until_idle(&bench).await;
-    let job = Job { release: slow_release(), rows: Predicate::everything(), protections: OPEN };
+    let job = Job::new(slow_release(), Predicate::everything(), OPEN);
     let run = bench.pool.run(job, Instant::now() + Duration::from_mins(5));
     let kill = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -243,7 +243,7 @@ async fn a_worker_that_is_killed_costs_one_job_and_no_more() {
 async fn a_busy_pool_answers_in_time_that_it_is_busy() {
     let bench = Bench::new(&rows(1, 90, None), &rows(2, 90, Some(9)), |_| {}).await;
     slow(bench.folder.path());
-    let job = |release| Job { release, rows: Predicate::everything(), protections: OPEN };
+    let job = |release| Job::new(release, Predicate::everything(), OPEN);
     let long = bench.pool.run(job(slow_release()), Instant::now() + Duration::from_millis(900));
     let short = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -380,7 +380,7 @@ async fn csv_and_ndjson_are_read_as_written_in_the_configuration() {
     "#;
     let pool = WorkerPool::start(settings(folder.path()), setup(sources)).await.unwrap();
     let run = async |release: Release| {
-        let job = Job { release, rows: Predicate::everything(), protections: OPEN };
+        let job = Job::new(release, Predicate::everything(), OPEN);
         protect(pool.run(job, Instant::now() + Duration::from_mins(1)).await.unwrap(), &OPEN)
             .into_inner()
             .to_batch()

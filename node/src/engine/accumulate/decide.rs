@@ -35,7 +35,7 @@ pub(in crate::engine) fn between_bounds(
     summed: &ArrayRef,
     sketch: &ArrayRef,
     i: usize,
-    p_percent: u32,
+    rules: Rules,
 ) -> Result<Vec<Option<Contributions>>, WorkFailure> {
     let summed = summed.as_struct_opt().ok_or(WorkFailure::Broken)?;
     let sketch = sketch.as_struct_opt().ok_or(WorkFailure::Broken)?;
@@ -45,16 +45,16 @@ pub(in crate::engine) fn between_bounds(
     let bound = |bound: &str| field(sketch, &bound_field(i, bound));
     let bounds = [bound(upper1)?, bound(upper2)?, bound(lower1)?, bound(lower2)?];
     if *total.data_type() == DataType::Float64 {
-        Ok(decided::<f64>(total, bounds, p_percent))
+        Ok(decided::<f64>(total, bounds, rules))
     } else {
-        Ok(decided::<i128>(total, bounds, p_percent))
+        Ok(decided::<i128>(total, bounds, rules))
     }
 }
 
 fn decided<A: Amount>(
     total: &ArrayRef,
     bounds: [&ArrayRef; 4],
-    p_percent: u32,
+    rules: Rules,
 ) -> Vec<Option<Contributions>> {
     let [upper1, upper2, lower1, lower2] = bounds.map(A::state);
     let upper = upper1.iter().zip(upper2);
@@ -63,15 +63,37 @@ fn decided<A: Amount>(
     cells
         .map(|(total, ((upper1, upper2), (lower1, lower2)))| {
             let exact = upper1 == lower1 && upper2 == lower2;
-            if exact || A::safe(*total, *upper1, *upper2, p_percent) {
+            let p_percent = rules.p_percent;
+            let apart = rules.says_the_same(total.float(), [*upper1, *upper2], [*lower1, *lower2]);
+            if exact || (apart && A::safe(*total, *upper1, *upper2, p_percent)) {
                 Some(told(*total, *upper1, *upper2))
-            } else if A::dominated(*total, *lower1, *lower2, p_percent) {
+            } else if apart && A::dominated(*total, *lower1, *lower2, p_percent) {
                 Some(told(*total, *lower1, *lower2))
             } else {
                 None
             }
         })
         .collect()
+}
+
+/// The rules that bounds have to decide.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Rules {
+    /// Of the p%-rule.
+    pub(in crate::engine) p_percent: u32,
+    /// Of the (n,k)-rule: two contributions, or the largest alone, must not be more than this percentage.
+    pub(in crate::engine) most_percent: u32,
+}
+
+impl Rules {
+    /// Whether the (n,k)-rule says the same for every truth between the bounds, by one contribution and by two.
+    fn says_the_same<A: Amount>(self, total: f64, upper: [A; 2], lower: [A; 2]) -> bool {
+        let most = total * f64::from(self.most_percent) / 100.0;
+        let of = |[first, second]: [A; 2]| [first.float(), first.float() + second.float()];
+        of(upper).into_iter().zip(of(lower)).all(|(upper, lower)| {
+            upper * (1.0 + ROUNDING) < most || lower > most * (1.0 + ROUNDING)
+        })
+    }
 }
 
 fn told<A: Amount>(total: A, largest: A, second: A) -> Contributions {

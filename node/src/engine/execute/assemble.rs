@@ -1,16 +1,19 @@
 //! From the passes to the cells: keys and measures in the wire's order and types, units, contributions.
 
 use super::exact::counts;
+use super::sets::bounded_value;
 use super::{Method, Query, named, rows_name, sketch_name, summed_name};
 use crate::engine::accumulate::contributions::FIELDS;
 use crate::engine::accumulate::sketch::Counted;
-use crate::engine::accumulate::{between_bounds, known};
-use crate::engine::cells::{contribution_column, floats, units_column};
+use crate::engine::accumulate::{Rules, between_bounds, known};
+use crate::engine::cells::{contribution_column, floats, set_column, units_column};
 use crate::engine::failure::WorkFailure;
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt64Array, new_null_array,
+};
 use arrow::compute::{SortColumn, cast, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
-use mayag_disclosure::Contributions;
+use mayag_disclosure::{Contributions, UnitSet};
 use mayag_policies::catalogue::COUNTRY_COLUMN;
 use mayag_protocol::columns::{key_column, value_column};
 use mayag_queries::release::MeasureOf;
@@ -38,20 +41,20 @@ impl Query<'_> {
             self.decide(method, &cells, &undecided, &mut facts).await?;
         }
 
-        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
-        for (i, level) in self.work.release.keys.iter().enumerate() {
-            let key: ArrayRef = if level.column.as_str() == COUNTRY_COLUMN {
-                Arc::new(StringArray::from(vec![self.scope.country.as_str(); cells.num_rows()]))
-            } else {
-                on_wire(named(&cells, &key_column(i))?)?
-            };
-            columns.push((key_column(i), key));
-        }
+        let mut columns = self.wire_keys(&cells)?;
         for i in 0..self.work.release.wire.len() {
             columns.push((value_column(i), self.value(&cells, &facts, i)?));
         }
         for (i, units) in facts.units.iter().enumerate() {
             columns.push((units_column(i), Arc::new(UInt64Array::from(units.clone()))));
+        }
+        for kind in self.set_kinds() {
+            let pass = self.units_pass(kind).await?;
+            for i in 0..facts.units.len() {
+                let name = set_column(i, kind);
+                let sets = self.sets_in_order(&cells, &pass, &name)?;
+                columns.push((name, sets));
+            }
         }
         for (i, cells) in facts.contributions.iter().enumerate() {
             // What was never decided cannot be judged either: not a number is withheld.
@@ -62,12 +65,77 @@ impl Query<'_> {
             columns.push((contribution_column(i, "largest"), of(|c| c.largest)));
             columns.push((contribution_column(i, "second"), of(|c| c.second)));
         }
-        let field = |(name, column): &(String, ArrayRef)| {
-            Field::new(name, column.data_type().clone(), true)
-        };
-        let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
-        let columns = columns.into_iter().map(|(_, column)| column).collect();
-        RecordBatch::try_new(Arc::new(schema), columns).map_err(|_| WorkFailure::Broken)
+        batch(columns)
+    }
+
+    /// The worker's batch where every unit contributes a bounded part: from the passes over units alone.
+    pub(super) async fn assemble_bounded(&self) -> Result<RecordBatch, WorkFailure> {
+        let cells = self.sorted(self.units_pass(0).await?)?;
+        let rows = cells.num_rows();
+        let mut columns = self.wire_keys(&cells)?;
+        let wire = mayag_queries::merge::wire_schema(&self.work.release, self.scope.dataset);
+        let wire = wire.map_err(|_| WorkFailure::Broken)?;
+        for (i, measure) in self.work.release.wire.iter().enumerate() {
+            let population = self.layout.measures.get(i).ok_or(WorkFailure::Broken)?.population;
+            let value = match &measure.of {
+                MeasureOf::DistinctUnits => {
+                    let units = units_of(named(&cells, &set_column(population, 0))?)?;
+                    Arc::new(
+                        units.into_iter().map(|n| i64::try_from(n).ok()).collect::<Int64Array>(),
+                    )
+                }
+                MeasureOf::NonNull(_) | MeasureOf::Rows | MeasureOf::Sum { .. } => {
+                    bounded_value(&measure.of, named(&cells, &value_column(i))?)?
+                }
+                // Nothing bounds what one unit is to them: they are never shown with noise.
+                MeasureOf::Max(_)
+                | MeasureOf::Min(_)
+                | MeasureOf::SumCentred { .. }
+                | MeasureOf::SumOfSquares { .. } => {
+                    let field = wire.field_with_name(&value_column(i));
+                    new_null_array(field.map_err(|_| WorkFailure::Broken)?.data_type(), rows)
+                }
+            };
+            columns.push((value_column(i), value));
+        }
+        for i in 0..self.layout.populations.len() {
+            let units = units_of(named(&cells, &set_column(i, 0))?)?;
+            columns.push((units_column(i), Arc::new(UInt64Array::from(units))));
+        }
+        for kind in self.set_kinds() {
+            let pass = if kind == 0 { cells.clone() } else { self.units_pass(kind).await? };
+            for i in 0..self.layout.populations.len() {
+                let name = set_column(i, kind);
+                let sets = self.sets_in_order(&cells, &pass, &name)?;
+                columns.push((name, sets));
+            }
+        }
+        for i in 0..self.layout.summed.len() {
+            for of in ["total", "largest", "second"] {
+                let unknown = floats(std::iter::repeat_n(f64::NAN, rows));
+                columns.push((contribution_column(i, of), unknown));
+            }
+        }
+        batch(columns)
+    }
+
+    /// The kinds of units whose sets are needed.
+    fn set_kinds(&self) -> std::ops::Range<usize> {
+        let kinds = self.scope.dataset.units.iter().count();
+        if self.work.needs_sets(self.scope.dataset) { 0..kinds } else { 0..0 }
+    }
+
+    fn wire_keys(&self, cells: &RecordBatch) -> Result<Vec<(String, ArrayRef)>, WorkFailure> {
+        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        for (i, level) in self.work.release.keys.iter().enumerate() {
+            let key: ArrayRef = if level.column.as_str() == COUNTRY_COLUMN {
+                Arc::new(StringArray::from(vec![self.scope.country.as_str(); cells.num_rows()]))
+            } else {
+                on_wire(named(cells, &key_column(i))?)?
+            };
+            columns.push((key_column(i), key));
+        }
+        Ok(columns)
     }
 
     /// The cells sorted by their keys: the order in which threads finished says nothing.
@@ -80,10 +148,20 @@ impl Query<'_> {
             let empty = !self.work.release.keys.is_empty() && rows.iter().all(|rows| *rows == 0);
             return Ok(if empty { first.slice(0, 0) } else { first });
         }
-        let columns: Vec<SortColumn> =
-            keys.into_iter().map(|values| SortColumn { values, options: None }).collect();
+        self.sorted(first)
+    }
+
+    fn sorted(&self, cells: RecordBatch) -> Result<RecordBatch, WorkFailure> {
+        let columns = self.varying_keys().map(|(i, _)| {
+            let values = Arc::clone(named(&cells, &key_column(i))?);
+            Ok(SortColumn { values, options: None })
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        if columns.is_empty() {
+            return Ok(cells);
+        }
         let order = lexsort_to_indices(&columns, None).map_err(|_| WorkFailure::Broken)?;
-        take_record_batch(&first, &order).map_err(|_| WorkFailure::Memory)
+        take_record_batch(&cells, &order).map_err(|_| WorkFailure::Memory)
     }
 
     /// What the first pass says.
@@ -123,7 +201,10 @@ impl Query<'_> {
         population: usize,
         contributions: &mut [Vec<Option<Contributions>>],
     ) -> Result<(), WorkFailure> {
-        let p_percent = self.work.protections.p_percent;
+        let rules = Rules {
+            p_percent: self.work.protections.p_percent,
+            most_percent: self.work.protections.dominance.percent,
+        };
         for counted in [Counted::Exactly, Counted::InFloats] {
             for (at, (i, _)) in self.sketched(population, counted)?.into_iter().enumerate() {
                 let (summed, sketch) = (
@@ -131,7 +212,7 @@ impl Query<'_> {
                     named(cells, &sketch_name(population, counted))?,
                 );
                 let contributions = contributions.get_mut(i).ok_or(WorkFailure::Broken)?;
-                *contributions = between_bounds(summed, sketch, at, p_percent)?;
+                *contributions = between_bounds(summed, sketch, at, rules)?;
             }
         }
         Ok(())
@@ -201,6 +282,21 @@ impl Facts {
             |cell: usize| self.contributions.iter().any(|of| matches!(of.get(cell), Some(None)));
         (0..cells).map(|cell| method == Method::Exact || open(cell)).collect()
     }
+}
+
+fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch, WorkFailure> {
+    let field =
+        |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), true);
+    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    RecordBatch::try_new(Arc::new(schema), columns).map_err(|_| WorkFailure::Broken)
+}
+
+/// How many units are in sets.
+fn units_of(sets: &ArrayRef) -> Result<Vec<u64>, WorkFailure> {
+    let sets = sets.as_binary_opt::<i32>().ok_or(WorkFailure::Broken)?;
+    let units = sets.iter().map(|set| set.and_then(UnitSet::from_bytes).map(|set| set.units()));
+    units.collect::<Option<Vec<_>>>().ok_or(WorkFailure::Broken)
 }
 
 /// Texts have one type on the wire, whatever the source's files have.

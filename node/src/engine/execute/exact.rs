@@ -50,7 +50,7 @@ impl Exact {
 }
 
 /// Every row's keys as bytes; null equal to null.
-fn encoded(keys: &[ArrayRef], cells: usize) -> Result<Vec<Box<[u8]>>, WorkFailure> {
+pub(super) fn encoded(keys: &[ArrayRef], cells: usize) -> Result<Vec<Box<[u8]>>, WorkFailure> {
     if keys.is_empty() {
         return Ok(vec![Box::default(); cells]);
     }

@@ -1,0 +1,180 @@
+//! The middle of the line: executes the releases of a question, protects them together, and remembers what they show.
+//!
+//! A question is about one version of the data, or it has no answer. Protecting and remembering is one step for one
+//! question at a time: of two at once each would be judged without the other. What is shown is remembered durably before
+//! it leaves.
+
+use crate::engine::WorkFailure;
+use crate::engine::cells::{Atoms, Part, RawCells};
+use crate::engine::pool::Job;
+use crate::node::Node;
+use crate::released::Released;
+use mayag_audit::keys::Mac;
+use mayag_disclosure::{
+    DataVersion, DifferenceGuard, Dominance, NoiseLevel, Prf, Protections, ReleaseContext,
+    Unprotected, protect_question,
+};
+use mayag_policies::decide::Permit;
+use mayag_policies::document::{self, Noise, Switch};
+use mayag_policies::shape::Predicate;
+use mayag_protocol::names::{Digest, unhex};
+use mayag_queries::release::{MeasureOf, Release, WireMeasure};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Atoms of a question at most. With more, only its first release over the same rows is shown.
+const MOST_ATOMS: usize = 20_000;
+
+/// A permitted release that is worked on.
+type Worked = (Unprotected<RawCells>, ReleaseContext);
+
+/// Executes and protects every release of a question, in their order.
+pub(crate) async fn work_on(
+    node: &Arc<Node>,
+    permitted: &[(Release, Permit)],
+    deadline: Instant,
+) -> Result<Vec<Part>, WorkFailure> {
+    let version = node.data_version().await.ok_or(WorkFailure::Source)?;
+    let mut jobs = Vec::new();
+    for (release, permit) in permitted {
+        let atoms = atoms(node, permitted, (release, permit), &jobs, deadline).await?;
+        jobs.push(job(release, permit, atoms));
+    }
+    let mut worked: Vec<Worked> = Vec::new();
+    for job in jobs {
+        let context = ReleaseContext {
+            dataset: job.release.dataset.to_string(),
+            version: data_version(&version)?,
+            protections: job.protections,
+        };
+        worked.push((node.pool().run(job, deadline).await?, context));
+    }
+    // Rows of two versions would be answered with the noise of one, and compared with cells of one.
+    if node.data_version().await.as_ref() != Some(&version) {
+        return Err(WorkFailure::Source);
+    }
+    node.protect(worked).await
+}
+
+/// The pieces of all releases of the question over the same rows; none if there is one release only.
+async fn atoms(
+    node: &Arc<Node>,
+    permitted: &[(Release, Permit)],
+    (release, permit): (&Release, &Permit),
+    before: &[Job],
+    deadline: Instant,
+) -> Result<Option<Arc<Atoms>>, WorkFailure> {
+    let same = |other: &Release, rows: &Predicate| {
+        other.dataset == release.dataset && rows == permit.rows()
+    };
+    if let Some(job) = before.iter().find(|job| same(&job.release, &job.rows)) {
+        return Ok(job.atoms.clone());
+    }
+    let together: Vec<&Release> = permitted
+        .iter()
+        .filter(|(other, of)| same(other, of.rows()))
+        .map(|(other, _)| other)
+        .collect();
+    if together.len() < 2 {
+        return Ok(None);
+    }
+    let pieces = Release {
+        dataset: release.dataset.clone(),
+        keys: Atoms::levels_of(&together),
+        filter: Predicate::everything(),
+        wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],
+        outputs: Vec::new(),
+    };
+    let job = Job::new(pieces, permit.rows().clone(), Protections::exact(0, 0));
+    let atoms = node.pool().atoms(job, deadline).await?;
+    // Too many to judge by: nothing can be said of how the cells overlap.
+    if atoms.len() > MOST_ATOMS { Err(WorkFailure::Memory) } else { Ok(Some(Arc::new(atoms))) }
+}
+
+fn job(release: &Release, permit: &Permit, atoms: Option<Arc<Atoms>>) -> Job {
+    let summed = release.wire.iter().filter_map(|measure| measure.of.summed_column());
+    let bounds = summed.filter_map(|column| Some((column.clone(), permit.bounds(column)?)));
+    Job {
+        bounds: bounds.collect(),
+        atoms,
+        ..Job::new(release.clone(), permit.rows().clone(), protections(&permit.protections()))
+    }
+}
+
+/// What a grant asks for, in the words of those who do it.
+pub(crate) fn protections(asked: &document::Protections) -> Protections {
+    Protections {
+        min_units: asked.min_units,
+        p_percent: asked.p_percent,
+        dominance: Dominance { units: asked.dominance.units, percent: asked.dominance.percent },
+        one_category_percent: asked.one_category_percent,
+        noise: match asked.noise {
+            Noise::Off => None,
+            Noise::On { largest, variance } => {
+                Some(NoiseLevel { largest, variance: f64::from(variance) })
+            }
+        },
+        most_rows: u32::try_from(asked.most_rows).unwrap_or(u32::MAX),
+        round_to: u32::try_from(asked.round_to).unwrap_or(u32::MAX),
+        difference_guard: match asked.difference_guard {
+            Switch::Off => DifferenceGuard::Off,
+            Switch::On => DifferenceGuard::On,
+        },
+    }
+}
+
+/// What was applied, in words for the person who reads the answer.
+pub(crate) fn words(asked: &document::Protections) -> String {
+    let Protections { min_units, p_percent, dominance, most_rows, .. } = protections(asked);
+    let mut words = vec!["live".to_owned(), format!("at least {min_units} units")];
+    match asked.noise {
+        Noise::Off => {
+            words.push(format!("p% = {p_percent}"));
+            words.push(format!("({}, {})-dominance", dominance.units, dominance.percent));
+        }
+        Noise::On { largest, variance } => {
+            words.push(format!("noise by cell key, D = {largest}, V = {variance}"));
+            words.push(format!("at most {most_rows} rows of a unit"));
+        }
+    }
+    if asked.one_category_percent > 0 && asked.one_category_percent <= 100 {
+        words.push(format!("no category of {} % or more", asked.one_category_percent));
+    }
+    if asked.difference_guard == Switch::On {
+        words.push("difference guard".to_owned());
+    }
+    if asked.round_to > 1 {
+        words.push(format!("rounded to {}", asked.round_to));
+    }
+    words.join("; ")
+}
+
+/// Protects a question, remembers what it shows, and makes the bytes that leave. Blocks for as long as the disk needs.
+pub(crate) fn protect(
+    worked: Vec<Worked>,
+    secret: &Mac,
+    released: &mut Released,
+) -> Result<Vec<Part>, WorkFailure> {
+    let question = protect_question(worked, &Secret(secret), released.memory());
+    if let Err(error) = released.remember(question.records()) {
+        tracing::error!(%error, "what was released cannot be remembered: nothing is answered");
+        return Err(WorkFailure::Broken);
+    }
+    let releases = question.into_releases().into_iter();
+    releases.map(|cells| cells.into_inner().to_part()).collect()
+}
+
+/// The node's secret as a function.
+struct Secret<'a>(&'a Mac);
+
+impl Prf for Secret<'_> {
+    fn digest(&self, message: &[u8]) -> [u8; 32] {
+        self.0.code(message)
+    }
+}
+
+/// The version of data as the memory of released cells has it.
+pub(crate) fn data_version(digest: &Digest) -> Result<DataVersion, WorkFailure> {
+    let bytes = unhex(digest.as_str()).and_then(|bytes| bytes.try_into().ok());
+    bytes.map(DataVersion).ok_or(WorkFailure::Broken)
+}
