@@ -120,3 +120,66 @@ const MOST_IN_A_LINE: usize = 10_000;
 fn record(sets: &[Remembered]) -> Record {
     Record { sets: sets.iter().map(|set| mayag_protocol::names::hex(&set.to_bytes())).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Released;
+    use crate::records::RecordsError;
+    use mayag_disclosure::{DataVersion, Descriptor, Remembered, UnitDigest, UnitSet};
+    use mayag_protocol::names::DatasetName;
+    use std::path::Path;
+
+    fn set(version: u8, descriptor: u8, units: u8) -> Remembered {
+        let mut of_units = UnitSet::empty();
+        for unit in 0..units {
+            of_units.add(&UnitDigest([unit; 16]));
+        }
+        Remembered {
+            dataset: "a".to_owned(),
+            version: DataVersion([version; 32]),
+            kind: 0,
+            descriptor: Descriptor([descriptor; 16]),
+            set: of_units,
+        }
+    }
+
+    fn open(folder: &Path, version: u8) -> Result<Released, RecordsError> {
+        let name: DatasetName = "a".parse().unwrap();
+        Released::open(folder, &[&name], &DataVersion([version; 32]))
+    }
+
+    #[test]
+    fn what_was_released_survives_a_restart_and_not_a_change_of_the_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("released-a.log");
+        let mut released = open(folder.path(), 1).unwrap();
+        released.remember(&[set(1, 1, 20), set(1, 2, 30)]).unwrap();
+        let length = std::fs::metadata(&file).unwrap().len();
+        released.remember(&[set(1, 1, 20)]).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), length, "known already");
+        assert!(matches!(open(folder.path(), 1), Err(RecordsError::Locked(_))));
+        drop(released);
+        assert_eq!(open(folder.path(), 1).unwrap().memory().len(), 2);
+        assert_eq!(open(folder.path(), 2).unwrap().memory().len(), 0);
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 0, "dropped from the file too");
+        let mut released = open(folder.path(), 2).unwrap();
+        released.remember(&[set(2, 1, 21)]).unwrap();
+        released.remember(&[set(3, 1, 22)]).unwrap();
+        drop(released);
+        assert_eq!(open(folder.path(), 3).unwrap().memory().len(), 1);
+        assert_eq!(open(folder.path(), 3).unwrap().memory().len(), 1);
+    }
+
+    #[test]
+    fn a_memory_that_was_changed_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut released = open(folder.path(), 1).unwrap();
+        released.remember(&[set(1, 1, 20)]).unwrap();
+        drop(released);
+        let file = folder.path().join("released-a.log");
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[90] ^= 1;
+        std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &bytes).unwrap();
+        assert!(matches!(open(folder.path(), 1), Err(RecordsError::Broken { .. })));
+    }
+}

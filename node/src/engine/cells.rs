@@ -7,7 +7,7 @@ mod wire;
 
 pub use wire::{Listed, Part};
 
-use super::describe::{self, Describer, key_kind};
+use super::describe::{self, domain, key_kind};
 use super::execute::Work;
 use super::failure::WorkFailure;
 use super::layout::{Layout, Population};
@@ -135,8 +135,16 @@ impl RawCells {
         let cells = batch.num_rows();
         let withheld = vec![vec![false; cells]; release.wire.len()];
         let mut raw = Self {
-            domains: release.keys.iter().map(|level| domain(home, level)).collect(),
-            key_kinds: release.keys.iter().map(|level| key_kind(home.dataset, level)).collect(),
+            domains: release
+                .keys
+                .iter()
+                .map(|level| domain(home, level, &release.filter))
+                .collect(),
+            key_kinds: release
+                .keys
+                .iter()
+                .map(|level| key_kind(home.dataset, level, &release.filter))
+                .collect(),
             key_numbers: keys.iter().map(|values| numbers(values)).collect(),
             keys,
             values,
@@ -159,13 +167,13 @@ impl RawCells {
             unit_kinds,
             cells,
         };
-        raw.describe(work, home);
+        raw.describe(work, home)?;
         raw.find_atoms(work, home);
         Ok(raw)
     }
 
     /// What the cells are. Where nothing is compared with anything, any distinct descriptors serve.
-    fn describe(&mut self, work: &Work, home: Home<'_>) {
+    fn describe(&mut self, work: &Work, home: Home<'_>) -> Result<(), WorkFailure> {
         let populations = self.layout.populations.len();
         if !work.is_compared() {
             let one = |population: usize, cell: usize| {
@@ -174,23 +182,19 @@ impl RawCells {
             self.descriptors = (0..populations)
                 .map(|population| (0..self.cells).map(|cell| one(population, cell)).collect())
                 .collect();
-            return;
+            return Ok(());
         }
-        let release = &work.release;
-        let mut describer = Describer::new(home.country, home.dataset, &work.rows, &release.filter);
-        self.descriptors = (0..populations)
-            .map(|population| {
-                let part = self.part(population);
-                let described = (0..self.cells).map(|cell| {
-                    let keys = release.keys.iter().zip(&self.keys);
-                    let keys: Vec<(&LevelRef, Option<Literal>)> = keys
-                        .map(|(level, values)| (level, values.get(cell).cloned().flatten()))
-                        .collect();
-                    describer.describe(&keys, part)
-                });
-                described.collect()
-            })
-            .collect();
+        let sets = work.release.row_sets(&work.rows, home.dataset, home.country);
+        let sets = sets.ok_or(WorkFailure::Broken)?;
+        let key = |cell: usize| -> Vec<Option<Literal>> {
+            self.keys.iter().map(|values| values.get(cell).cloned().flatten()).collect()
+        };
+        let of_population = |population: usize| {
+            let part = self.part(population);
+            (0..self.cells).map(|cell| describe::descriptor(&sets, &key(cell), part)).collect()
+        };
+        self.descriptors = (0..populations).map(of_population).collect::<Result<_, _>>()?;
+        Ok(())
     }
 
     fn part(&self, population: usize) -> describe::Part<'_> {
@@ -279,14 +283,6 @@ impl Atoms {
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
-}
-
-/// Every value a key can have, where that is public; the country's is one.
-fn domain(home: Home<'_>, level: &LevelRef) -> Option<Vec<Option<Literal>>> {
-    if level.column.as_str() == COUNTRY_COLUMN {
-        return Some(vec![Some(Literal::Text(home.country.to_string()))]);
-    }
-    home.dataset.domain(level)
 }
 
 fn literals(key: &ArrayRef) -> Result<Vec<Option<Literal>>, WorkFailure> {

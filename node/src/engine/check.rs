@@ -1,20 +1,20 @@
-//! Whether a node's data are what the catalogue says: units that are said to be unique are, and closed categories hold
-//! listed values only. Types are checked when the sources are opened.
+//! Whether a node's data are what the catalogue says: units that are said to be unique are, and columns with public
+//! values hold no others, and values that every row has are there. Types are checked when the sources are opened.
 
 use super::failure::WorkFailure;
 use super::gate;
 use super::sources::{Datasets, Mapped};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::Column;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
+use datafusion::common::{Column, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 use datafusion::physical_plan::collect;
-use mayag_policies::catalogue::Kind;
+use mayag_policies::catalogue::{Column as Described, Kind, Range, Unit};
 use mayag_protocol::names::{ColumnName, DatasetName};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +23,18 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
+    /// Rows lack a value that the catalogue says every row has.
+    #[error(
+        "dataset `{dataset}`: {rows} rows have no `{column}`, but the catalogue says every row has one"
+    )]
+    Missing {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The column.
+        column: ColumnName,
+        /// Rows.
+        rows: u64,
+    },
     /// The dataset could not be checked.
     #[error("dataset `{dataset}`: checking it failed: {failure}")]
     NotChecked {
@@ -31,7 +43,7 @@ pub enum Finding {
         /// Why.
         failure: WorkFailure,
     },
-    /// A closed category holds other values.
+    /// A column holds other values than the public ones.
     #[error(
         "dataset `{dataset}`: {rows} rows have a value of `{column}` that is not in the catalogue's list"
     )]
@@ -77,41 +89,36 @@ async fn check_one(
     findings: &mut Vec<Finding>,
 ) -> Result<(), WorkFailure> {
     let dataset = &mapped.dataset;
-    let closed: Vec<(&ColumnName, &Vec<String>)> = dataset
-        .columns
-        .iter()
-        .filter_map(|column| match &column.kind {
-            Kind::Category { values: Some(values) } => Some((&column.name, values)),
-            Kind::Category { values: None }
-            | Kind::Date {}
-            | Kind::Hidden {}
-            | Kind::Measure { .. }
-            | Kind::Number {}
-            | Kind::Unit {} => None,
-        })
-        .collect();
     let mut aggregates = vec![count(lit(1_i64)).alias("rows")];
-    for (i, (name, values)) in closed.iter().enumerate() {
-        let outside = mapped
-            .column(name)?
-            .in_list(values.iter().map(|value| lit(value.as_str())).collect(), true);
-        let counted =
-            count(lit(1_i64)).filter(outside).build().map_err(|error| WorkFailure::of(&error))?;
-        aggregates.push(counted.alias(format!("outside{i}")));
+    for (i, column) in dataset.columns.iter().enumerate() {
+        for (name, wrong) in
+            [("outside", outside(mapped, column)?), ("missing", missing(mapped, column)?)]
+        {
+            let Some(wrong) = wrong else { continue };
+            let counted =
+                count(lit(1_i64)).filter(wrong).build().map_err(|error| WorkFailure::of(&error))?;
+            aggregates.push(counted.alias(format!("{name}{i}")));
+        }
     }
     let plan = LogicalPlanBuilder::from(mapped.view.clone());
     let plan = plan.aggregate(Vec::<Expr>::new(), aggregates).and_then(LogicalPlanBuilder::build);
     let counts = run(datasets, plan.map_err(|error| WorkFailure::of(&error))?).await?;
     let rows = first_count(&counts, "rows")?;
-    for (i, (name, _)) in closed.iter().enumerate() {
-        let outside = first_count(&counts, &format!("outside{i}"))?;
+    for (i, column) in dataset.columns.iter().enumerate() {
+        let named = || (dataset.name.clone(), column.name.clone());
+        let of = |name: &str| first_count(&counts, &format!("{name}{i}")).unwrap_or_default();
+        let (outside, missing) = (of("outside"), of("missing"));
         if outside > 0 {
-            let (dataset, column) = (dataset.name.clone(), (*name).clone());
+            let (dataset, column) = named();
             findings.push(Finding::OutsideDomain { dataset, column, rows: outside });
         }
+        if missing > 0 {
+            let (dataset, column) = named();
+            findings.push(Finding::Missing { dataset, column, rows: missing });
+        }
     }
-    if dataset.unit().unique {
-        let units = distinct_units(datasets, mapped, rows).await?;
+    for unit in dataset.units.iter().filter(|unit| unit.unique) {
+        let units = distinct_units(datasets, mapped, unit, rows).await?;
         if units != rows {
             findings.push(Finding::UnitsRepeat { dataset: dataset.name.clone(), rows, units });
         }
@@ -119,16 +126,52 @@ async fn check_one(
     Ok(())
 }
 
+/// Whether a row has a value that the catalogue does not list; `None` where every value may be there.
+fn outside(mapped: &Mapped, column: &Described) -> Result<Option<Expr>, WorkFailure> {
+    let values = match (&column.kind, column.range) {
+        (Kind::Category { values: Some(values) }, _) => {
+            let values = values.iter().map(|value| lit(value.as_str())).collect();
+            return Ok(Some(mapped.column(&column.name)?.in_list(values, true)));
+        }
+        (Kind::Date {}, Some(Range::Dates { from, to })) => {
+            let day = |day| Expr::Literal(ScalarValue::Date32(Some(day)), None);
+            (day(from), day(to))
+        }
+        (Kind::Number {}, Some(Range::Numbers { from, to })) => (lit(from), lit(to)),
+        (Kind::Date {}, Some(Range::Numbers { .. }) | None)
+        | (Kind::Number {}, Some(Range::Dates { .. }) | None)
+        | (
+            Kind::Category { values: None }
+            | Kind::Hidden {}
+            | Kind::Measure { .. }
+            | Kind::Unit {},
+            _,
+        ) => return Ok(None),
+    };
+    let inside = mapped.column(&column.name)?.between(values.0, values.1);
+    Ok(Some(Expr::Not(Box::new(inside))))
+}
+
+/// Whether a row lacks a value that every row has; `None` where a value may be missing.
+fn missing(mapped: &Mapped, column: &Described) -> Result<Option<Expr>, WorkFailure> {
+    if column.required && !matches!(column.kind, Kind::Hidden {}) {
+        Ok(Some(mapped.column(&column.name)?.is_null()))
+    } else {
+        Ok(None)
+    }
+}
+
 /// Distinct units of the whole dataset, part by part of their hashes.
 async fn distinct_units(
     datasets: &Datasets,
     mapped: &Mapped,
+    unit: &Unit,
     rows: u64,
 ) -> Result<u64, WorkFailure> {
     let parts = rows.div_ceil(UNITS_AT_ONCE).max(1);
     let mut units = 0;
     for part in 0..parts {
-        let unit = mapped.column(&mapped.dataset.unit().column)?;
+        let unit = mapped.column(&unit.column)?;
         let in_part = ScalarUDF::new_from_impl(Part::new(part, parts)).call(vec![unit.clone()]);
         let plan = || {
             LogicalPlanBuilder::from(mapped.view.clone())

@@ -7,3 +7,4 @@ mod engine;
 mod engine_oracle;
 mod engine_process;
 mod ledger;
+mod noisy;

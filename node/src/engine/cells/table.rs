@@ -27,6 +27,10 @@ pub(super) fn measures(work: &Work, layout: &Layout, dataset: &Dataset) -> Vec<M
                 MeasureOf::NonNull(column) => {
                     (ValueKind::NonNull, format!("values:{column}:{most}"))
                 }
+                // Two names for one number would be two draws of noise, whose mean is closer.
+                MeasureOf::Rows if dataset.unit().unique => {
+                    (ValueKind::Units { kind: 0 }, "units:0".to_owned())
+                }
                 MeasureOf::Rows => (ValueKind::Rows, format!("rows:{most}")),
                 MeasureOf::Sum { column, number } => {
                     let bounds = work.bounds.get(column);

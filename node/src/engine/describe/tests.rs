@@ -1,130 +1,29 @@
-//! Spellings of the same cell have one description, other cells another one.
+//! SQL's logic of what is not known.
 
-use super::{Describer, Part, holds};
-use mayag_disclosure::Descriptor;
+use super::{domain, holds, is_fixed};
+use crate::engine::cells::Home;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
-
-fn catalogue() -> Catalogue {
-    let text = r#"{"version":1,"datasets":[{"name":"t","about":"t","units":[{"column":"u"}],"columns":[
-        {"name":"u","about":"u","kind":{"type":"unit"}},
-        {"name":"drug","about":"d","kind":{"type":"category","values":["a","b","c"]},
-         "levels":[{"name":"group","about":"g","is":{"groups":{"groups":{"ab":["a","b"]},"other":"rest"}}}]},
-        {"name":"route","about":"r","kind":{"type":"category"}},
-        {"name":"day","about":"d","kind":{"type":"date"},"required":true,"range":{"from":"2024-01-01","to":"2024-12-31"}}]}]}"#;
-    Catalogue::parse(text.as_bytes()).unwrap()
-}
 
 fn level(column: &str) -> LevelRef {
     LevelRef { column: column.parse().unwrap(), grain: None }
 }
 
-fn grain(grain: Grain) -> LevelRef {
-    LevelRef { column: "day".parse().unwrap(), grain: Some(grain) }
-}
-
-fn text(text: &str) -> Literal {
-    Literal::Text(text.to_owned())
-}
-
 fn is(column: &str, value: &str) -> Predicate {
-    Predicate::Compare { level: level(column), comparison: Comparison::Equal, value: text(value) }
+    Predicate::Compare {
+        level: level(column),
+        comparison: Comparison::Equal,
+        value: Literal::Text(value.to_owned()),
+    }
 }
 
 fn one_of(column: &str, values: &[&str]) -> Predicate {
-    Predicate::In { level: level(column), values: values.iter().map(|value| text(value)).collect() }
+    let values = values.iter().map(|value| Literal::Text((*value).to_owned()));
+    Predicate::In { level: level(column), values: values.collect() }
 }
 
 fn not(part: Predicate) -> Predicate {
     Predicate::Not(Box::new(part))
-}
-
-fn known(column: &str) -> Predicate {
-    not(Predicate::IsNull { level: level(column) })
-}
-
-fn described(filter: &Predicate, keys: &[(&LevelRef, Option<Literal>)]) -> Descriptor {
-    let catalogue = catalogue();
-    let (country, everything) = ("kr".parse().unwrap(), Predicate::everything());
-    let dataset = catalogue.dataset("t").unwrap();
-    Describer::new(&country, dataset, &everything, filter).describe(keys, Part::Everything)
-}
-
-#[test]
-fn spellings_of_one_cell_are_one_description() {
-    let group = level("drug_group");
-    let same = [
-        described(&one_of("drug", &["a", "b"]), &[]),
-        described(&one_of("drug", &["b", "a", "b"]), &[]),
-        described(&Predicate::Any(vec![is("drug", "a"), is("drug", "b")]), &[]),
-        described(&is("drug_group", "ab"), &[]),
-        described(&Predicate::everything(), &[(&group, Some(text("ab")))]),
-        described(&Predicate::All(vec![not(is("drug", "c")), known("drug")]), &[]),
-        described(&not(is("drug", "c")), &[]),
-        described(&Predicate::All(vec![one_of("drug", &["a", "b"]), is("country", "kr")]), &[]),
-        described(&one_of("drug", &["a", "b", "nothing"]), &[]),
-    ];
-    for (i, other) in same.iter().enumerate() {
-        assert_eq!(*other, same[0], "{i}");
-    }
-    let everything = described(&Predicate::everything(), &[]);
-    assert_ne!(same[0], everything);
-    let all = Predicate::Any(vec![known("drug"), Predicate::IsNull { level: level("drug") }]);
-    assert_eq!(described(&all, &[]), everything, "a condition that all pass vanishes");
-    assert_ne!(described(&is("country", "jp"), &[]), everything);
-    assert_ne!(described(&known("drug"), &[]), everything);
-}
-
-#[test]
-fn periods_are_sets_of_days() {
-    let quarter = Predicate::Compare {
-        level: grain(Grain::Quarter),
-        comparison: Comparison::Equal,
-        value: Literal::Date(19_723),
-    };
-    let months = Predicate::In {
-        level: grain(Grain::Month),
-        values: [19_723, 19_754, 19_783].map(Literal::Date).to_vec(),
-    };
-    let days = Predicate::Compare {
-        level: grain(Grain::Day),
-        comparison: Comparison::Less,
-        value: Literal::Date(19_814),
-    };
-    assert_eq!(described(&quarter, &[]), described(&months, &[]));
-    assert_eq!(described(&quarter, &[]), described(&days, &[]));
-    let month = grain(Grain::Month);
-    assert_ne!(
-        described(&quarter, &[(&month, Some(Literal::Date(19_754)))]),
-        described(&quarter, &[])
-    );
-}
-
-#[test]
-fn open_domains_and_parts_are_described_as_written() {
-    let either = |a: &str, b: &str| Predicate::Any(vec![is("route", a), is("drug", b)]);
-    assert_eq!(
-        described(&Predicate::Any(vec![is("drug", "b"), is("route", "a")]), &[]),
-        described(&either("a", "b"), &[])
-    );
-    assert_ne!(described(&either("a", "b"), &[]), described(&either("b", "a"), &[]));
-    let route = level("route");
-    assert_eq!(
-        described(&is("route", "sea"), &[]),
-        described(&Predicate::everything(), &[(&route, Some(text("sea")))])
-    );
-    assert_eq!(described(&is("route", "sea"), &[]), described(&one_of("route", &["sea"]), &[]));
-
-    let catalogue = catalogue();
-    let (country, everything) = ("kr".parse().unwrap(), Predicate::everything());
-    let dataset = catalogue.dataset("t").unwrap();
-    let mut describer = Describer::new(&country, dataset, &everything, &everything);
-    let filter = is("drug", "a");
-    let part = describer.describe(&[], Part::Where(&filter));
-    let rest = describer.describe(&[], Part::Except(&filter));
-    assert_eq!(part, described(&filter, &[]));
-    assert_ne!(rest, part);
-    assert_eq!(describer.describe(&[], Part::Everything), described(&everything, &[]));
 }
 
 #[test]
@@ -140,4 +39,63 @@ fn nothing_known_is_neither_true_nor_false() {
     assert_eq!(holds(&Predicate::All(vec![a, Predicate::Any(vec![])]), &unknown), Some(false));
     assert_eq!(holds(&one_of("drug", &[]), &unknown), Some(false));
     assert_eq!(holds(&Predicate::IsNull { level: level("drug") }, &unknown), Some(true));
+}
+
+#[test]
+fn a_filter_fixes_a_key_where_it_leaves_one_value() {
+    let drug = level("drug");
+    let both = |part: Predicate| Predicate::All(vec![is("route", "sea"), part]);
+    for fixes in [is("drug", "a"), both(one_of("drug", &["a"]))] {
+        assert!(is_fixed(&fixes, &drug), "{fixes:?}");
+    }
+    let leaves = [
+        both(one_of("drug", &["a", "b"])),
+        is("route", "sea"),
+        not(is("drug", "a")),
+        Predicate::Any(vec![is("drug", "a"), is("route", "sea")]),
+        Predicate::everything(),
+    ];
+    for leaves in leaves {
+        assert!(!is_fixed(&leaves, &drug), "{leaves:?}");
+    }
+}
+
+#[test]
+fn what_a_filter_excludes_is_not_listed() {
+    let text = r#"{"version":1,"datasets":[{"name":"t","about":"t","units":[{"column":"u"}],"columns":[
+        {"name":"u","about":"u","kind":{"type":"unit"}},
+        {"name":"drug","about":"d","kind":{"type":"category","values":["a","b","c"]},
+         "levels":[{"name":"group","about":"g","is":{"groups":{"groups":{"ab":["a","b"]},"other":"rest"}}}]},
+        {"name":"route","about":"r","kind":{"type":"category"}},
+        {"name":"day","about":"d","kind":{"type":"date"},"required":true,
+         "range":{"from":"2024-01-01","to":"2024-12-31"}}]}]}"#;
+    let catalogue = Catalogue::parse(text.as_bytes()).unwrap();
+    let country = "kr".parse().unwrap();
+    let home = Home { country: &country, dataset: catalogue.dataset("t").unwrap() };
+    let listed = |key: &LevelRef, filter: Predicate| -> Option<Vec<Option<String>>> {
+        let text =
+            |value: Literal| format!("{value:?}").chars().filter(|c| c.is_alphanumeric()).collect();
+        Some(domain(home, key, &filter)?.into_iter().map(|value| value.map(text)).collect())
+    };
+    let texts = |values: &[&str], nothing: bool| {
+        let some = values.iter().map(|value| Some(format!("Text{value}")));
+        Some(some.chain(nothing.then_some(None)).collect::<Vec<_>>())
+    };
+    let (drug, group) = (level("drug"), level("drug_group"));
+    let either = Predicate::Any(vec![is("drug", "a"), is("route", "sea")]);
+    assert_eq!(listed(&drug, Predicate::everything()), texts(&["a", "b", "c"], true));
+    assert_eq!(listed(&drug, one_of("drug", &["b", "x"])), texts(&["b"], false));
+    assert_eq!(listed(&drug, is("drug_group", "ab")), texts(&["a", "b"], false));
+    assert_eq!(listed(&drug, not(is("drug", "a"))), texts(&["b", "c"], false));
+    assert_eq!(listed(&drug, either), texts(&["a", "b", "c"], true));
+    assert_eq!(listed(&group, one_of("drug", &["c"])), texts(&["rest"], false));
+    assert_eq!(listed(&drug, is("country", "jp")), Some(vec![]));
+    assert_eq!(listed(&level("route"), is("drug", "a")), None);
+    let quarter = LevelRef { column: "day".parse().unwrap(), grain: Some(Grain::Quarter) };
+    let late = Predicate::Compare {
+        level: LevelRef { column: "day".parse().unwrap(), grain: Some(Grain::Day) },
+        comparison: Comparison::GreaterOrEqual,
+        value: Literal::Date(19_890),
+    };
+    assert_eq!(listed(&quarter, late).map(|quarters| quarters.len()), Some(3));
 }
