@@ -1,4 +1,4 @@
 SELECT drug, count(*) AS seizures, sum(quantity) AS mass
 FROM seizures
 GROUP BY drug
-ORDER BY seizures DESC
+ORDER BY seizures DESC NULLS LAST, drug

@@ -67,9 +67,12 @@ fn the_united_states_answer_with_the_published_totals() {
         (&["area"], &[5]),
         (&["area", "drug", "fiscal_year"], &[5, 6, 0]),
     ] {
-        let answer = demo.totals(columns);
+        let mut answer = demo.totals(columns);
         let published = published(keys);
-        assert_eq!(answer.len(), published.len(), "{columns:?}");
+        // Combinations of public values of which nothing was published are listed too, withheld.
+        answer.retain(|key, (count, sum)| {
+            published.contains_key(key) || count.is_some() || sum.is_some()
+        });
         let (mut counts, mut sums) = (0, 0);
         for (key, (count, sum)) in &answer {
             let (events, quantity) =

@@ -5,7 +5,7 @@
 mod table;
 mod wire;
 
-pub use wire::{Listed, Part};
+pub use wire::Part;
 
 use super::describe::{self, domain, key_kind};
 use super::execute::Work;
@@ -177,7 +177,7 @@ impl RawCells {
         let populations = self.layout.populations.len();
         if !work.is_compared() {
             let one = |population: usize, cell: usize| {
-                Descriptor(((population as u128) << 64 | cell as u128).to_le_bytes())
+                Descriptor((((population as u128) << 64) | cell as u128).to_le_bytes())
             };
             self.descriptors = (0..populations)
                 .map(|population| (0..self.cells).map(|cell| one(population, cell)).collect())

@@ -44,10 +44,8 @@ pub(super) fn holds(
                 Comparison::NotEqual => order.is_ne(),
             })
         }
-        Predicate::In { level, values } if values.is_empty() => {
-            let _nothing_is_in_an_empty_list = level;
-            Some(false)
-        }
+        // Nothing is in an empty list, not even what is not known.
+        Predicate::In { level: _, values } if values.is_empty() => Some(false),
         Predicate::In { level, values } => Some(values.contains(&value(level)?)),
         Predicate::IsNull { level } => Some(value(level).is_none()),
         Predicate::Not(part) => holds(part, value).map(|holds| !holds),
@@ -87,11 +85,16 @@ impl Outcomes {
     }
 }
 
-/// What a predicate can be; `value` knows nothing (`None`) of a level that can be anything.
-fn outcomes(
-    predicate: &Predicate,
-    value: &dyn Fn(&LevelRef) -> Option<Option<Literal>>,
-) -> Outcomes {
+/// What is known of a level.
+enum Known {
+    /// It can be anything.
+    Anything,
+    /// It is this value, or nothing.
+    Is(Option<Literal>),
+}
+
+/// What a predicate can be where `value` says what is known of each level.
+fn outcomes(predicate: &Predicate, value: &dyn Fn(&LevelRef) -> Known) -> Outcomes {
     match predicate {
         Predicate::All(parts) => parts
             .iter()
@@ -105,8 +108,8 @@ fn outcomes(
         Predicate::Compare { level, .. }
         | Predicate::In { level, .. }
         | Predicate::IsNull { level } => match value(level) {
-            None => Outcomes::ANY,
-            Some(known) => Outcomes::of(holds(predicate, &|_| known.clone())),
+            Known::Anything => Outcomes::ANY,
+            Known::Is(known) => Outcomes::of(holds(predicate, &|_| known.clone())),
         },
         Predicate::Not(part) => outcomes(part, value).not(),
     }
@@ -122,9 +125,9 @@ pub(super) fn domain(
     let named = home.dataset.named(key)?;
     let own = Literal::Text(home.country.to_string());
     let Some(column) = named.column() else { return Some(vec![Some(own)]) };
-    let passes = |known: &dyn Fn(&LevelRef) -> Option<Option<Literal>>| {
+    let passes = |known: &dyn Fn(&LevelRef) -> Known| {
         let value = |level: &LevelRef| match home.dataset.named(level) {
-            Some(Named::Country) => Some(Some(own.clone())),
+            Some(Named::Country) => Known::Is(Some(own.clone())),
             Some(_) | None => known(level),
         };
         outcomes(filter, &value).truth
@@ -133,17 +136,19 @@ pub(super) fn domain(
     let base = home.dataset.domain(&LevelRef { column: column.name.clone(), grain });
     // By the column itself, where its values are public: then every level of it that the filter names is known.
     let reached: Option<BTreeSet<Option<Literal>>> = base.map(|base| {
-        let of = |level: &LevelRef, base: &Option<Literal>| {
-            let named = home.dataset.named(level)?;
-            (named.column()? == column).then(|| named.of(base.as_ref()))
+        let of = |level: &LevelRef, base: Option<&Literal>| match home.dataset.named(level) {
+            Some(named) if named.column() == Some(column) => Known::Is(named.of(base)),
+            Some(_) | None => Known::Anything,
         };
-        let passing = base.iter().filter(|base| passes(&|level| of(level, base)));
+        let passing = base.iter().filter(|base| passes(&|level| of(level, base.as_ref())));
         passing.map(|base| named.of(base.as_ref())).collect()
     });
     let mut domain = home.dataset.domain(key)?;
     domain.retain(|value| match &reached {
         Some(reached) => reached.contains(value),
-        None => passes(&|level| (level == key).then(|| value.clone())),
+        None => passes(&|level| {
+            if level == key { Known::Is(value.clone()) } else { Known::Anything }
+        }),
     });
     Some(domain)
 }
@@ -208,9 +213,9 @@ pub(super) fn key_kind(dataset: &Dataset, level: &LevelRef, filter: &Predicate) 
 fn is_fixed(filter: &Predicate, of: &LevelRef) -> bool {
     match filter {
         Predicate::All(parts) => parts.iter().any(|part| is_fixed(part, of)),
-        Predicate::Compare { level, comparison: Comparison::Equal, value: _ } => level == of,
+        Predicate::Compare { level, comparison: Comparison::Equal, value: _ }
+        | Predicate::IsNull { level } => level == of,
         Predicate::In { level, values } => level == of && values.len() == 1,
-        Predicate::IsNull { level } => level == of,
         Predicate::Any(_) | Predicate::Compare { .. } | Predicate::Not(_) => false,
     }
 }

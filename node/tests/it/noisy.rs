@@ -6,11 +6,12 @@ use arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, UInt8Type};
 use mayag_disclosure::{
     Cells, DataVersion, Memory, Prf, Protections, ReleaseContext, Table, protect_question,
 };
-use mayag_node::engine::cells::{Listed, RawCells};
+use mayag_node::engine::cells::RawCells;
 use mayag_node::engine::pool::Job;
 use mayag_policies::catalogue::Number;
 use mayag_policies::document::Bounds;
 use mayag_policies::shape::{Grain, Literal, Predicate};
+use mayag_protocol::answer::Listed;
 use mayag_queries::release::{MeasureOf, Release, WireMeasure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -204,7 +204,7 @@ fn a_stricter_grant_that_covers_the_same_narrows_and_its_end_widens() {
     let strict = grant(&json!({
         "id": "c", "min_units": 50, "columns": { "substance": { "dimension": {} } }
     }));
-    let (one, two) = (policy(&[open.clone()], YEAR), policy(&[open, strict], YEAR));
+    let (one, two) = (policy(std::slice::from_ref(&open), YEAR), policy(&[open, strict], YEAR));
     let comparison = compared(&one, &two);
     assert_eq!(comparison.change, Change::Narrows);
     assert_eq!(comparison.differences[0].sentence, "min_units 10 → 50");

@@ -15,6 +15,7 @@ use arrow::datatypes::{
 };
 use mayag_disclosure::{Cells, Number};
 use mayag_policies::shape::Literal;
+use mayag_protocol::answer::Listed;
 use mayag_protocol::columns::{
     CellStatus, deviation_column, key_column, status_column, value_column,
 };
@@ -23,15 +24,6 @@ use std::sync::Arc;
 
 /// Rows of a release that lists all combinations at most; one that had more lists what is shown.
 const MOST_LISTED: usize = 20_000;
-
-/// Which cells a part lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listed {
-    /// Every combination of the public values of the keys.
-    All,
-    /// The cells that show something.
-    Shown,
-}
 
 /// A release as it leaves.
 #[derive(Debug)]
