@@ -6,7 +6,9 @@
 
 mod catalogues;
 mod dice;
+mod executed;
 mod grammar;
+mod naive;
 mod narrower;
 
 use catalogues::Setting;
