@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod attacks;
 mod canary;
 mod demo;
 mod faults;
