@@ -160,8 +160,7 @@ pub(crate) fn protect(
         tracing::error!(%error, "what was released cannot be remembered: nothing is answered");
         return Err(WorkFailure::Broken);
     }
-    let releases = question.into_releases().into_iter();
-    releases.map(|cells| cells.into_inner().to_part()).collect()
+    question.into_releases().into_iter().map(|cells| cells.into_inner().to_part()).collect()
 }
 
 /// The node's secret as a function.

@@ -20,8 +20,8 @@ fn the_own_corpus_has_all_classes() {
     classes.sort_unstable();
     classes.dedup();
     assert!(80 <= attacks.len() && classes.len() == 20, "{} in {classes:?}", attacks.len());
-    let statements =
-        attacks.iter().chain(&own("ordinary.jsonl")).map(|entry| entry.statements.len());
+    let ordinary = own("ordinary.jsonl");
+    let statements = attacks.iter().chain(&ordinary).map(|entry| entry.statements.len());
     assert!(statements.min().is_some_and(|least| 1 <= least));
     for attack in &attacks {
         for statement in &attack.statements {
@@ -40,7 +40,8 @@ fn a_few_attacks_learn_nothing() {
         "Under a second version of the policy",
         "One country after the other",
     ]);
-    let report = run(&attacks, &own("ordinary.jsonl")[..3], Settings::default(), &|_| {});
+    let ordinary = own("ordinary.jsonl");
+    let report = run(&attacks, &ordinary[..3], Settings::default(), &|_| {});
     assert!(!report.leaked(), "{}", told(&report));
     assert!(report.summary().ends_with("benign: 3 of 3 accepted"), "{}", told(&report));
 }

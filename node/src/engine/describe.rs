@@ -53,6 +53,7 @@ pub(super) fn holds(
 }
 
 /// What a predicate can be where some levels are known and others can be anything.
+#[expect(clippy::struct_excessive_bools, reason = "a set of the three values of SQL's logic")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Outcomes {
     truth: bool,

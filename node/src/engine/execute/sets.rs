@@ -23,6 +23,15 @@ use mayag_queries::release::MeasureOf;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Whether a pass over units computes values too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// To each of them every unit contributes a bounded part.
+    Bounded,
+    /// Sets of units only.
+    Left,
+}
+
 /// Digits of every decimal of a pass.
 const WIDE: u8 = 38;
 
@@ -31,7 +40,8 @@ impl Query<'_> {
     /// bounded part.
     pub(super) async fn units_pass(&self, kind: usize) -> Result<RecordBatch, WorkFailure> {
         let unit = self.scope.dataset.units.iter().nth(kind).ok_or(WorkFailure::Broken)?;
-        let bounded = kind == 0 && self.work.protections.noise.is_some();
+        let noisy = kind == 0 && self.work.protections.noise.is_some();
+        let values = if noisy { Values::Bounded } else { Values::Left };
         let keys: Vec<Expr> = self.varying_keys().map(|(i, _)| column(&key_column(i))).collect();
         let known = Expr::IsNotNull(Box::new(column(unit.column.as_str())));
         let mut by_unit = self.key_columns()?;
@@ -43,23 +53,23 @@ impl Query<'_> {
         );
         let each_unit = self
             .rows(Some(known))?
-            .aggregate(by_unit, self.of_each_unit(bounded)?)
-            .and_then(|plan| plan.project(self.cut(keys.clone(), bounded)?))
+            .aggregate(by_unit, self.of_each_unit(values)?)
+            .and_then(|plan| plan.project(self.cut(keys.clone(), values)?))
             .map_err(engine)?;
         let plan = each_unit
-            .aggregate(keys, self.of_each_cell(kind, &digests, bounded)?)
+            .aggregate(keys, self.of_each_cell(kind, &digests, values)?)
             .and_then(LogicalPlanBuilder::build)
             .map_err(engine)?;
         self.collect(plan).await
     }
 
     /// Rows of every population, and with bounds the values and sums of every measure.
-    fn of_each_unit(&self, bounded: bool) -> Result<Vec<Expr>, WorkFailure> {
+    fn of_each_unit(&self, values: Values) -> Result<Vec<Expr>, WorkFailure> {
         let mut aggregates = Vec::new();
         for (i, population) in self.layout.populations.iter().enumerate() {
             aggregates.push(self.over(count(lit(1_i64)), population)?.alias(rows_name(i)));
         }
-        if !bounded {
+        if values == Values::Left {
             return Ok(aggregates);
         }
         for (i, measure) in self.work.release.wire.iter().enumerate() {
@@ -67,8 +77,8 @@ impl Query<'_> {
             let population = self.population(population)?;
             match &measure.of {
                 MeasureOf::NonNull(name) => {
-                    let values = count(self.counted(name)?);
-                    aggregates.push(self.over(values, population)?.alias(value_column(i)));
+                    let known = count(self.counted(name)?);
+                    aggregates.push(self.over(known, population)?.alias(value_column(i)));
                 }
                 MeasureOf::Sum { column: name, .. } => {
                     let number = number_of(self.scope.dataset, name)?;
@@ -87,10 +97,10 @@ impl Query<'_> {
     }
 
     /// What one unit contributes is cut to what it may: a few rows, and sums within public bounds.
-    fn cut(&self, mut columns: Vec<Expr>, bounded: bool) -> datafusion::common::Result<Vec<Expr>> {
+    fn cut(&self, mut columns: Vec<Expr>, values: Values) -> datafusion::common::Result<Vec<Expr>> {
         columns.push(column("unit"));
         columns.extend((0..self.layout.populations.len()).map(|i| column(&rows_name(i))));
-        if !bounded {
+        if values == Values::Left {
             return Ok(columns);
         }
         let most = i64::from(self.work.protections.most_rows);
@@ -135,7 +145,7 @@ impl Query<'_> {
         &self,
         kind: usize,
         digests: &Digests,
-        bounded: bool,
+        values: Values,
     ) -> Result<Vec<Expr>, WorkFailure> {
         let mut aggregates = Vec::new();
         for i in 0..self.layout.populations.len() {
@@ -144,7 +154,9 @@ impl Query<'_> {
             let set = set.filter(present).build().map_err(engine)?;
             aggregates.push(set.alias(set_column(i, kind)));
         }
-        for (i, measure) in self.work.release.wire.iter().enumerate().filter(|_| bounded) {
+        for (i, measure) in
+            self.work.release.wire.iter().enumerate().filter(|_| values == Values::Bounded)
+        {
             let name = value_column(i);
             match &measure.of {
                 MeasureOf::NonNull(_) | MeasureOf::Rows => {
