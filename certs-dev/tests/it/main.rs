@@ -134,7 +134,7 @@ fn good(pki: &Pki) -> Vec<(Identity, PathBuf, &'static str)> {
 fn openssl_accepts_every_good_certificate_and_only_for_its_use() {
     let (_dir, pki) = federation();
     let good = good(&pki);
-    assert_eq!(good.len(), 5 + 2 + 5);
+    assert_eq!(good.len(), 5 + 2 + 14);
     for (identity, file, purpose) in good {
         let scope = Scope::of(&identity);
         assert_eq!(openssl_verify(&pki, &scope, &file, purpose, now()), Ok(()), "{identity}");
@@ -164,7 +164,7 @@ fn openssl_refuses_the_bad_certificates_it_can_judge() {
     for what in ["two-uris", "wrong-country", "not-in-roster"] {
         assert_eq!(verify(what), Ok(()), "{what}");
     }
-    let administrators = Scope::of(&identity("country/kr/administrator/min"));
+    let administrators = Scope::of(&identity("country/au/administrator/jack"));
     let wrong_kind = pki.bad("wrong-kind").join("tls.crt");
     assert_eq!(openssl_verify(&pki, &administrators, &wrong_kind, "sslclient", now()), Ok(()));
 }
@@ -180,7 +180,7 @@ fn bad_certificates_are_bad_for_the_stated_reason_only() {
     let named =
         |what: &str| -> Identity { names(&pki.bad(what).join("tls.crt")).0[0].parse().unwrap() };
     assert_eq!(named("wrong-country"), identity("country/us/analyst/alex"));
-    assert_eq!(named("wrong-kind"), identity("country/kr/administrator/min"));
+    assert_eq!(named("wrong-kind"), identity("country/au/administrator/jack"));
     assert!(!roster.lists(&named("not-in-roster")));
     for what in ["expired", "two-uris", "wrong-country", "wrong-kind"] {
         let key =
@@ -244,7 +244,7 @@ fn validity_is_set_and_everything_is_marked() {
             assert!(certificate.subject().to_string().contains(MARK), "{}", file.display());
         });
     }
-    assert_eq!(certificates, 17 + 12 + 9);
+    assert_eq!(certificates, 17 + 21 + 9);
     let hours_12 = |file: &Path| {
         with_certificate(file, |c| c.validity().not_after.timestamp() - now().millis() / 1000)
     };
@@ -267,7 +267,7 @@ fn private_keys_are_for_their_owner_only() {
             assert_eq!(folder, 0o700, "{}", path.display());
         }
     }
-    assert_eq!(keys, 17 + 2 + 5 * 3 + 4 + 5 * 2 + 9 * 2);
+    assert_eq!(keys, 17 + 2 + 5 * 3 + 4 + 14 * 2 + 9 * 2);
     assert!(!format!("{:?}", pki.authority(&Scope::of(&hana())).unwrap()).contains("KEY"));
 }
 

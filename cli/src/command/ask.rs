@@ -124,6 +124,7 @@ enum Wanted {
 }
 
 impl Wanted {
+    #[expect(clippy::fn_params_excessive_bools, reason = "the flag as it was typed")]
     fn of(sql: String, dry_run: bool) -> Self {
         match statement(&sql) {
             Ok(Statement::Describe(name)) => Self::Columns(name),

@@ -23,13 +23,13 @@ pub struct RefusalArgs {
 pub fn run(args: &RefusalArgs, printer: &mut Printer) -> Exit {
     let text = match &args.code {
         None => list(),
-        Some(text) => match named(text).and_then(page) {
-            Some(page) => page.to_owned(),
-            None => {
+        Some(text) => {
+            let Some(page) = named(text).and_then(page) else {
                 let what = "there is no such code; `mayag refusal` lists all of them";
                 return failed(printer, Exit::Usage, what);
-            }
-        },
+            };
+            page.to_owned()
+        }
     };
     let result = printer.line(&text);
     written(printer, result, Exit::Complete)

@@ -82,14 +82,11 @@ fn text(cell: &Cell, style: &Style) -> Text {
 /// `± 5.2`, with two digits that count; `±` alone where no deviation can be stated.
 fn noise(cell: &Cell) -> String {
     let Some(deviation) = cell.deviation else { return NOISY.to_owned() };
-    let decimals = if deviation < 0.1 {
-        3
-    } else if deviation < 1.0 {
-        2
-    } else if deviation < 10.0 {
-        1
-    } else {
-        0
+    let decimals = match deviation {
+        tiny if tiny < 0.1 => 3,
+        small if small < 1.0 => 2,
+        middling if middling < 10.0 => 1,
+        _ => 0,
     };
     format!("{NOISY} {deviation:.decimals$}")
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// The gateway of a test waits for 6 s; starting `mayag` takes its time in a debug build.
 const LONGEST: Duration = Duration::from_secs(12);
 
-const SQL: &str = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug ORDER BY drug";
+const SQL: &str = "SELECT drug, count(*) AS n FROM seizures WHERE drug IN ('Cocaine', 'Heroin') GROUP BY drug ORDER BY drug";
 
 fn specs() -> Vec<CountrySpec> {
     let spec = |country| CountrySpec {

@@ -21,6 +21,7 @@ const WEAK: &str = r#"{
 "#;
 
 /// Exit and output for a file with this text.
+#[expect(clippy::fn_params_excessive_bools, reason = "the flag as it is typed")]
 fn checked(text: &[u8], format: Format, strict: bool) -> (Exit, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.json");
