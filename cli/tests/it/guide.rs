@@ -64,8 +64,8 @@ fn every_command_of_the_guide_does_what_the_guide_says() {
                 commands += 1;
                 let found = in_folder(folder.path(), &line);
                 if !matches(&prints, &found) {
-                    wrong +=
-                        &format!("$ {line}\n--- the guide says\n{prints}--- it prints\n{found}\n");
+                    wrong.extend(["$ ", &line, "\n--- the guide says\n", &prints]);
+                    wrong.extend(["--- it prints\n", &found, "\n"]);
                 }
             }
         }
