@@ -62,6 +62,23 @@ fn what_is_appended_verifies_and_can_be_continued() {
     );
 }
 
+/// Signed by the right key, at the right place, but not what was said before it: a fork.
+#[test]
+fn a_line_of_another_log_of_the_same_key_is_found() {
+    let key = key();
+    let bytes = three_entries(&key);
+    let disk = Disk::default();
+    let fork = Journal::open(disk.clone(), empty_head());
+    for _ in 0..3 {
+        fork.append(Timestamp::from_millis(1), Entry::new(Operation::Refused), &key).unwrap();
+    }
+    let fork = disk.bytes.lock().clone();
+    let line = |log: &[u8], i: usize| log.split_inclusive(|b| *b == b'\n').nth(i).unwrap().to_vec();
+    let spliced = [line(&bytes, 0), line(&fork, 1)].concat();
+    let found = verify(&spliced, key.public(), &Ed25519, |_, _, _| ());
+    assert!(matches!(found, Err(JournalError::Broken { index: 1, .. })), "{found:?}");
+}
+
 #[test]
 fn every_changed_byte_is_found() {
     let key = key();
