@@ -220,8 +220,6 @@ impl Tail {
         self.doubts.iter().map(|doubt| &doubt.plan).chain(last).cloned().collect()
     }
 
-    }
-
     /// Runs plans on a thread of its own, since they recurse as deep as the question. Stops at its next pause when the
     /// caller is gone.
     async fn execute(
@@ -344,6 +342,7 @@ fn number(batch: &RecordBatch) -> Option<u64> {
     reason = "every other error of the engine is the same to the person"
 )]
 fn classify(error: &DataFusionError) -> TailError {
+    eprintln!("DEBUG {error}");
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => TailError::TooMuchMemory,
         DataFusionError::ArrowError(error, _)

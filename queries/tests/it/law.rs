@@ -127,7 +127,7 @@ pub(crate) async fn federated(plan: &Plan, countries: &[(String, Vec<Row>)]) -> 
         merged.push(fold(release, dataset, &parts).unwrap());
     }
     assert_eq!(plan.tail.undecided(merged.clone()).await, Ok(0));
-    plan.tail.run(merged).await.unwrap()
+    plan.tail.run(merged).await.unwrap_or_else(|error| panic!("{error} {:?}", plan.releases))
 }
 
 async fn whole(sql: &str, countries: &[(String, Vec<Row>)]) -> RecordBatch {
