@@ -57,8 +57,8 @@ pub struct TailColumn {
     pub name: String,
     /// Whether a status column `<name>_status` goes with it.
     pub status: bool,
-    /// Whether a column `<name>_sd` goes with it: the standard deviation of its noise. Only a measure that the question
-    /// passes through unchanged has one.
+    /// Whether a column `<name>_sd` goes with it where any cell is noisy: the standard deviation of its noise. Only a
+    /// measure that the question passes through unchanged has one.
     pub deviation: bool,
     /// The unit of its numbers, where the catalogue says one and the SQL keeps it.
     pub unit: Option<String>,
@@ -168,7 +168,8 @@ impl Tail {
     /// The result for merged cells: `merged[i]` is [`crate::merge::fold`] of the plan's release `i`.
     ///
     /// The visible columns come first, then for those that depend on a measure `<name>_status` (`known`, `noisy`,
-    /// `partial`, `suppressed`), each with `<name>_sd` behind it where it is a measure as it was released. A suppressed
+    /// `partial`, `suppressed`), each with `<name>_sd` behind it where it is a measure as it was released and any of its cells
+    /// is noisy. A suppressed
     /// value is null.
     pub async fn run(&self, merged: Vec<RecordBatch>) -> Result<RecordBatch, TailError> {
         self.run_keeping(merged, ()).await
@@ -289,6 +290,12 @@ impl Tail {
                     let deviation = result.column_by_name(&format!("d{i}"));
                     let deviation = deviation.ok_or(TailError::Failed)?;
                     let deviation = nullif(deviation, &withheld).map_err(|_| TailError::Failed)?;
+                    // Where nothing is noisy there is nothing to state.
+                    if deviation.null_count() == deviation.len() {
+                        fields.push(Field::new(&column.name, value.data_type().clone(), true));
+                        columns.push(value);
+                        continue;
+                    }
                     status_fields.push(Field::new(
                         format!("{}_sd", column.name),
                         DataType::Float64,
@@ -342,7 +349,6 @@ fn number(batch: &RecordBatch) -> Option<u64> {
     reason = "every other error of the engine is the same to the person"
 )]
 fn classify(error: &DataFusionError) -> TailError {
-    eprintln!("DEBUG {error}");
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => TailError::TooMuchMemory,
         DataFusionError::ArrowError(error, _)
