@@ -5,8 +5,8 @@
 //! which limit was passed, and both depend on the text alone.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArguments, ObjectName, Query, Select, Statement, TableFactor,
-    Visit, Visitor,
+    BinaryOperator, Expr, FunctionArguments, GroupByExpr, ObjectName, Query, Select, Statement,
+    TableFactor, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -32,6 +32,8 @@ pub const MOST_SELECTS: usize = 24;
 pub const MOST_JOINS: usize = 24;
 /// Texts put together with `||` or `concat`: each step may double a text, and the memory pool does not see it.
 pub const MOST_TEXTS: usize = 16;
+/// Groupings of one `GROUP BY`: each is a release of its own.
+pub const MOST_GROUPINGS: usize = 16;
 /// Tables and queries read after every `WITH` was put in where it is used: doubling ones multiply.
 pub const MOST_READS: u64 = 32;
 
@@ -284,9 +286,20 @@ impl Visitor for Reads<'_> {
             || !select.distribute_by.is_empty()
             || !select.sort_by.is_empty();
         if ignored {
-            ControlFlow::Break(not_supported("a clause of a SELECT"))
-        } else {
-            ControlFlow::Continue(())
+            return ControlFlow::Break(not_supported("a clause of a SELECT"));
+        }
+        match &select.group_by {
+            GroupByExpr::Expressions(exprs, modifiers) if modifiers.is_empty() => {
+                let all = exprs.iter().map(groupings).fold(1_usize, usize::saturating_mul);
+                match at_most(all, MOST_GROUPINGS, "groupings") {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(refusal) => ControlFlow::Break(refusal),
+                }
+            }
+            GroupByExpr::Expressions(..) => {
+                ControlFlow::Break(not_supported("GROUP BY with a modifier"))
+            }
+            GroupByExpr::All(_) => ControlFlow::Continue(()),
         }
     }
 
@@ -349,9 +362,6 @@ impl Visitor for Reads<'_> {
                 }
             }
             Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => self.texts(2),
-            Expr::Cube(_) => ControlFlow::Break(not_supported("CUBE")),
-            Expr::GroupingSets(_) => ControlFlow::Break(not_supported("GROUPING SETS")),
-            Expr::Rollup(_) => ControlFlow::Break(not_supported("ROLLUP")),
             _ => ControlFlow::Continue(()),
         }
     }
@@ -372,6 +382,20 @@ impl Reads<'_> {
             Ok(()) => ControlFlow::Continue(()),
             Err(refusal) => ControlFlow::Break(refusal),
         }
+    }
+}
+
+/// How many ways of grouping an expression of a `GROUP BY` stands for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other expression is one key")]
+fn groupings(expr: &Expr) -> usize {
+    match expr {
+        Expr::Cube(keys) => u32::try_from(keys.len())
+            .ok()
+            .and_then(|keys| 1_usize.checked_shl(keys))
+            .unwrap_or(usize::MAX),
+        Expr::GroupingSets(sets) => sets.len(),
+        Expr::Rollup(keys) => keys.len().saturating_add(1),
+        _ => 1,
     }
 }
 

@@ -8,13 +8,16 @@
 
 pub(crate) mod calendar;
 pub(crate) mod cells;
+pub(crate) mod doubts;
 mod folds;
+mod grouping;
 mod joins;
 mod measures;
 mod predicate;
 pub(crate) mod refuse;
 mod rows;
 mod status;
+mod subqueries;
 mod tables;
 
 pub(crate) use measures::KeyColumn;
@@ -70,7 +73,8 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
     let plan = analysed(query, &tables, &state)?;
     let mut cutting = Cutting::new(catalogue);
     let cells = cutting.cells(&plan)?;
-    let Cutting { releases, leaves, undecided, crosses, .. } = cutting;
+    let cells = doubts::sure(&mut cutting, cells)?;
+    let Cutting { releases, leaves, doubts, crosses, .. } = cutting;
     if releases.is_empty() {
         return Err(refuse::not_supported("a question about no dataset"));
     }
@@ -78,9 +82,8 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
         let hint = format!("at most {MOST_RELEASES} releases: ask several smaller questions");
         return Err(Refusal::new(Code::TooComplex, "planner", hint).about("releases"));
     }
-    let tail = Tail::new(cells, releases.clone(), leaves)
-        .map_err(|_| refuse::internal())?
-        .with(undecided, crosses);
+    let tail = Tail::new(cells, releases.clone(), leaves, doubts, crosses)
+        .map_err(|_| refuse::internal())?;
     Ok(Plan { releases, tail })
 }
 

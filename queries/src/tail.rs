@@ -10,6 +10,7 @@ pub(crate) use leaf::{Leaf, ReleaseNode};
 use crate::engine::{tail_runtime, tail_state};
 use crate::merge::MergeError;
 use crate::plan::cells::Cells;
+use crate::plan::doubts::{About, Doubt, parameter};
 use crate::release::Release;
 use crate::stack::STACK;
 use arrow::array::{
@@ -18,6 +19,7 @@ use arrow::array::{
 use arrow::compute::{concat_batches, nullif};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, UInt8Type};
 use arrow::error::ArrowError;
+use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan, Projection, lit};
 use datafusion::physical_plan::collect;
@@ -40,8 +42,8 @@ pub struct Tail {
     pub columns: Vec<TailColumn>,
     /// Columns `c0, c1, ..`, then `s{i}` for those with a status.
     plan: LogicalPlan,
-    /// Each counts the rows that one filter had to leave out.
-    undecided: Vec<LogicalPlan>,
+    /// What withheld cells would have decided. Each may read what those before it came to, and so may the plan.
+    doubts: Vec<Doubt>,
     /// Joins without an equation: the engine cannot be stopped inside one.
     crosses: u32,
     leaves: Arc<Vec<Leaf>>,
@@ -55,6 +57,9 @@ pub struct TailColumn {
     pub name: String,
     /// Whether a status column `<name>_status` goes with it.
     pub status: bool,
+    /// Whether a column `<name>_sd` goes with it where any cell is noisy: the standard deviation of its noise. Only a
+    /// measure that the question passes through unchanged has one.
+    pub deviation: bool,
     /// The unit of its numbers, where the catalogue says one and the SQL keeps it.
     pub unit: Option<String>,
 }
@@ -107,6 +112,8 @@ impl Tail {
         cells: Cells,
         releases: Vec<Release>,
         leaves: Vec<Leaf>,
+        doubts: Vec<Doubt>,
+        crosses: u32,
     ) -> Result<Self, DataFusionError> {
         let visible = cells.visible();
         let names = cells.plan.schema().fields().iter().map(|field| field.name().clone());
@@ -115,6 +122,7 @@ impl Tail {
             .map(|(name, carried)| TailColumn {
                 name,
                 status: carried.status.is_some(),
+                deviation: carried.deviation.is_some(),
                 unit: carried.unit.clone(),
             })
             .collect();
@@ -127,6 +135,9 @@ impl Tail {
             if let Some(status) = carried.status {
                 exprs.push(Expr::Column(status).alias(format!("s{i}")));
             }
+            if let Some(deviation) = carried.deviation {
+                exprs.push(Expr::Column(deviation).alias(format!("d{i}")));
+            }
         }
         // One row more than allowed shows that there are too many.
         let input =
@@ -134,31 +145,32 @@ impl Tail {
         let rows = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX).saturating_add(1);
         let plan =
             LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(rows))), input });
-        let (undecided, crosses) = (Vec::new(), 0);
         Ok(Self {
             columns,
             plan,
-            undecided,
+            doubts,
             crosses,
             leaves: Arc::new(leaves),
             releases: Arc::new(releases),
         })
     }
 
-    /// The tail with plans that count undecided rows, and the number of its joins without an equation.
-    pub(crate) fn with(self, undecided: Vec<LogicalPlan>, crosses: u32) -> Self {
-        Self { undecided, crosses, ..self }
+    /// Whether withheld cells may leave it undecided which rows there are.
+    pub fn undecidable(&self) -> bool {
+        self.doubts.iter().any(|doubt| doubt.about == About::Rows)
     }
 
-    /// Whether a filter of the question depends on a measure, so that withheld cells may leave rows undecided.
-    pub fn undecidable(&self) -> bool {
-        !self.undecided.is_empty()
+    /// Whether withheld cells may leave it undecided in which order the rows come.
+    pub fn unplaceable(&self) -> bool {
+        self.doubts.iter().any(|doubt| doubt.about == About::Order)
     }
 
     /// The result for merged cells: `merged[i]` is [`crate::merge::fold`] of the plan's release `i`.
     ///
-    /// The visible columns come first, then `<name>_status` (`known`, `noisy`, `partial`, `suppressed`) for those that
-    /// depend on a measure. A suppressed value is null.
+    /// The visible columns come first, then for those that depend on a measure `<name>_status` (`known`, `noisy`,
+    /// `partial`, `suppressed`), each with `<name>_sd` behind it where it is a measure as it was released and any of its cells
+    /// is noisy. A suppressed
+    /// value is null.
     pub async fn run(&self, merged: Vec<RecordBatch>) -> Result<RecordBatch, TailError> {
         self.run_keeping(merged, ()).await
     }
@@ -170,15 +182,15 @@ impl Tail {
         merged: Vec<RecordBatch>,
         keep: impl Send + 'static,
     ) -> Result<RecordBatch, TailError> {
-        let results = self.execute(vec![self.plan.clone()], merged, keep).await?;
-        let [result] = <[RecordBatch; 1]>::try_from(results).map_err(|_| TailError::Failed)?;
+        let mut results = self.execute(self.plans(Some(&self.plan)), merged, keep).await?;
+        let result = results.pop().ok_or(TailError::Failed)?;
         if result.num_rows() > MOST_ROWS {
             return Err(TailError::TooManyRows);
         }
         self.finish(&result)
     }
 
-    /// How many rows a filter left out because a withheld cell would have decided about them.
+    /// How many rows are left out, or may stand in the place of others, because a withheld cell would have decided.
     pub async fn undecided(&self, merged: Vec<RecordBatch>) -> Result<u64, TailError> {
         self.undecided_keeping(merged, ()).await
     }
@@ -189,12 +201,24 @@ impl Tail {
         merged: Vec<RecordBatch>,
         keep: impl Send + 'static,
     ) -> Result<u64, TailError> {
-        let counts = self.execute(self.undecided.clone(), merged, keep).await?;
-        let count = |batch: &RecordBatch| {
-            let counts = batch.columns().first()?.as_primitive_opt::<Int64Type>()?;
-            u64::try_from(counts.iter().flatten().sum::<i64>()).ok()
-        };
-        counts.iter().map(count).sum::<Option<u64>>().ok_or(TailError::Failed)
+        let counts = self.execute(self.plans(None), merged, keep).await?;
+        self.counted(&counts, About::Rows)
+    }
+
+    /// How many rows come last because a withheld cell would have decided about their place.
+    pub async fn unplaced(&self, merged: Vec<RecordBatch>) -> Result<u64, TailError> {
+        let counts = self.execute(self.plans(None), merged, ()).await?;
+        self.counted(&counts, About::Order)
+    }
+
+    fn counted(&self, counts: &[RecordBatch], about: About) -> Result<u64, TailError> {
+        let counts = self.doubts.iter().zip(counts).filter(|(doubt, _)| doubt.about == about);
+        counts.map(|(_, batch)| number(batch)).sum::<Option<u64>>().ok_or(TailError::Failed)
+    }
+
+    /// Everything that is to run, in order.
+    fn plans(&self, last: Option<&LogicalPlan>) -> Vec<LogicalPlan> {
+        self.doubts.iter().map(|doubt| &doubt.plan).chain(last).cloned().collect()
     }
 
     /// Runs plans on a thread of its own, since they recurse as deep as the question. Stops at its next pause when the
@@ -262,6 +286,23 @@ impl Tail {
                     false,
                 ));
                 status_columns.push(Arc::new(words) as ArrayRef);
+                if column.deviation {
+                    let deviation = result.column_by_name(&format!("d{i}"));
+                    let deviation = deviation.ok_or(TailError::Failed)?;
+                    let deviation = nullif(deviation, &withheld).map_err(|_| TailError::Failed)?;
+                    // Where nothing is noisy there is nothing to state.
+                    if deviation.null_count() == deviation.len() {
+                        fields.push(Field::new(&column.name, value.data_type().clone(), true));
+                        columns.push(value);
+                        continue;
+                    }
+                    status_fields.push(Field::new(
+                        format!("{}_sd", column.name),
+                        DataType::Float64,
+                        true,
+                    ));
+                    status_columns.push(deviation);
+                }
             }
             fields.push(Field::new(&column.name, value.data_type().clone(), true));
             columns.push(value);
@@ -274,20 +315,33 @@ impl Tail {
     }
 }
 
+/// Runs plans in order. All but the last count doubts, which those after them read as parameters.
 async fn run_all(
     plans: Vec<LogicalPlan>,
     releases: Releases,
 ) -> Result<Vec<RecordBatch>, TailError> {
     let runtime = tail_runtime().map_err(|error| classify(&error))?;
     let state = tail_state(runtime).with_query_planner(Arc::new(releases)).build();
-    let mut results = Vec::new();
+    let (mut results, mut found) = (Vec::new(), Vec::new());
     for plan in plans {
+        let known = ParamValues::from(found.clone());
+        let plan = plan.replace_params_with_values(&known).map_err(|error| classify(&error))?;
         let plan = state.create_physical_plan(&plan).await.map_err(|error| classify(&error))?;
         let schema = plan.schema();
         let batches = collect(plan, state.task_ctx()).await.map_err(|error| classify(&error))?;
-        results.push(concat_batches(&schema, &batches).map_err(|_| TailError::Failed)?);
+        let result = concat_batches(&schema, &batches).map_err(|_| TailError::Failed)?;
+        let missing = number(&result).is_some_and(|rows| rows > 0);
+        let status = if missing { CellStatus::Partial } else { CellStatus::Known };
+        found.push((parameter(found.len()), ScalarValue::UInt8(Some(status.byte()))));
+        results.push(result);
     }
     Ok(results)
+}
+
+/// The one number of a plan that counts.
+fn number(batch: &RecordBatch) -> Option<u64> {
+    let counts = batch.columns().first()?.as_primitive_opt::<Int64Type>()?;
+    u64::try_from(counts.iter().flatten().next()?).ok()
 }
 
 #[expect(

@@ -5,21 +5,24 @@ use super::{MergeError, column};
 use crate::release::{MeasureOf, Output, Release};
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
-    RecordBatchOptions, UInt8Array,
+    RecordBatchOptions, UInt8Array, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema, UInt8Type,
 };
 use mayag_policies::catalogue::Number;
-use mayag_protocol::columns::{CellStatus, key_column, status_column, value_column};
+use mayag_protocol::columns::{
+    CellStatus, deviation_column, key_column, status_column, value_column,
+};
 use std::sync::Arc;
 
 /// The value and the status of every cell.
 type Column = (ArrayRef, UInt8Array);
 
 /// The outputs of a folded release: the keys `k*` as folded, then for every output `v{i}` in the type that the engine
-/// itself gives the aggregate, and `v{i}_status` (`UInt8`).
+/// itself gives the aggregate, `v{i}_status` (`UInt8`) and `v{i}_sd` (`Float64`: the standard deviation of its noise,
+/// where it is a measure as it is).
 pub fn outputs(release: &Release, folded: &RecordBatch) -> Result<RecordBatch, MergeError> {
     outputs_as(release, folded, &[])
 }
@@ -48,7 +51,14 @@ pub(crate) fn outputs_as(
         };
         fields.push(Field::new(format!("v{i}"), value.data_type().clone(), true));
         fields.push(Field::new(format!("v{i}_status"), DataType::UInt8, false));
-        columns.extend([value, Arc::new(status) as ArrayRef]);
+        fields.push(Field::new(format!("v{i}_sd"), DataType::Float64, true));
+        let deviation = match output {
+            Output::Direct(wire) => Arc::clone(column(folded, &deviation_column(*wire))?),
+            Output::Avg { .. } | Output::Spread { .. } => {
+                new_null_array(&DataType::Float64, folded.num_rows())
+            }
+        };
+        columns.extend([value, Arc::new(status) as ArrayRef, deviation]);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(folded.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)

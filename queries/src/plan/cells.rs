@@ -3,35 +3,38 @@
 //! The walk is an exhaustive match: a plan node that a later engine adds does not compile until somebody decides about
 //! it. Every node of the result has the columns of the original first, under the same names, then its status columns.
 
+use super::doubts::{About, Doubt, Doubts};
 use super::measures::cut;
 use super::refuse;
 use super::rows::reads_rows;
-use super::status::{Lifted, constant, least_of, or_known, status, unit};
-use super::{folds, joins};
+use super::status::unit;
+use super::{doubts, folds, grouping, joins, subqueries};
 use crate::guard::RESERVED;
 use crate::release::Release;
 use crate::tail::{Leaf, ReleaseNode};
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::DataFusionError;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, Extension, Filter, Limit, LogicalPlan, Projection, Sort, Subquery,
-    SubqueryAlias, lit,
+    Aggregate, Distinct, Expr, Extension, Limit, LogicalPlan, Projection, Sort, SubqueryAlias,
 };
 use mayag_policies::catalogue::Catalogue;
-use mayag_protocol::columns::CellStatus;
 use mayag_protocol::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A part of the plan above the releases.
+#[derive(Debug, Clone)]
 pub(crate) struct Cells {
     pub(crate) plan: LogicalPlan,
     /// One per column of the original plan.
     pub(crate) carried: Vec<Carried>,
+    /// The column that says whether the row is there at all: a group whose cells are all withheld may have no rows.
+    pub(super) row: Option<Column>,
+    /// Why rows may be missing or in the place of others.
+    pub(super) doubts: Doubts,
+    /// The doubt about the order of the rows.
+    pub(super) order: Option<usize>,
 }
 
 /// What travels with a column.
@@ -39,8 +42,19 @@ pub(crate) struct Cells {
 pub(crate) struct Carried {
     /// The column of its status, where it depends on a measure.
     pub(crate) status: Option<Column>,
+    /// The column of its standard deviation, where it is a measure as a release says it.
+    pub(crate) deviation: Option<Column>,
     /// The unit of its numbers.
     pub(crate) unit: Option<String>,
+}
+
+/// A column of a projection, and what travels with it.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) value: Expr,
+    pub(super) status: Option<Expr>,
+    pub(super) deviation: Option<Expr>,
+    pub(super) unit: Option<String>,
 }
 
 impl Cells {
@@ -57,6 +71,16 @@ impl Cells {
         self.index(column)?.unit.clone()
     }
 
+    /// The standard deviation of an expression that is a column and nothing more.
+    fn deviation_of(&self, expr: &Expr) -> Option<Expr> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only a column keeps its noise")]
+        match expr {
+            Expr::Alias(alias) => self.deviation_of(&alias.expr),
+            Expr::Column(column) => self.index(column)?.deviation.clone().map(Expr::Column),
+            _ => None,
+        }
+    }
+
     /// The original columns.
     pub(crate) fn visible(&self) -> Vec<Expr> {
         self.plan
@@ -67,6 +91,32 @@ impl Cells {
             .map(Expr::Column)
             .collect()
     }
+
+    /// The original columns with all that travels with them.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let part = |(value, carried): (Expr, &Carried)| Part {
+            value,
+            status: carried.status.clone().map(Expr::Column),
+            deviation: carried.deviation.clone().map(Expr::Column),
+            unit: carried.unit.clone(),
+        };
+        self.visible().into_iter().zip(&self.carried).map(part).collect()
+    }
+
+    /// The status of the row itself.
+    pub(super) fn row(&self) -> Option<Expr> {
+        self.row.clone().map(Expr::Column)
+    }
+
+    /// Whether a person sees of a row that its cells are withheld.
+    pub(super) fn shows_statuses(&self) -> bool {
+        self.carried.iter().any(|carried| carried.status.is_some())
+    }
+
+    /// The same with another plan that has the same columns.
+    pub(super) fn with(self, plan: LogicalPlan) -> Self {
+        Self { plan, ..self }
+    }
 }
 
 /// Cuts the releases out of a plan.
@@ -75,10 +125,12 @@ pub(super) struct Cutting<'a> {
     /// The releases, each distinct one once.
     pub(super) releases: Vec<Release>,
     pub(super) leaves: Vec<Leaf>,
-    /// Plans that count the rows that a filter had to leave out.
-    pub(super) undecided: Vec<LogicalPlan>,
+    /// What withheld cells would have decided, in the order in which it has to be counted.
+    pub(super) doubts: Vec<Doubt>,
     /// Joins without an equation.
     pub(super) crosses: u32,
+    /// Queries of a `WITH` that were cut before: they are read in several places.
+    named: Vec<(Arc<LogicalPlan>, Cells)>,
     names: usize,
 }
 
@@ -88,8 +140,9 @@ impl<'a> Cutting<'a> {
             catalogue,
             releases: Vec::new(),
             leaves: Vec::new(),
-            undecided: Vec::new(),
+            doubts: Vec::new(),
             crosses: 0,
+            named: Vec::new(),
             names: 0,
         }
     }
@@ -110,45 +163,39 @@ impl<'a> Cutting<'a> {
 
     fn node(&mut self, plan: &LogicalPlan) -> Result<Cells, Refusal> {
         match plan {
+            LogicalPlan::Aggregate(aggregate) if grouping::is_several(aggregate) => {
+                grouping::several(self, aggregate)
+            }
             LogicalPlan::Aggregate(aggregate) if reads_rows(&aggregate.input) => {
                 self.release(aggregate)
             }
-            LogicalPlan::Aggregate(aggregate) => folds::aggregate(self, aggregate),
+            LogicalPlan::Aggregate(aggregate) => {
+                let input = self.cells(&aggregate.input)?;
+                folds::aggregate(self, aggregate, input)
+            }
             LogicalPlan::Window(window) => folds::window(self, window),
             LogicalPlan::Distinct(Distinct::All(input)) if reads_rows(input) => self.listed(input),
             LogicalPlan::Distinct(Distinct::All(input)) => folds::distinct(self, input),
             LogicalPlan::Distinct(Distinct::On(_)) => Err(refuse::not_supported("DISTINCT ON")),
             LogicalPlan::TableScan(_) => Err(refuse::rows()),
             LogicalPlan::Projection(projection) => self.projection(projection),
-            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Filter(filter) => subqueries::filter(self, filter),
             LogicalPlan::Sort(sort) => self.sort(sort),
-            LogicalPlan::Limit(limit) => {
-                let Cells { plan, carried } = self.cells(&limit.input)?;
-                Ok(Cells {
-                    plan: LogicalPlan::Limit(Limit { input: Arc::new(plan), ..limit.clone() }),
-                    carried,
-                })
-            }
+            LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::SubqueryAlias(alias) => self.alias(alias),
             LogicalPlan::Join(join) => joins::join(self, join),
             LogicalPlan::Union(union) => joins::union(self, union),
-            LogicalPlan::EmptyRelation(empty) => Ok(Cells {
-                plan: plan.clone(),
-                carried: vec![Carried::default(); empty.schema.fields().len()],
-            }),
+            LogicalPlan::EmptyRelation(empty) => Ok(constants(plan, empty.schema.fields().len())),
             LogicalPlan::Values(values) => {
-                let constants = values
+                let plain = values
                     .values
                     .iter()
                     .flatten()
                     .all(|value| super::predicate::constant(value).is_some());
-                if !constants {
+                if !plain {
                     return Err(refuse::not_supported("VALUES with an expression"));
                 }
-                Ok(Cells {
-                    plan: plan.clone(),
-                    carried: vec![Carried::default(); values.schema.fields().len()],
-                })
+                Ok(constants(plan, values.schema.fields().len()))
             }
             LogicalPlan::Subquery(_) => Err(refuse::not_supported("LATERAL")),
             LogicalPlan::Unnest(_) => Err(refuse::not_supported("unnest")),
@@ -171,14 +218,14 @@ impl<'a> Cutting<'a> {
     }
 
     /// Replaces an aggregate over rows by a leaf.
-    fn release(&mut self, aggregate: &Aggregate) -> Result<Cells, Refusal> {
+    pub(super) fn release(&mut self, aggregate: &Aggregate) -> Result<Cells, Refusal> {
         let cut = cut(aggregate, self.catalogue)?;
         let release =
             self.releases.iter().position(|known| *known == cut.release).unwrap_or_else(|| {
                 self.releases.push(cut.release);
                 self.releases.len() - 1
             });
-        let keys = aggregate.group_expr.len();
+        let keys = cut.keys.len();
         let mut fields: Vec<_> = aggregate
             .schema
             .iter()
@@ -186,12 +233,20 @@ impl<'a> Cutting<'a> {
             .map(|(qualifier, field)| (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true))))
             .collect();
         let types = fields.iter().skip(keys).map(|(_, field)| field.data_type().clone()).collect();
+        let mut add = |name: &str, data_type| {
+            fields.push((None, Arc::new(Field::new(name, data_type, true))));
+            Column::new_unqualified(name)
+        };
         let mut carried = vec![Carried::default(); keys];
         for unit in cut.units {
-            let name = self.name();
-            fields.push((None, Arc::new(Field::new(&name, DataType::UInt8, true))));
-            carried.push(Carried { status: Some(Column::new_unqualified(name)), unit });
+            let status = add(&self.name(), DataType::UInt8);
+            carried.push(Carried { status: Some(status), deviation: None, unit });
         }
+        for carried in carried.iter_mut().skip(keys) {
+            carried.deviation = Some(add(&self.name(), DataType::Float64));
+        }
+        // Without keys there is one row, whatever is withheld.
+        let row = (keys > 0).then(|| add(&self.name(), DataType::UInt8));
         let schema = Arc::new(ok(DFSchema::new_with_metadata(fields, HashMap::new()))?);
         let id = self.leaves.len();
         self.leaves.push(Leaf {
@@ -200,171 +255,129 @@ impl<'a> Cutting<'a> {
             types,
             schema: Arc::clone(schema.inner()),
         });
-        let node = Arc::new(ReleaseNode::new(id, schema));
-        Ok(Cells { plan: LogicalPlan::Extension(Extension { node }), carried })
+        let plan =
+            LogicalPlan::Extension(Extension { node: Arc::new(ReleaseNode::new(id, schema)) });
+        Ok(Cells { plan, carried, row, doubts: Doubts::new(), order: None })
     }
 
     fn projection(&mut self, projection: &Projection) -> Result<Cells, Refusal> {
         let input = self.cells(&projection.input)?;
-        let (mut values, mut statuses, mut units) = (Vec::new(), Vec::new(), Vec::new());
+        let mut parts = Vec::new();
         for (expr, (qualifier, field)) in projection.expr.iter().zip(projection.schema.iter()) {
-            let (value, status) = self.expr(expr, &input)?;
-            units.push(unit(&value, &input));
+            let (value, status) = subqueries::expr(self, expr, &input)?;
+            let (unit, deviation) = (unit(&value, &input), input.deviation_of(&value));
             // The engine names some projections by their schema alone.
             let named = value.qualified_name() == (qualifier.cloned(), field.name().clone());
-            values.push(if named {
-                value
-            } else {
-                value.alias_qualified(qualifier.cloned(), field.name())
-            });
-            statuses.push(status);
+            let value =
+                if named { value } else { value.alias_qualified(qualifier.cloned(), field.name()) };
+            parts.push(Part { value, status, deviation, unit });
         }
-        self.arrange(input.plan, values, statuses, units)
+        let row = input.row();
+        self.arrange(input, parts, row)
     }
 
-    /// Keeps the rows that the predicate is true for; leaves out those for which a withheld cell would decide.
-    fn filter(&mut self, filter: &Filter) -> Result<Cells, Refusal> {
-        let input = self.cells(&filter.input)?;
-        let (mut certain, mut conditions, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
-        for part in split_conjunction_owned(filter.predicate.clone()) {
-            let (value, status) = self.expr(&part, &input)?;
-            if status.is_none() {
-                certain.push(value.clone());
-            }
-            conditions.push(value);
-            statuses.push(status);
-        }
-        let Cells { plan, carried } = input;
-        let plan = Arc::new(plan);
-        if let Some(status) = least_of(statuses) {
-            let status = or_known(status);
-            certain.push(status.clone().eq(constant(CellStatus::Suppressed)));
-            conditions.push(status.lt(constant(CellStatus::Suppressed)));
-            let left_out = ok(Filter::try_new(all(certain)?, Arc::clone(&plan)))?;
-            let counted = vec![count(lit(1_i64)).alias("undecided")];
-            let counted = ok(Aggregate::try_new(
-                Arc::new(LogicalPlan::Filter(left_out)),
-                Vec::new(),
-                counted,
-            ))?;
-            self.undecided.push(LogicalPlan::Aggregate(counted));
-        }
-        Ok(Cells {
-            plan: LogicalPlan::Filter(ok(Filter::try_new(all(conditions)?, plan))?),
-            carried,
-        })
-    }
-
+    /// Orders rows by what is known. Where a withheld cell decides, nobody knows the place: such rows come last.
     fn sort(&mut self, sort: &Sort) -> Result<Cells, Refusal> {
         let input = self.cells(&sort.input)?;
-        let mut by = sort.expr.clone();
-        for key in &mut by {
-            key.expr = self.expr(&key.expr, &input)?.0;
+        let input = doubts::sure(self, input)?;
+        let (mut by, mut statuses) = (Vec::new(), Vec::new());
+        for key in &sort.expr {
+            let (value, status) = subqueries::expr(self, &key.expr, &input)?;
+            if let Some(status) = status {
+                by.push(doubts::is_withheld(status.clone()).sort(true, false));
+                statuses.push(status);
+            }
+            by.push(datafusion::logical_expr::SortExpr { expr: value, ..key.clone() });
         }
-        let Cells { plan, carried } = input;
-        Ok(Cells {
-            plan: LogicalPlan::Sort(Sort { expr: by, input: Arc::new(plan), fetch: sort.fetch }),
-            carried,
-        })
+        let order = doubts::unplaced(self, &input, statuses)?;
+        let plan = LogicalPlan::Sort(Sort {
+            expr: by,
+            input: Arc::new(input.plan.clone()),
+            fetch: sort.fetch,
+        });
+        let mut cells = Cells { order, ..input.with(plan) };
+        if sort.fetch.is_some() {
+            self.doubt_which_rows(&mut cells);
+        }
+        Ok(cells)
+    }
+
+    /// Where the order is in doubt, it is in doubt which rows come first.
+    fn limit(&mut self, limit: &Limit) -> Result<Cells, Refusal> {
+        let input = self.cells(&limit.input)?;
+        let input = doubts::sure(self, input)?;
+        let mut input = doubts::counted_rows(self, input)?;
+        self.doubt_which_rows(&mut input);
+        let plan = Limit { input: Arc::new(input.plan.clone()), ..limit.clone() };
+        Ok(input.with(LogicalPlan::Limit(plan)))
+    }
+
+    fn doubt_which_rows(&mut self, cells: &mut Cells) {
+        if let Some(order) = cells.order.take() {
+            if let Some(doubt) = self.doubts.get_mut(order) {
+                doubt.about = About::Rows;
+            }
+            cells.doubts.insert(order);
+        }
     }
 
     fn alias(&mut self, alias: &SubqueryAlias) -> Result<Cells, Refusal> {
-        let Cells { plan, mut carried } = self.cells(&alias.input)?;
-        let plan = LogicalPlan::SubqueryAlias(ok(SubqueryAlias::try_new(
-            Arc::new(plan),
-            alias.alias.clone(),
-        ))?);
-        for status in carried.iter_mut().filter_map(|carried| carried.status.as_mut()) {
-            *status = Column::new(Some(alias.alias.clone()), &status.name);
-        }
-        Ok(Cells { plan, carried })
-    }
-
-    /// An expression above the releases, its subqueries cut as well, and its status.
-    pub(super) fn expr(
-        &mut self,
-        expr: &Expr,
-        cells: &Cells,
-    ) -> Result<(Expr, Option<Expr>), Refusal> {
-        let (value, lifted) = self.lift(expr)?;
-        let status = status(&value, cells, &lifted)?;
-        Ok((value, status))
-    }
-
-    /// Cuts the scalar subqueries of an expression.
-    pub(super) fn lift(&mut self, expr: &Expr) -> Result<(Expr, Lifted), Refusal> {
-        let (mut lifted, mut refusal) = (Lifted::new(), None);
-        let value = expr.clone().transform_up(|part| {
-            let Expr::ScalarSubquery(subquery) = &part else { return Ok(Transformed::no(part)) };
-            match self.subquery(subquery) {
-                Ok(cut) => {
-                    let value = cut.0.clone();
-                    lifted.push(cut);
-                    Ok(Transformed::yes(value))
-                }
-                Err(why) => {
-                    refusal.get_or_insert(why);
-                    Ok(Transformed::no(part))
-                }
+        let known = self.named.iter().find(|(plan, _)| *plan == alias.input);
+        let mut cells = match known.map(|(_, cells)| cells.clone()) {
+            Some(cells) => cells,
+            None => {
+                let cells = self.cells(&alias.input)?;
+                self.named.push((Arc::clone(&alias.input), cells.clone()));
+                cells
             }
-        });
-        match refusal {
-            Some(refusal) => Err(refusal),
-            None => Ok((ok(value)?.data, lifted)),
-        }
+        };
+        let renamed = |column: &mut Column| {
+            *column = Column::new(Some(alias.alias.clone()), &column.name);
+        };
+        cells.carried.iter_mut().filter_map(|carried| carried.status.as_mut()).for_each(renamed);
+        cells.carried.iter_mut().filter_map(|carried| carried.deviation.as_mut()).for_each(renamed);
+        cells.row.iter_mut().for_each(renamed);
+        let plan = ok(SubqueryAlias::try_new(Arc::new(cells.plan.clone()), alias.alias.clone()))?;
+        Ok(cells.with(LogicalPlan::SubqueryAlias(plan)))
     }
 
-    fn subquery(&mut self, subquery: &Subquery) -> Result<(Expr, Option<Expr>), Refusal> {
-        if !subquery.outer_ref_columns.is_empty() {
-            return Err(refuse::not_supported("a subquery that reads the query around it"));
-        }
-        let cells = self.cells(&subquery.subquery)?;
-        let (visible, plan) = (cells.visible(), Arc::new(cells.plan));
-        let one = |expr: Expr| {
-            let plan =
-                LogicalPlan::Projection(ok(Projection::try_new(vec![expr], Arc::clone(&plan)))?);
-            Ok(Expr::ScalarSubquery(Subquery { subquery: Arc::new(plan), ..subquery.clone() }))
-        };
-        let ([value], [carried]) = (visible.as_slice(), cells.carried.as_slice()) else {
-            return Err(refuse::not_supported("a subquery with several columns"));
-        };
-        let status = carried
-            .status
-            .clone()
-            .map(|status| one(Expr::Column(status)).map(or_known))
-            .transpose()?;
-        Ok((one(value.clone())?, status))
-    }
-
-    /// A projection to these columns and, under new names, their statuses.
+    /// A projection of a plan to these columns and, under new names, to what travels with them.
     pub(super) fn arrange(
         &mut self,
-        plan: LogicalPlan,
-        values: Vec<Expr>,
-        statuses: Vec<Option<Expr>>,
-        units: Vec<Option<String>>,
+        input: Cells,
+        parts: Vec<Part>,
+        row: Option<Expr>,
     ) -> Result<Cells, Refusal> {
-        let (mut exprs, mut carried) = (values, Vec::new());
-        for (status, unit) in statuses.into_iter().zip(units) {
-            let status = status.map(|status| {
-                let name = self.name();
-                exprs.push(status.alias(&name));
-                Column::new_unqualified(name)
+        let (mut exprs, mut hidden, mut carried) = (Vec::new(), Vec::new(), Vec::new());
+        let mut hide = |expr: Expr| {
+            let name = self.name();
+            hidden.push(expr.alias(&name));
+            Column::new_unqualified(name)
+        };
+        for part in parts {
+            exprs.push(part.value);
+            carried.push(Carried {
+                status: part.status.map(&mut hide),
+                deviation: part.deviation.map(&mut hide),
+                unit: part.unit,
             });
-            carried.push(Carried { status, unit });
         }
-        let plan = LogicalPlan::Projection(ok(Projection::try_new(exprs, Arc::new(plan)))?);
-        Ok(Cells { plan, carried })
+        let row = row.map(&mut hide);
+        exprs.append(&mut hidden);
+        let plan = LogicalPlan::Projection(ok(Projection::try_new(exprs, Arc::new(input.plan)))?);
+        Ok(Cells { plan, carried, row, doubts: input.doubts, order: input.order })
     }
 }
 
-fn all(conditions: Vec<Expr>) -> Result<Expr, Refusal> {
-    conjunction(conditions).ok_or_else(refuse::internal)
-}
-
-/// A known status for a column that depends on no measure.
-pub(super) fn known() -> Expr {
-    constant(CellStatus::Known)
+/// Cells that hold no release.
+fn constants(plan: &LogicalPlan, columns: usize) -> Cells {
+    Cells {
+        plan: plan.clone(),
+        carried: vec![Carried::default(); columns],
+        row: None,
+        doubts: Doubts::new(),
+        order: None,
+    }
 }
 
 /// An error of the engine while the tail is put together. The plan was sound before, so this is ours.

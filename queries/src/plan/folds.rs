@@ -2,13 +2,15 @@
 //!
 //! All of them withheld: the fold is withheld. Some of them: it is partial.
 
-use super::cells::{Cells, Cutting, ok};
-use super::refuse;
+use super::cells::{Cells, Cutting, Part, ok};
 use super::status::{Lifted, at_most_partial, folded, least_of, or_known, status, unit};
+use super::subqueries::{expr, lift};
+use super::{doubts, refuse};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, LogicalPlan, Window, WindowFrame, WindowFunctionDefinition, lit,
+    Aggregate, AggregateUDF, Distinct, Expr, LogicalPlan, Window, WindowFrame,
+    WindowFunctionDefinition, lit,
 };
 use mayag_protocol::refusal::Refusal;
 use std::sync::Arc;
@@ -17,22 +19,18 @@ use std::sync::Arc;
 pub(super) fn aggregate(
     cutting: &mut Cutting<'_>,
     aggregate: &Aggregate,
+    input: Cells,
 ) -> Result<Cells, Refusal> {
-    let input = cutting.cells(&aggregate.input)?;
-    let (mut groups, mut group_statuses) = (Vec::new(), Vec::new());
-    for expr in &aggregate.group_expr {
-        if matches!(expr, Expr::GroupingSet(_)) {
-            return Err(refuse::not_supported("GROUPING SETS"));
-        }
-        let (value, status) = cutting.expr(expr, &input)?;
+    let (mut groups, mut statuses, mut units) = (Vec::new(), Vec::new(), Vec::new());
+    for key in &aggregate.group_expr {
+        let (value, status) = expr(cutting, key, &input)?;
+        units.push(unit(&value, &input));
         groups.push(value);
-        group_statuses.push(status);
+        statuses.push(status);
     }
     let mut hidden = Hidden::default();
-    let mut units: Vec<_> = aggregate.group_expr.iter().map(|expr| unit(expr, &input)).collect();
     // Groups by a measure: a withheld key stays a group of its own and is never mixed with null.
-    let (keys, mut exprs) = (groups.len(), Vec::new());
-    let mut statuses: Vec<Option<Expr>> = group_statuses
+    let mut statuses: Vec<Option<Expr>> = statuses
         .into_iter()
         .map(|status| {
             let name = cutting.name();
@@ -42,24 +40,42 @@ pub(super) fn aggregate(
             })
         })
         .collect();
-    let key_status = least_of(statuses.iter().cloned());
-    for expr in &aggregate.aggr_expr {
-        let (value, lifted) = cutting.lift(expr)?;
+    let around = least_of(statuses.iter().cloned().chain([doubts::status_of(&input.doubts)]));
+    // A group is there if any of its rows is; without keys there is always one.
+    let row = input.row().filter(|_| !aggregate.group_expr.is_empty());
+    let row = row.map(|row| hidden.add(cutting, extreme(min_udaf(), &row, None)));
+    let mut exprs = Vec::new();
+    for measure in &aggregate.aggr_expr {
+        let (value, lifted) = lift(cutting, measure)?;
         units.push(unit(expr_of(&value), &input));
         let own = match function(&value) {
             Some(function) => fold_status(cutting, function, &input, &lifted, &mut hidden)?,
             None => return Err(refuse::internal()),
         };
         exprs.push(value);
-        statuses.push(least_of([own, key_status.clone()]));
+        statuses.push(least_of([own, around.clone()]));
     }
-    let visible = aggregate.schema.columns().into_iter().map(Expr::Column).collect();
+    let visible = aggregate.schema.columns().into_iter().map(Expr::Column);
+    let parts = parts(visible, statuses, units);
     exprs.extend(hidden.exprs);
-    if keys == 0 && exprs.is_empty() {
-        return Err(refuse::internal());
-    }
-    let plan = LogicalPlan::Aggregate(ok(Aggregate::try_new(Arc::new(input.plan), groups, exprs))?);
-    cutting.arrange(plan, visible, statuses, units)
+    let plan = ok(Aggregate::try_new(Arc::new(input.plan.clone()), groups, exprs))?;
+    let folded = Cells { order: None, ..input.with(LogicalPlan::Aggregate(plan)) };
+    cutting.arrange(folded, parts, row)
+}
+
+/// Columns that are more than a measure as it was released.
+fn parts(
+    values: impl Iterator<Item = Expr>,
+    statuses: Vec<Option<Expr>>,
+    units: Vec<Option<String>>,
+) -> Vec<Part> {
+    let part = |((value, status), unit)| Part { value, status, deviation: None, unit };
+    values.zip(statuses).zip(units).map(part).collect()
+}
+
+fn extreme(udaf: Arc<AggregateUDF>, of: &Expr, filter: Option<Box<Expr>>) -> Expr {
+    let of = vec![of.clone()];
+    Expr::AggregateFunction(AggregateFunction::new_udf(udaf, of, false, filter, Vec::new(), None))
 }
 
 /// Aggregates or windows that only statuses need.
@@ -106,19 +122,11 @@ fn fold_status(
         .flatten();
     // Where a withheld cell decides what is folded, every row counts.
     let filter = parameters.filter.clone().filter(|_| condition.is_none());
-    let Some(own) = least_of(arguments.into_iter().chain([condition])) else { return Ok(None) };
-    let mut extreme = |udaf| {
-        let call = AggregateFunction::new_udf(
-            udaf,
-            vec![own.clone()],
-            false,
-            filter.clone(),
-            Vec::new(),
-            None,
-        );
-        hidden.add(cutting, Expr::AggregateFunction(call))
-    };
-    let (smallest, largest) = (extreme(min_udaf()), extreme(max_udaf()));
+    // What reads no measure still depends on which rows there are.
+    let own = least_of(arguments.into_iter().chain([condition])).or_else(|| input.row());
+    let Some(own) = own else { return Ok(None) };
+    let smallest = hidden.add(cutting, extreme(min_udaf(), &own, filter.clone()));
+    let largest = hidden.add(cutting, extreme(max_udaf(), &own, filter));
     folded(smallest, largest).map(or_known).map(Some)
 }
 
@@ -128,55 +136,51 @@ pub(super) fn distinct(
     input: &Arc<LogicalPlan>,
 ) -> Result<Cells, Refusal> {
     let cells = cutting.cells(input)?;
-    let visible = cells.visible();
-    let units = cells.carried.iter().map(|carried| carried.unit.clone()).collect();
-    if cells.carried.iter().all(|carried| carried.status.is_none()) {
-        // Only statuses could stand beside the visible columns, and there are none in use.
-        let Cells { plan, carried } =
-            cutting.arrange(cells.plan, visible, vec![None; cells.carried.len()], units)?;
-        return Ok(Cells { plan: LogicalPlan::Distinct(Distinct::All(Arc::new(plan))), carried });
+    let mut parts = cells.parts();
+    if cells.row.is_none() && !cells.shows_statuses() {
+        // Nothing may stand beside the visible columns.
+        let Cells { plan, carried, row, doubts, order: _ } = cutting.arrange(cells, parts, None)?;
+        let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(plan)));
+        return Ok(Cells { plan, carried, row, doubts, order: None });
     }
     let mut hidden = Hidden::default();
-    let mut statuses = Vec::new();
-    for carried in cells.carried {
-        statuses.push(carried.status.map(|status| {
-            let status = vec![Expr::Column(status)];
-            let call =
-                AggregateFunction::new_udf(max_udaf(), status, false, None, Vec::new(), None);
-            or_known(hidden.add(cutting, Expr::AggregateFunction(call)))
-        }));
+    for part in &mut parts {
+        let status = part.status.take();
+        part.status =
+            status.map(|status| or_known(hidden.add(cutting, extreme(max_udaf(), &status, None))));
+        let deviation = part.deviation.take();
+        part.deviation =
+            deviation.map(|noise| hidden.add(cutting, extreme(max_udaf(), &noise, None)));
     }
-    let plan = LogicalPlan::Aggregate(ok(Aggregate::try_new(
-        Arc::new(cells.plan),
-        visible.clone(),
-        hidden.exprs,
-    ))?);
-    cutting.arrange(plan, visible, statuses, units)
+    let row = cells.row().map(|row| hidden.add(cutting, extreme(min_udaf(), &row, None)));
+    let plan = ok(Aggregate::try_new(Arc::new(cells.plan.clone()), cells.visible(), hidden.exprs))?;
+    let folded = Cells { order: None, ..cells.with(LogicalPlan::Aggregate(plan)) };
+    cutting.arrange(folded, parts, row)
 }
 
 /// Window functions over results.
 pub(super) fn window(cutting: &mut Cutting<'_>, window: &Window) -> Result<Cells, Refusal> {
     let input = cutting.cells(&window.input)?;
     let (mut hidden, mut places) = (Hidden::default(), Hidden::default());
-    let mut statuses: Vec<Option<Expr>> =
-        input.carried.iter().map(|carried| carried.status.clone().map(Expr::Column)).collect();
-    let mut units: Vec<_> = input.carried.iter().map(|carried| carried.unit.clone()).collect();
-    for expr in &window.window_expr {
+    let missing = doubts::status_of(&input.doubts);
+    let mut parts = input.parts();
+    let columns = window.schema.columns().into_iter().map(Expr::Column);
+    for (expr, value) in window.window_expr.iter().zip(columns.skip(parts.len())) {
         let Expr::WindowFunction(function) = expr_of(expr) else { return Err(refuse::internal()) };
         let place = place(cutting, function, &input, &mut places)?;
         let own = window_status(cutting, function, &input, &mut hidden)?;
-        statuses.push(least_of([own, place]));
-        units.push(window_unit(function, &input));
+        let status = least_of([own, place, missing.clone()]);
+        parts.push(Part { value, status, deviation: None, unit: window_unit(function, &input) });
     }
-    let visible = window.schema.columns().into_iter().map(Expr::Column).collect();
-    let mut plan = input.plan;
+    let mut plan = input.plan.clone();
     // The engine wants one order per node; these have another than the question's own.
     for place in places.exprs {
         plan = LogicalPlan::Window(ok(Window::try_new(vec![place], Arc::new(plan)))?);
     }
     let exprs = window.window_expr.iter().cloned().chain(hidden.exprs).collect();
     let plan = LogicalPlan::Window(ok(Window::try_new(exprs, Arc::new(plan)))?);
-    cutting.arrange(plan, visible, statuses, units)
+    let row = input.row();
+    cutting.arrange(input.with(plan), parts, row)
 }
 
 fn window_unit(function: &WindowFunction, input: &Cells) -> Option<String> {
@@ -215,7 +219,9 @@ fn place(
     let (partition, order) = placing(function, input)?;
     let partition_by =
         if partition.is_none() { function.params.partition_by.clone() } else { Vec::new() };
-    let Some(status) = least_of([partition, order]) else { return Ok(None) };
+    // A rank counts the rows before it, and some of them may not be there.
+    let counted = ranks(function).then(|| input.row()).flatten();
+    let Some(status) = least_of([partition, order, counted]) else { return Ok(None) };
     let whole = WindowFunctionParams {
         args: vec![status],
         partition_by,
@@ -228,6 +234,11 @@ fn place(
     let worst =
         places.add(cutting, call(WindowFunctionDefinition::AggregateUDF(max_udaf()), whole));
     at_most_partial(worst).map(Some)
+}
+
+fn ranks(function: &WindowFunction) -> bool {
+    ["cume_dist", "dense_rank", "ntile", "percent_rank", "rank", "row_number"]
+        .contains(&function.fun.name())
 }
 
 fn window_status(
@@ -245,7 +256,8 @@ fn window_status(
     let arguments = parameters.args.iter().map(of).collect::<Result<Vec<_>, _>>()?;
     match &function.fun {
         WindowFunctionDefinition::AggregateUDF(_) => {
-            let Some(own) = least_of(arguments) else { return Ok(None) };
+            let own = least_of(arguments).or_else(|| input.row());
+            let Some(own) = own else { return Ok(None) };
             let over = |udaf| {
                 let parameters = WindowFunctionParams {
                     args: vec![own.clone()],

@@ -1,12 +1,16 @@
 //! Joins and unions of results.
 
-use super::cells::{Carried, Cells, Cutting, known, ok};
+use super::cells::{Carried, Cells, Cutting, Part, ok};
+use super::doubts::{self, About, doubt, is_shown, is_withheld, kept};
 use super::refuse;
-use super::status::or_known;
+use super::status::{constant, least_of};
+use super::subqueries::expr;
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, JoinType};
+use datafusion::functions::core::expr_fn::{coalesce, least};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union};
+use mayag_protocol::columns::CellStatus;
 use mayag_protocol::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,60 +22,122 @@ pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refu
     let right = cutting.cells(&join.right)?;
     cutting.crosses += u32::from(join.on.is_empty());
     for (a, b) in &join.on {
-        unmeasured(cutting.expr(a, &left)?.1.as_ref())?;
-        unmeasured(cutting.expr(b, &right)?.1.as_ref())?;
+        unmeasured(expr(cutting, a, &left)?.1.as_ref())?;
+        unmeasured(expr(cutting, b, &right)?.1.as_ref())?;
     }
     if let Some(filter) = &join.filter {
-        // Statuses of both sides, looked up by name.
-        let mut columns: Vec<_> = filter.column_refs().into_iter().collect();
-        columns.sort();
-        for column in columns {
-            let side = if left.plan.schema().has_column(column) { &left } else { &right };
-            unmeasured(side.status_of(column)?.as_ref())?;
+        condition(filter, &left, &right)?;
+    }
+    match join.join_type {
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
+            paired(cutting, join, left, right)
         }
-        let subqueries = |expr: &Expr| {
-            matches!(
-                expr,
-                Expr::ScalarSubquery(_)
-                    | Expr::Exists(_)
-                    | Expr::InSubquery(_)
-                    | Expr::SetComparison(_)
-            )
-        };
-        if ok(filter.exists(|expr| Ok(subqueries(expr))))? {
-            return Err(refuse::not_supported("a subquery in a join condition"));
+        JoinType::LeftSemi | JoinType::LeftAnti => chosen(cutting, join, left, right),
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::LeftMark | JoinType::RightMark => {
+            Err(refuse::not_supported("this join"))
         }
     }
-    let (left_only, right_only) = match join.join_type {
-        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => (false, false),
-        JoinType::LeftSemi | JoinType::LeftAnti => (true, false),
-        JoinType::RightSemi | JoinType::RightAnti => (false, true),
-        JoinType::LeftMark | JoinType::RightMark => return Err(refuse::not_supported("this join")),
+}
+
+fn condition(filter: &Expr, left: &Cells, right: &Cells) -> Result<(), Refusal> {
+    // Statuses of both sides, looked up by name.
+    let mut columns: Vec<_> = filter.column_refs().into_iter().collect();
+    columns.sort();
+    for column in columns {
+        let side = if left.plan.schema().has_column(column) { left } else { right };
+        unmeasured(side.status_of(column)?.as_ref())?;
+    }
+    let subqueries = |expr: &Expr| {
+        matches!(
+            expr,
+            Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::SetComparison(_)
+        )
     };
-    let (mut values, mut carried): (Vec<Expr>, Vec<Carried>) = (Vec::new(), Vec::new());
-    for (side, dropped) in [(&left, right_only), (&right, left_only)] {
-        if !dropped {
-            values.extend(side.visible());
-            carried.extend(side.carried.iter().cloned());
+    if ok(filter.exists(|expr| Ok(subqueries(expr))))? {
+        return Err(refuse::not_supported("a subquery in a join condition"));
+    }
+    Ok(())
+}
+
+/// A join that gives rows of both sides.
+fn paired(
+    cutting: &mut Cutting<'_>,
+    join: &Join,
+    left: Cells,
+    right: Cells,
+) -> Result<Cells, Refusal> {
+    let left_filled = matches!(join.join_type, JoinType::Right | JoinType::Full);
+    let right_filled = matches!(join.join_type, JoinType::Left | JoinType::Full);
+    let mut parts = if left_filled { filled(&left) } else { left.parts() };
+    parts.extend(if right_filled { filled(&right) } else { right.parts() });
+    let row = match (left_filled, right_filled) {
+        (false, false) => least_of([left.row(), right.row()]),
+        (false, true) => left.row(),
+        (true, false) => right.row(),
+        // There is a row if either side has one.
+        (true, true) => match (left.row(), right.row()) {
+            (Some(left), Some(right)) => Some(least(vec![left, right])),
+            (left, right) => left.or(right),
+        },
+    };
+    let doubts = left.doubts.union(&right.doubts).copied().collect();
+    let plan = LogicalPlan::Join(with_sides(join, left.plan.clone(), right.plan)?);
+    cutting.arrange(Cells { doubts, order: None, ..left.with(plan) }, parts, row)
+}
+
+/// The columns of one side. Where an outer join fills them in, they are truly null, not withheld; unless a row that
+/// would have met is missing.
+fn filled(side: &Cells) -> Vec<Part> {
+    let mut parts = side.parts();
+    let gap = doubts::status_of(&side.doubts).unwrap_or_else(|| constant(CellStatus::Known));
+    for part in &mut parts {
+        part.status = part.status.take().map(|status| coalesce(vec![status, gap.clone()]));
+    }
+    parts
+}
+
+/// A join that keeps the rows of the left side that have, or do not have, a partner. Partners that may not be there
+/// leave it open: such rows are left out and counted.
+fn chosen(
+    cutting: &mut Cutting<'_>,
+    join: &Join,
+    left: Cells,
+    right: Cells,
+) -> Result<Cells, Refusal> {
+    let mut doubts: doubts::Doubts = left.doubts.union(&right.doubts).copied().collect();
+    let mut partners = right.plan.clone();
+    if let Some(row) = right.row() {
+        let sure = kept(right.plan.clone(), vec![is_shown(row.clone())])?;
+        let unsure = kept(right.plan, vec![is_withheld(row)])?;
+        let single = Join { null_aware: false, ..join.clone() };
+        let without = Join { join_type: JoinType::LeftAnti, ..single.clone() };
+        let without = LogicalPlan::Join(with_sides(&without, left.plan.clone(), sure.clone())?);
+        let open = Join { join_type: JoinType::LeftSemi, ..single };
+        let open = LogicalPlan::Join(with_sides(&open, without, unsure)?);
+        doubts.insert(doubt(cutting, open, About::Rows)?);
+        if join.join_type == JoinType::LeftSemi {
+            partners = sure;
         }
     }
-    let joined = ok(Join::try_new(
-        Arc::new(left.plan),
-        Arc::new(right.plan),
+    let plan = LogicalPlan::Join(with_sides(join, left.plan.clone(), partners)?);
+    let (parts, row) = (left.parts(), left.row());
+    cutting.arrange(Cells { doubts, order: None, ..left.with(plan) }, parts, row)
+}
+
+fn with_sides(join: &Join, left: LogicalPlan, right: LogicalPlan) -> Result<Join, Refusal> {
+    ok(Join::try_new(
+        Arc::new(left),
+        Arc::new(right),
         join.on.clone(),
         join.filter.clone(),
         join.join_type,
         join.join_constraint,
         join.null_equality,
         join.null_aware,
-    ))?;
-    // The rows that an outer join fills in are truly null, not withheld.
-    let statuses = carried
-        .iter()
-        .map(|carried| carried.status.clone().map(|status| or_known(Expr::Column(status))));
-    let statuses = statuses.collect();
-    let units = carried.into_iter().map(|carried| carried.unit).collect();
-    cutting.arrange(LogicalPlan::Join(joined), values, statuses, units)
+    ))
 }
 
 fn unmeasured(status: Option<&Expr>) -> Result<(), Refusal> {
@@ -81,46 +147,84 @@ fn unmeasured(status: Option<&Expr>) -> Result<(), Refusal> {
     }
 }
 
-/// A union of results: a column has a status where any of its parts has one.
+/// A union of results.
 pub(super) fn union(cutting: &mut Cutting<'_>, union: &Union) -> Result<Cells, Refusal> {
     let parts =
         union.inputs.iter().map(|input| cutting.cells(input)).collect::<Result<Vec<_>, _>>()?;
-    let columns = union.schema.fields().len();
+    together(cutting, parts, &union.schema)
+}
+
+/// Several results under each other: a column has a status where any of its parts has one.
+pub(super) fn together(
+    cutting: &mut Cutting<'_>,
+    parts: Vec<Cells>,
+    schema: &DFSchema,
+) -> Result<Cells, Refusal> {
     let part = |i: usize| parts.iter().filter_map(move |part| part.carried.get(i));
-    let names: Vec<Option<String>> = (0..columns)
-        .map(|i| part(i).any(|carried| carried.status.is_some()).then(|| cutting.name()))
-        .collect();
-    let carried = (0..columns)
-        .zip(&names)
-        .map(|(i, name)| {
-            let unit = part(i).next().and_then(|carried| carried.unit.clone());
-            let unit =
-                unit.filter(|unit| part(i).all(|carried| carried.unit.as_ref() == Some(unit)));
-            Carried { status: name.clone().map(Column::new_unqualified), unit }
-        })
-        .collect();
-    let mut inputs = Vec::new();
-    for cells in parts {
-        let mut exprs = cells.visible();
-        for (carried, name) in cells.carried.into_iter().zip(&names) {
-            if let Some(name) = name {
-                exprs.push(carried.status.map_or_else(known, Expr::Column).alias(name));
-            }
-        }
-        inputs.push(Arc::new(LogicalPlan::Projection(ok(Projection::try_new(
-            exprs,
-            Arc::new(cells.plan),
-        ))?)));
+    let mut name = |wanted: bool| wanted.then(|| Column::new_unqualified(cutting.name()));
+    let mut carried = Vec::new();
+    for i in 0..schema.fields().len() {
+        let unit = part(i).next().and_then(|carried| carried.unit.clone());
+        carried.push(Carried {
+            status: name(part(i).any(|carried| carried.status.is_some())),
+            deviation: name(part(i).any(|carried| carried.deviation.is_some())),
+            unit: unit.filter(|unit| part(i).all(|carried| carried.unit.as_ref() == Some(unit))),
+        });
     }
-    // The analyser keeps the first part's qualifiers; deriving the schema anew would lose them.
-    let visible = union.schema.iter().map(|(qualifier, field)| {
-        (qualifier.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
-    });
-    let statuses = names
+    let row = name(parts.iter().any(|part| part.row.is_some()));
+    let doubts = parts.iter().flat_map(|part| part.doubts.iter().copied()).collect();
+    // The engine forgets qualifiers when it derives the schema of a union: they come back above it.
+    let names: Vec<String> = schema.fields().iter().map(|_| cutting.name()).collect();
+    let inputs = parts.into_iter().map(|cells| side(cells, &names, &carried, row.as_ref()));
+    let inputs = inputs.collect::<Result<_, _>>()?;
+    let mut fields: Vec<_> = schema
+        .fields()
         .iter()
-        .flatten()
-        .map(|name| (None, Arc::new(Field::new(name, DataType::UInt8, true))));
-    let schema =
-        ok(DFSchema::new_with_metadata(visible.chain(statuses).collect(), HashMap::new()))?;
-    Ok(Cells { plan: LogicalPlan::Union(Union { inputs, schema: Arc::new(schema) }), carried })
+        .zip(&names)
+        .map(|(field, name)| Field::new(name, field.data_type().clone(), true))
+        .collect();
+    let mut add = |column: Option<&Column>, data_type: DataType| {
+        fields.extend(column.map(|column| Field::new(&column.name, data_type, true)));
+    };
+    for carried in &carried {
+        add(carried.status.as_ref(), DataType::UInt8);
+        add(carried.deviation.as_ref(), DataType::Float64);
+    }
+    add(row.as_ref(), DataType::UInt8);
+    let fields = fields.into_iter().map(|field| (None, Arc::new(field))).collect();
+    let all = Arc::new(ok(DFSchema::new_with_metadata(fields, HashMap::new()))?);
+    let plan = LogicalPlan::Union(Union { inputs, schema: all });
+    let cells = Cells { plan, carried, row, doubts, order: None };
+    let mut parts = cells.parts();
+    for (part, (qualifier, field)) in parts.iter_mut().zip(schema.iter()) {
+        part.value = part.value.clone().alias_qualified(qualifier.cloned(), field.name());
+    }
+    let row = cells.row();
+    cutting.arrange(cells, parts, row)
+}
+
+/// One part of a union, with the columns that travel with any of them.
+fn side(
+    cells: Cells,
+    names: &[String],
+    wanted: &[Carried],
+    wanted_row: Option<&Column>,
+) -> Result<Arc<LogicalPlan>, Refusal> {
+    let known = || constant(CellStatus::Known);
+    let visible = cells.visible().into_iter().zip(names);
+    let mut exprs: Vec<Expr> = visible.map(|(column, name)| column.alias(name)).collect();
+    for (own, wanted) in cells.carried.iter().zip(wanted) {
+        if let Some(name) = &wanted.status {
+            exprs.push(own.status.clone().map_or_else(known, Expr::Column).alias(&name.name));
+        }
+        if let Some(name) = &wanted.deviation {
+            let none = || Expr::Literal(datafusion::common::ScalarValue::Float64(None), None);
+            exprs.push(own.deviation.clone().map_or_else(none, Expr::Column).alias(&name.name));
+        }
+    }
+    if let Some(name) = wanted_row {
+        exprs.push(cells.row().unwrap_or_else(known).alias(&name.name));
+    }
+    let plan = ok(Projection::try_new(exprs, Arc::new(cells.plan)))?;
+    Ok(Arc::new(LogicalPlan::Projection(plan)))
 }

@@ -42,6 +42,12 @@ pub(super) fn predicate(
             let any = any_of(&level, &list.list)?;
             Ok(if list.negated { Predicate::Not(Box::new(any)) } else { any })
         }
+        Expr::IsTrue(part) => Ok(inner(part)?.is_true()),
+        Expr::IsFalse(part) => Ok(inner(part)?.is_false()),
+        Expr::IsNotTrue(part) => Ok(not(inner(part)?.is_true())),
+        Expr::IsNotFalse(part) => Ok(not(inner(part)?.is_false())),
+        Expr::IsUnknown(part) => Ok(not(is_decided(&inner(part)?))),
+        Expr::IsNotUnknown(part) => Ok(is_decided(&inner(part)?)),
         Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Ok(Predicate::everything()),
         Expr::Literal(ScalarValue::Boolean(Some(false)), _) => Ok(Predicate::Any(Vec::new())),
         Expr::Column(_)
@@ -49,12 +55,6 @@ pub(super) fn predicate(
         | Expr::ScalarVariable(..)
         | Expr::Like(_)
         | Expr::SimilarTo(_)
-        | Expr::IsTrue(_)
-        | Expr::IsFalse(_)
-        | Expr::IsUnknown(_)
-        | Expr::IsNotTrue(_)
-        | Expr::IsNotFalse(_)
-        | Expr::IsNotUnknown(_)
         | Expr::Negative(_)
         | Expr::Case(_)
         | Expr::Cast(_)
@@ -90,6 +90,10 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
                 Predicate::Any(parts)
             });
         }
+        Operator::IsNotDistinctFrom => return same(&binary.left, &binary.right, rows, schema),
+        Operator::IsDistinctFrom => {
+            return same(&binary.left, &binary.right, rows, schema).map(not);
+        }
         Operator::Eq => Comparison::Equal,
         Operator::NotEq => Comparison::NotEqual,
         Operator::Lt => Comparison::Less,
@@ -101,8 +105,6 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
         | Operator::Multiply
         | Operator::Divide
         | Operator::Modulo
-        | Operator::IsDistinctFrom
-        | Operator::IsNotDistinctFrom
         | Operator::RegexMatch
         | Operator::RegexIMatch
         | Operator::RegexNotMatch
@@ -136,6 +138,58 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
         return compare(&level(&binary.right, rows, schema)?, turned(comparison), &binary.left);
     }
     compare(&level(&binary.left, rows, schema)?, comparison, &binary.right)
+}
+
+/// `a IS NOT DISTINCT FROM b`: equal, or both nothing; never null.
+fn same(a: &Expr, b: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
+    let (of, with) = if constant(a).is_some() { (b, a) } else { (a, b) };
+    let level = level(of, rows, schema)?;
+    if constant(with).is_some_and(|value| value.is_null()) {
+        return Ok(Predicate::IsNull { level: level.level });
+    }
+    Ok(compare(&level, Comparison::Equal, with)?.is_true())
+}
+
+fn not(part: Predicate) -> Predicate {
+    Predicate::Not(Box::new(part))
+}
+
+fn is_decided(part: &Predicate) -> Predicate {
+    Predicate::Any(vec![part.clone().is_true(), part.clone().is_false()])
+}
+
+/// What a predicate is where SQL asks whether it is true or false: never null itself.
+trait Decided {
+    fn is_true(self) -> Self;
+    fn is_false(self) -> Self;
+}
+
+impl Decided for Predicate {
+    fn is_true(self) -> Self {
+        match self {
+            Self::All(parts) => Self::All(parts.into_iter().map(Self::is_true).collect()),
+            Self::Any(parts) => Self::Any(parts.into_iter().map(Self::is_true).collect()),
+            Self::Not(part) => part.is_false(),
+            part @ Self::IsNull { .. } => part,
+            Self::Compare { ref level, .. } | Self::In { ref level, .. } => {
+                let something = not(Self::IsNull { level: level.clone() });
+                Self::All(vec![something, self])
+            }
+        }
+    }
+
+    fn is_false(self) -> Self {
+        match self {
+            Self::All(parts) => Self::Any(parts.into_iter().map(Self::is_false).collect()),
+            Self::Any(parts) => Self::All(parts.into_iter().map(Self::is_false).collect()),
+            Self::Not(part) => part.is_true(),
+            part @ Self::IsNull { .. } => not(part),
+            Self::Compare { ref level, .. } | Self::In { ref level, .. } => {
+                let something = not(Self::IsNull { level: level.clone() });
+                Self::All(vec![something, not(self)])
+            }
+        }
+    }
 }
 
 /// The same comparison read from the right.

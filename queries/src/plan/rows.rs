@@ -9,7 +9,7 @@ use super::tables::{Meaning, columns};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset, Kind};
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset, Kind, LevelRule};
 use mayag_policies::shape::{Grain, LevelRef, Predicate};
 use mayag_protocol::names::ColumnName;
 use mayag_protocol::refusal::Refusal;
@@ -160,6 +160,12 @@ impl<'a> Rows<'a> {
             Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {
                 ("date_trunc", [unit, date]) => self.truncated(unit, date, schema),
                 ("date_part", [unit, date]) => self.year(unit, date, schema),
+                ("left", [text, length]) => self.beginning(text, length, schema),
+                ("substr", [text, from, length])
+                    if super::predicate::constant(from) == Some(ScalarValue::Int64(Some(1))) =>
+                {
+                    self.beginning(text, length, schema)
+                }
                 _ => None,
             },
             Expr::ScalarVariable(..)
@@ -217,6 +223,24 @@ impl<'a> Rows<'a> {
         (text(unit)? == "year").then_some(())?;
         let level = LevelRef { grain: Some(Grain::Year), ..level.level };
         Some(Source::Level(Level { level, values: Values::YearNumber }))
+    }
+
+    /// `left(category, 2)`, where the catalogue declares that as a level.
+    fn beginning(&self, text: &Expr, length: &Expr, schema: &DFSchema) -> Option<Source<'a>> {
+        let Some(ScalarValue::Int64(Some(length))) = super::predicate::constant(length) else {
+            return None;
+        };
+        let Source::Level(Level { level, values: Values::Text }) = self.source(text, schema)?
+        else {
+            return None;
+        };
+        let column = self.dataset.column(level.column.as_str())?;
+        let declared = |of: &&mayag_policies::catalogue::Level| match of.is {
+            LevelRule::Prefix(characters) => i64::from(characters) == length,
+            LevelRule::Bands { .. } | LevelRule::Groups { .. } => false,
+        };
+        let of = column.levels.iter().find(declared)?;
+        source(Meaning::Coarser(column, of))
     }
 
     fn date(&self, expr: &Expr, schema: &DFSchema) -> Option<Level> {

@@ -3,9 +3,9 @@
 use crate::merge::{MergeError, outputs_as};
 use crate::plan::KeyColumn;
 use crate::release::Release;
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt8Array};
 use arrow::compute::{CastOptions, DatePart, cast_with_options, date_part};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef, UInt8Type};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
@@ -18,12 +18,14 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use mayag_protocol::columns::CellStatus;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// How a leaf's columns follow from a merged release: keys, outputs, then one status per output.
+/// How a leaf's columns follow from a merged release: keys, outputs, one status per output, one deviation per output,
+/// and with keys whether the row is there at all.
 #[derive(Debug)]
 pub(crate) struct Leaf {
     /// Which release.
@@ -61,13 +63,34 @@ impl Leaf {
         for i in 0..self.types.len() {
             columns.push(column(format!("v{i}"))?);
         }
+        let measures = release.outputs.len();
+        let statuses =
+            (0..measures).map(|i| column(format!("v{i}_status"))).collect::<Result<Vec<_>, _>>()?;
+        columns.extend(statuses.iter().take(self.types.len()).cloned());
         for i in 0..self.types.len() {
-            columns.push(column(format!("v{i}_status"))?);
+            columns.push(column(format!("v{i}_sd"))?);
+        }
+        if !self.keys.is_empty() {
+            columns.push(presence(&statuses, said.num_rows())?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(said.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|_| MergeError::Layout)
     }
+}
+
+/// Whether a row is there: a group of which all cells are withheld may have no rows at all.
+fn presence(statuses: &[ArrayRef], rows: usize) -> Result<ArrayRef, MergeError> {
+    let statuses: Vec<&UInt8Array> = statuses
+        .iter()
+        .map(|statuses| statuses.as_primitive_opt::<UInt8Type>().ok_or(MergeError::Layout))
+        .collect::<Result<_, _>>()?;
+    let withheld = CellStatus::Suppressed.byte();
+    let of_row = |row: usize| {
+        let all = statuses.iter().all(|statuses| statuses.value(row) == withheld);
+        if all { withheld } else { CellStatus::Known.byte() }
+    };
+    Ok(Arc::new((0..rows).map(|row| Some(of_row(row))).collect::<UInt8Array>()))
 }
 
 fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, MergeError> {

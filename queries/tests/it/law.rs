@@ -40,6 +40,25 @@ const QUESTIONS: &[&str] = &[
     "SELECT region, n, round(100.0 * n / sum(n) OVER (), 1) AS pct FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t ORDER BY region",
     "SELECT m, n, n - lag(n) OVER (ORDER BY m) AS d, sum(n) OVER (ORDER BY m) AS s FROM (SELECT date_trunc('month', seized_on) AS m, count(*) AS n FROM seizures GROUP BY 1) t ORDER BY m",
     "SELECT region, sum(CASE WHEN substance = 'p' THEN n ELSE 0 END) AS p, max(n) AS most, count(n) AS c FROM (SELECT region, substance, count(*) AS n FROM seizures GROUP BY region, substance) t GROUP BY region ORDER BY region",
+    "SELECT region, route, count(*) AS n, grouping(region, route) AS g FROM seizures GROUP BY ROLLUP (region, route) ORDER BY g, region, route",
+    "SELECT region, route, sum(kg) AS kg FROM seizures GROUP BY GROUPING SETS ((region), (route), (), (region)) ORDER BY region, route, kg",
+    "SELECT region, route, substance, count(*) AS n FROM seizures GROUP BY region, CUBE (route, substance) ORDER BY 1, 2, 3, 4",
+    "SELECT region, sum(n) AS n FROM (SELECT region, route, count(*) AS n FROM seizures GROUP BY region, route) t GROUP BY CUBE (region) ORDER BY region, n",
+    "SELECT region FROM seizures GROUP BY ROLLUP (region) ORDER BY region",
+    "SELECT region, n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t WHERE region IN (SELECT region FROM seizures WHERE route = 'x' GROUP BY region) ORDER BY region",
+    "SELECT region, n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t WHERE n > 1 AND region NOT IN (SELECT region FROM seizures WHERE route = 'x' AND region IS NOT NULL GROUP BY region) ORDER BY region",
+    "SELECT region, n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t WHERE EXISTS (SELECT 1 FROM (SELECT count(*) AS k FROM seizures) u WHERE k > 3) ORDER BY region",
+    "SELECT region, route, count(*) AS n FROM seizures GROUP BY region, route QUALIFY row_number() OVER (PARTITION BY region ORDER BY count(*), route) = 1 ORDER BY region",
+    "SELECT coalesce(a.region, b.region) AS r, a.n, b.n AS m FROM (SELECT region, count(*) AS n FROM seizures WHERE route = 'x' GROUP BY region) a FULL JOIN (SELECT region, count(*) AS n FROM seizures WHERE route = 'y' GROUP BY region) b ON a.region = b.region ORDER BY 1, 2, 3",
+    "SELECT b.region, a.n FROM (SELECT region, count(*) AS n FROM seizures WHERE route = 'x' GROUP BY region) a RIGHT JOIN (SELECT region, count(*) AS n FROM seizures GROUP BY region) b ON a.region = b.region ORDER BY 1, 2",
+    "SELECT region FROM seizures WHERE route = 'x' GROUP BY region INTERSECT SELECT region FROM seizures WHERE route = 'y' GROUP BY region ORDER BY 1",
+    "SELECT region FROM seizures WHERE route = 'x' GROUP BY region UNION SELECT substance FROM seizures GROUP BY substance ORDER BY 1",
+    "WITH a AS (SELECT region, sum(items) AS n FROM seizures GROUP BY region) SELECT x.region, x.n, y.n AS m FROM a x LEFT JOIN a y ON x.region < y.region ORDER BY 1, 2, 3",
+    "SELECT count(*) AS n FROM seizures WHERE (region IS DISTINCT FROM 'a') AND (route IS NOT DISTINCT FROM 'x') OR hour IS NOT DISTINCT FROM 3",
+    "SELECT count(*) AS n FROM seizures WHERE (region = 'a') IS NOT TRUE AND (hour > 4 OR route = 'x') IS FALSE",
+    "SELECT count(*) AS n FROM seizures WHERE (region = 'a' AND hour < 5) IS UNKNOWN OR (NOT route IN ('x')) IS TRUE",
+    "SELECT count(*) AS n FROM seizures WHERE (seized_on > DATE '2024-02-01') IS NOT FALSE AND (region <> 'b') IS NOT UNKNOWN",
+    "SELECT left(substance, 2) AS h, count(*) AS n FROM seizures WHERE substr(substance, 1, 2) <> 'q' GROUP BY 1 ORDER BY 1",
     "SELECT region FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) a EXCEPT SELECT region FROM (SELECT region, count(*) AS n FROM seizures WHERE route = 'x' GROUP BY region) b ORDER BY 1",
     "SELECT (SELECT count(*) FROM seizures WHERE region = 'a') - (SELECT count(*) FROM seizures WHERE route = 'x') AS d",
     "SELECT DISTINCT substance FROM seizures ORDER BY substance",
@@ -108,7 +127,7 @@ pub(crate) async fn federated(plan: &Plan, countries: &[(String, Vec<Row>)]) -> 
         merged.push(fold(release, dataset, &parts).unwrap());
     }
     assert_eq!(plan.tail.undecided(merged.clone()).await, Ok(0));
-    plan.tail.run(merged).await.unwrap()
+    plan.tail.run(merged).await.unwrap_or_else(|error| panic!("{error} {:?}", plan.releases))
 }
 
 async fn whole(sql: &str, countries: &[(String, Vec<Row>)]) -> RecordBatch {
@@ -145,8 +164,10 @@ fn assert_same(sql: &str, ours: &RecordBatch, theirs: &RecordBatch) {
         }
     }
     for status in ours.columns().iter().skip(theirs.num_columns()) {
+        // Nothing is noisy here, so the deviations are all null.
         assert!(
-            status.as_string::<i32>().iter().all(|status| status == Some("known")),
+            status.null_count() == status.len()
+                || status.as_string::<i32>().iter().all(|status| status == Some("known")),
             "{sql}: {ours:?}"
         );
     }

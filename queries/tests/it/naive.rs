@@ -33,6 +33,10 @@ impl Row {
             "country" => Some(Literal::Text(country.to_owned())),
             "region" => text(&self.region),
             "substance" => text(&self.substance),
+            "substance_head" => {
+                let head = |text: &String| text.chars().take(2).collect();
+                self.substance.as_ref().map(head).map(Literal::Text)
+            }
             "route" => text(&self.route),
             "hour" => self.hour.map(Literal::Int),
             "seized_on" => {

@@ -58,7 +58,8 @@ async fn ask(sql: &str) -> (RecordBatch, u64) {
 async fn rows(sql: &str) -> String {
     let (result, _) = ask(sql).await;
     let schema = result.schema();
-    let visible = schema.fields().iter().filter(|field| !field.name().ends_with("_status")).count();
+    let beside = |name: &str| name.ends_with("_status") || name.ends_with("_sd");
+    let visible = schema.fields().iter().filter(|field| !beside(field.name())).count();
     let mut rows = Vec::new();
     for row in 0..result.num_rows() {
         let cell = |i: usize| {
@@ -105,7 +106,8 @@ async fn folds_over_withheld_cells_say_so() {
     assert_eq!(
         rows(&format!("SELECT sum(n) AS s, max(n) AS m, count(n) AS c, count(*) AS k FROM {N}"))
             .await,
-        "14~ 10~ 2~ 4"
+        "14~ 10~ 2~ 4~",
+        "a group of which everything is withheld may not be there at all"
     );
     assert_eq!(rows(&format!("SELECT sum(n) AS s FROM {N} WHERE region IN ('b', 'd')")).await, "?");
     assert_eq!(
@@ -141,7 +143,7 @@ async fn windows_carry_statuses() {
     assert_eq!(rows(&ask("sum(n) OVER (ORDER BY region)")).await, "a 4, b 4~, c 14~, d 14~");
     assert_eq!(rows(&ask("sum(n) OVER ()")).await, "a 14~, b 14~, c 14~, d 14~");
     assert_eq!(rows(&ask("rank() OVER (ORDER BY n NULLS LAST)")).await, "a 1~, b ?, c 2~, d ?");
-    assert_eq!(rows(&ask("row_number() OVER (ORDER BY region)")).await, "a 1, b 2, c 3, d 4");
+    assert_eq!(rows(&ask("row_number() OVER (ORDER BY region)")).await, "a 1~, b 2~, c 3~, d 4~");
     assert_eq!(
         rows(&ask("first_value(n) OVER (ORDER BY region DESC)")).await,
         "a ?, b ?, c ?, d ?"
@@ -156,8 +158,83 @@ async fn rows_that_a_withheld_cell_decides_are_left_out_and_counted() {
     let (result, undecided) =
         ask(&format!("SELECT region FROM {N} WHERE coalesce(n, 9) > 5 AND region <> 'd'")).await;
     assert_eq!((result.num_rows(), undecided), (1, 1), "a row that is out anyway is not undecided");
-    let (_, undecided) = ask(&format!("SELECT region FROM {N} WHERE region <> 'd'")).await;
+    let (result, undecided) = ask(&format!("SELECT region FROM {N} WHERE region <> 'd'")).await;
+    assert_eq!(
+        (result.num_rows(), undecided),
+        (2, 1),
+        "nothing in the row says that it may not be there"
+    );
+    let (_, undecided) = ask(&format!("SELECT region, n FROM {N} WHERE region <> 'd'")).await;
     assert_eq!(undecided, 0);
+}
+
+#[tokio::test]
+async fn whoever_counts_what_a_filter_left_says_that_something_may_be_missing() {
+    let left = format!("(SELECT region, n FROM {N} WHERE n > 5) u");
+    assert_eq!(rows(&format!("SELECT count(*) AS k, sum(n) AS s FROM {left}")).await, "1~ 10~");
+    assert_eq!(rows(&format!("SELECT region, sum(n) OVER () AS s FROM {left}")).await, "c 10~");
+    assert_eq!(rows(&format!("SELECT (SELECT max(n) FROM {left}) AS s")).await, "10~");
+    assert_eq!(rows(&format!("SELECT (SELECT n FROM {left}) + 1 AS s")).await, "11~");
+    let sure = format!("(SELECT region, n FROM {N} WHERE n > 5 AND region IN ('a', 'c')) u");
+    assert_eq!(rows(&format!("SELECT count(*) AS k, sum(n) AS s FROM {sure}")).await, "1 10");
+    let twice = format!(
+        "WITH a AS (SELECT region, n FROM {N} WHERE n > 5) SELECT x.region FROM a x JOIN a y ON x.region = y.region"
+    );
+    let (result, undecided) = ask(&twice).await;
+    assert_eq!((result.num_rows(), undecided), (1, 2), "what is read twice is counted once");
+}
+
+#[tokio::test]
+async fn what_is_not_known_comes_last_and_makes_a_limit_doubtful() {
+    let by = |order: &str| format!("SELECT region, n FROM {N} ORDER BY {order}");
+    assert_eq!(rows(&by("n DESC, region")).await, "c 10, a 4, b ?, d ?");
+    assert_eq!(rows(&by("n, region DESC")).await, "a 4, c 10, d ?, b ?");
+    let (_, undecided) = ask(&by("n DESC")).await;
+    assert_eq!(undecided, 0);
+    let (result, undecided) = ask(&format!("{} LIMIT 1", by("n DESC"))).await;
+    assert_eq!((result.num_rows(), undecided > 0), (1, true));
+    let (_, undecided) =
+        ask(&format!("SELECT region FROM {N} WHERE region = 'a' ORDER BY n LIMIT 1")).await;
+    assert_eq!(undecided, 0);
+}
+
+#[tokio::test]
+async fn a_partner_that_may_not_be_there_decides_nothing() {
+    let keys = "(SELECT region FROM seizures GROUP BY region)";
+    let all = "SELECT column1 AS region FROM (VALUES ('a'), ('b'), ('z')) v";
+    let (result, undecided) =
+        ask(&format!("{all} EXCEPT SELECT region FROM {keys} k ORDER BY 1")).await;
+    assert_eq!(
+        format!("{:?}", result.column(0).as_string::<i32>().iter().collect::<Vec<_>>()),
+        "[Some(\"z\")]"
+    );
+    assert_eq!(undecided, 1);
+    let (result, undecided) = ask(&format!("{all} INTERSECT SELECT region FROM {keys} k")).await;
+    assert_eq!((result.num_rows(), undecided), (1, 1));
+    let member = |not: &str| {
+        format!(
+            "SELECT region, n FROM {N} WHERE region {not} IN (SELECT region FROM {keys} k WHERE region <> 'c') ORDER BY 1"
+        )
+    };
+    assert_eq!(rows(&member("")).await, "a 4");
+    assert_eq!(rows(&member("NOT")).await, "c 10");
+    assert_eq!(ask(&member("")).await.1, 2);
+    let exists =
+        |not: &str| format!("SELECT {not} EXISTS (SELECT 1 FROM {N} WHERE region = 'a') AS e");
+    assert_eq!(rows(&exists("")).await, "true");
+    assert_eq!(rows(&exists("NOT")).await, "false");
+}
+
+#[tokio::test]
+async fn groupings_are_put_together_with_their_statuses() {
+    assert_eq!(
+        rows("SELECT region, count(*) AS n, grouping(region) AS g FROM seizures GROUP BY ROLLUP (region) ORDER BY g, region").await,
+        "a 4 0, b ? 0, c 10 0, d ? 0,  ? 1"
+    );
+    assert_eq!(
+        rows(&format!("SELECT region, sum(n) AS s FROM {N} GROUP BY GROUPING SETS ((region), ()) ORDER BY 1 NULLS LAST")).await,
+        "a 4, b ?, c 10, d ?,  14~"
+    );
 }
 
 #[tokio::test]
