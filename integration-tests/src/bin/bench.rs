@@ -1,8 +1,10 @@
-//! Benchmarks against named peers. `bench spine` prints one line per comparison as its last lines, and exits 0 whatever
+//! Benchmarks against named peers and limits. Each prints one line per comparison as its last lines, and exits 0 whatever
 //! the figures are.
 
 #[path = "../bench/data.rs"]
 mod data;
+#[path = "../bench/decision.rs"]
+mod decision;
 #[path = "../bench/peer.rs"]
 mod peer;
 #[path = "../bench/report.rs"]
@@ -12,10 +14,12 @@ mod spine;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: bench spine [--rows N] [--pairs N] [--cores N]";
+const USAGE: &str = "usage: bench spine [--rows N] [--pairs N] [--cores N] | bench decision";
 
 /// What was asked for.
 enum Task {
+    /// Planning and policy against time limits.
+    Decision,
     /// The peer's process; started by the benchmark itself.
     Peer(Vec<String>),
     /// One node against bare DataFusion.
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match parse(&arguments) {
         Some(Task::Worker) => return mayag_node::engine::worker::worker_main(),
+        Some(Task::Decision) => decision::main(),
         Some(Task::Peer(arguments)) => peer::main(&arguments),
         Some(Task::Spine(settings)) => spine::main(settings),
         None => Err(USAGE.into()),
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
 fn parse(arguments: &[String]) -> Option<Task> {
     let (name, rest) = arguments.split_first()?;
     match name.as_str() {
+        "decision" if rest.is_empty() => Some(Task::Decision),
         "peer" => Some(Task::Peer(rest.to_vec())),
         "spine" => {
             let mut settings = spine::Settings::default();
