@@ -120,14 +120,14 @@ fn fold(
 ) -> Result<Vec<RecordBatch>, RecomputeError> {
     let mut folded = Vec::with_capacity(releases.len());
     for (i, release) in releases.iter().enumerate() {
-        let dataset = catalogue.dataset(release.dataset.as_str()).ok_or(TailError::Failed)?;
+        let dataset = release.dataset_in(catalogue).ok_or(TailError::Failed)?;
         let mut parts = Vec::with_capacity(answered.len());
         for country in answered {
-            let part = part(release, dataset, country, i)
+            let part = part(release, &dataset, country, i)
                 .ok_or_else(|| VerificationFailed::of(&country.country, Fault::Cells))?;
             parts.push(part);
         }
-        folded.push(merge::fold(release, dataset, &parts).map_err(TailError::Cells)?);
+        folded.push(merge::fold(release, &dataset, &parts).map_err(TailError::Cells)?);
     }
     Ok(folded)
 }

@@ -19,6 +19,18 @@ pub struct ReleaseContext {
     pub version: DataVersion,
     /// What the grant asks for.
     pub protections: Protections,
+    /// Where the sets of each kind of units are remembered: the dataset and the number of the kind there. Cells of a join
+    /// protect units of two datasets, and are compared with what was released of either. Kinds that are not listed are
+    /// those of `dataset`.
+    pub kinds: Vec<(String, u16)>,
+}
+
+impl ReleaseContext {
+    /// Where the sets of a kind of units are remembered.
+    fn remembered_at(&self, kind: usize) -> (String, u16) {
+        let own = || (self.dataset.clone(), u16::try_from(kind).unwrap_or(u16::MAX));
+        self.kinds.get(kind).cloned().unwrap_or_else(own)
+    }
 }
 
 /// The protected releases of a question, and what must be remembered of them before they leave.
@@ -137,10 +149,11 @@ fn shown_sets<T: Table>(releases: &[Working<T>]) -> Vec<(Place, Remembered)> {
             }
             for kind in 0..release.cells.unit_kinds() {
                 let Some(set) = release.cells.set_of(cell, population, kind) else { continue };
+                let (dataset, kind) = release.context.remembered_at(kind);
                 let record = Remembered {
-                    dataset: release.context.dataset.clone(),
+                    dataset,
                     version: release.context.version,
-                    kind: u16::try_from(kind).unwrap_or(u16::MAX),
+                    kind,
                     descriptor: release.cells.descriptor(cell, population),
                     set: set.clone(),
                 };

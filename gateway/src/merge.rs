@@ -16,6 +16,7 @@ use mayag_queries::merge::{self, MergeError};
 use mayag_queries::release::Release;
 use mayag_queries::tail::{Tail, TailError};
 use std::collections::HashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -145,7 +146,7 @@ impl Cut {
         signed: &ReleasePart,
     ) -> Option<Part> {
         let release = self.releases.get(release)?;
-        let cells = merge::read_part(release, self.dataset(release).ok()?, bytes).ok()?;
+        let cells = merge::read_part(release, &*self.dataset(release).ok()?, bytes).ok()?;
         let sound = cells.num_rows() as u64 == signed.cells
             && merge::check_listed(release, signed.listed, &cells).is_ok()
             && own_keys(release, country, &cells)
@@ -163,13 +164,13 @@ impl Cut {
                 .filter_map(|parts| parts.get(i))
                 .map(|part| part.0.clone())
                 .collect();
-            merge::fold(release, dataset, &parts)
+            merge::fold(release, &dataset, &parts)
         });
         folded.collect()
     }
 
-    fn dataset(&self, release: &Release) -> Result<&Dataset, MergeError> {
-        self.catalogue.dataset(release.dataset.as_str()).ok_or(MergeError::Release)
+    fn dataset(&self, release: &Release) -> Result<Cow<'_, Dataset>, MergeError> {
+        release.dataset_in(&self.catalogue).ok_or(MergeError::Release)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::node::{InForce, Node, failure_id, unavailable};
 use crate::protecting;
 use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
+use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{Permit, Subject, decide};
 use mayag_policies::document;
 use mayag_policies::shared::shared;
@@ -110,7 +111,7 @@ async fn decide_and_work(
         log_admitted(node, in_force, question, None).await?;
         return Ok(previewed(&permitted));
     }
-    let spent = node.spend(charge(question, subject.country, &permitted)).await?;
+    let spent = node.spend(charge(question, subject.country, &permitted, node.catalogue())).await?;
     let receipt = log_admitted(node, in_force, question, Some(&spent)).await?;
     let left = question.question().expires_at.since(now).min(node.longest_work());
     Ok(work(node, &permitted, (&spent, &receipt), left).await.unwrap_or_else(failed))
@@ -121,11 +122,15 @@ fn charge(
     question: &VerifiedQuestion,
     country: Country,
     permitted: &[(Release, Permit)],
+    catalogue: &Catalogue,
 ) -> Charge {
     let mut datasets = BTreeMap::new();
     for (release, permit) in permitted {
-        let budget = datasets.entry(release.dataset.clone()).or_insert_with(Budget::default);
-        *budget = budget.strictest(budget_of(permit));
+        // A join is a question to either dataset.
+        for dataset in catalogue.parts_of(&release.dataset) {
+            let budget = datasets.entry(dataset).or_insert_with(Budget::default);
+            *budget = budget.strictest(budget_of(permit));
+        }
     }
     Charge {
         question: question.question().id.clone(),
@@ -139,7 +144,7 @@ fn charge(
 fn previewed(permitted: &[(Release, Permit)]) -> Decided {
     let release = |(release, permit): &(Release, Permit)| PreviewedRelease {
         dataset: release.dataset.clone(),
-        grant: permit.grant().to_string(),
+        grant: permit.grants(),
         protections: protecting::words(&permit.protections()),
     };
     let releases = permitted.iter().map(release).collect();
@@ -153,7 +158,7 @@ fn previewed(permitted: &[(Release, Permit)]) -> Decided {
 
 /// The grants that allow a question, for the log.
 fn grants(permitted: &[(Release, Permit)]) -> String {
-    permitted.iter().map(|(_, permit)| permit.grant().as_str()).collect::<Vec<_>>().join(",")
+    permitted.iter().map(|(_, permit)| permit.grants()).collect::<Vec<_>>().join(",")
 }
 
 /// Executes and protects every release. Takes the proofs that the question is charged and in the log.
@@ -174,7 +179,7 @@ async fn work(
             cells,
             listed,
             suppressed,
-            grant: permit.grant().to_string(),
+            grant: permit.grants(),
             protections: protecting::words(&permit.protections()),
         });
         parts.push(bytes);

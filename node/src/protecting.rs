@@ -42,11 +42,7 @@ pub(crate) async fn work_on(
     }
     let mut worked: Vec<Worked> = Vec::new();
     for job in jobs {
-        let context = ReleaseContext {
-            dataset: job.release.dataset.to_string(),
-            version: data_version(&version)?,
-            protections: job.protections,
-        };
+        let context = context(node, &job, data_version(&version)?)?;
         worked.push((node.pool().run(job, deadline).await?, context));
     }
     // Rows of two versions would be answered with the noise of one, and compared with cells of one.
@@ -54,6 +50,29 @@ pub(crate) async fn work_on(
         return Err(WorkFailure::Source);
     }
     node.protect(worked).await
+}
+
+/// What the cells of a release are cells of. Those of a join are remembered with the units of either dataset.
+fn context(
+    node: &Node,
+    job: &Job,
+    version: DataVersion,
+) -> Result<ReleaseContext, WorkFailure> {
+    let catalogue = node.catalogue();
+    let dataset = job.release.dataset_in(catalogue).ok_or(WorkFailure::Broken)?;
+    let mut kinds = Vec::new();
+    for unit in dataset.units.iter() {
+        let (home, column) = dataset.origin(unit.column.as_str());
+        let units = catalogue.dataset(home.as_str()).map(|home| &home.units);
+        let kind = units.and_then(|units| {
+            units.iter().position(|unit| unit.column.as_str() == column)
+        });
+        let kind = kind.and_then(|kind| u16::try_from(kind).ok()).ok_or(WorkFailure::Broken)?;
+        kinds.push((home.to_string(), kind));
+    }
+    let rows_of = dataset.joined.as_ref().map_or(&dataset.name, |joined| &joined.many);
+    let protections = job.protections;
+    Ok(ReleaseContext { dataset: rows_of.to_string(), version, protections, kinds })
 }
 
 /// The pieces of all releases of the question over the same rows; none if there is one release only.
@@ -64,15 +83,17 @@ async fn atoms(
     before: &[Job],
     deadline: Instant,
 ) -> Result<Option<Arc<Atoms>>, WorkFailure> {
-    let same = |other: &Release, rows: &Predicate| {
-        other.dataset == release.dataset && rows == permit.rows()
+    let own = (permit.rows(), permit.joined_rows());
+    let same = |other: &Release, rows: (&Predicate, &Predicate)| {
+        other.dataset == release.dataset && rows == own
     };
-    if let Some(job) = before.iter().find(|job| same(&job.release, &job.rows)) {
+    let done = before.iter().find(|job| same(&job.release, (&job.rows, &job.joined_rows)));
+    if let Some(job) = done {
         return Ok(job.atoms.clone());
     }
     let together: Vec<&Release> = permitted
         .iter()
-        .filter(|(other, of)| same(other, of.rows()))
+        .filter(|(other, of)| same(other, (of.rows(), of.joined_rows())))
         .map(|(other, _)| other)
         .collect();
     if together.len() < 2 {
@@ -80,12 +101,14 @@ async fn atoms(
     }
     let pieces = Release {
         dataset: release.dataset.clone(),
+        counted: None,
         keys: Atoms::levels_of(&together),
         filter: Predicate::everything(),
         wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],
         outputs: Vec::new(),
     };
     let job = Job::new(pieces, permit.rows().clone(), Protections::exact(0, 0));
+    let job = Job { joined_rows: permit.joined_rows().clone(), ..job };
     let atoms = node.pool().atoms(job, deadline).await?;
     // Too many to judge by: nothing can be said of how the cells overlap.
     if atoms.len() > MOST_ATOMS { Err(WorkFailure::Memory) } else { Ok(Some(Arc::new(atoms))) }
@@ -97,6 +120,7 @@ fn job(release: &Release, permit: &Permit, atoms: Option<Arc<Atoms>>) -> Job {
     Job {
         bounds: bounds.collect(),
         atoms,
+        joined_rows: permit.joined_rows().clone(),
         ..Job::new(release.clone(), permit.rows().clone(), protections(&permit.protections()))
     }
 }

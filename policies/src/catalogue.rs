@@ -5,11 +5,13 @@
 
 mod check;
 mod domain;
+mod join;
 mod level;
 mod units;
 
 pub use domain::{LARGEST_DOMAIN, Range};
 pub(crate) use domain::{first_day, first_day_after};
+pub use join::{Join, Joined};
 pub use level::{Level, LevelRule, Named};
 pub use units::{Unit, Units};
 
@@ -59,6 +61,9 @@ pub struct Dataset {
     /// The other datasets that its rows may be joined with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<JoinPath>,
+    /// What it was made of, if it is a declared join of two datasets. Never written.
+    #[serde(skip)]
+    pub joined: Option<Joined>,
 }
 
 /// A declared way to join two datasets on columns that both have.
@@ -179,6 +184,9 @@ pub enum CatalogueFault {
     /// The same name twice.
     #[error("the name is used twice")]
     Duplicate,
+    /// A name that could be one of a joined dataset.
+    #[error("a name has no two underlines in a row: they are for joins")]
+    ReservedName,
     /// A level whose virtual column has the name of another column, or no name that SQL can use.
     #[error(
         "a level's column would have the name of another column, or no name of lower-case letters, digits and `_`"

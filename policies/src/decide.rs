@@ -10,14 +10,15 @@
 //! Two releases of one question may be covered by different grants and so be about different rows. Comparing such
 //! releases with each other is not guarded against here.
 
-use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Named};
+use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Join, Named};
 use crate::document::{Grant, Policy, Share};
 use crate::shape::{Aggregate, Grain, LevelRef, MeasureRef, Predicate, ReleaseShape};
 use mayag_protocol::answer::PolicyVersion;
-use mayag_protocol::names::{ColumnName, Country, GrantId, Role};
+use mayag_protocol::names::{ColumnName, Country, DatasetName, GrantId, Role};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Timestamp;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -52,7 +53,9 @@ pub struct Subject {
 pub struct Permit {
     shape: ReleaseShape,
     grant: GrantId,
+    with: Option<GrantId>,
     rows: Predicate,
+    joined_rows: Predicate,
     protections: Protections,
     bounds: BTreeMap<ColumnName, Bounds>,
     budget: Budget,
@@ -71,9 +74,23 @@ impl Permit {
         &self.grant
     }
 
-    /// The rows that the release may be about; its own filter narrows them further.
+    /// The grants as people read them: of a join, that of either dataset.
+    pub fn grants(&self) -> String {
+        match &self.with {
+            None => self.grant.to_string(),
+            Some(with) => format!("{} with {with}", self.grant),
+        }
+    }
+
+    /// The rows that the release may be about; its own filter narrows them further. Of a join, the rows of the dataset
+    /// whose rows it has, in that dataset's words.
     pub fn rows(&self) -> &Predicate {
         &self.rows
+    }
+
+    /// Of a join, the rows of the second dataset that the release may be about, in that dataset's words.
+    pub fn joined_rows(&self) -> &Predicate {
+        &self.joined_rows
     }
 
     /// What its cells need before they leave.
@@ -125,15 +142,28 @@ pub fn decide(
             "leave this country out, or ask its administrator",
         ));
     }
-    let dataset = catalogue.dataset(shape.dataset.as_str());
-    let grants: Vec<&Grant> = applicable(policy, catalogue, subject, now)
-        .filter(|grant| grant.dataset == shape.dataset)
-        .collect();
-    let Some(dataset) = dataset.filter(|_| !grants.is_empty()) else {
-        let hint =
-            "`mayag datasets` lists what this country shares with you, and for which purposes";
-        return Err(Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(shape.dataset.as_str()));
+    let join = catalogue.join_named(&shape.dataset);
+    let grants = match &join {
+        Some(join) => pairs(policy, catalogue, subject, now, join)?,
+        None => granted(policy, catalogue, subject, now, &shape.dataset)?
+            .map(Cow::Borrowed)
+            .collect(),
     };
+    let grants: Vec<&Grant> = grants.iter().map(AsRef::as_ref).collect();
+    let dataset = catalogue.source(&shape.dataset).ok_or_else(|| no_grant(&shape.dataset))?;
+    let decided = among(policy, &grants, &dataset, shape);
+    decided.map_err(|refusal| {
+        if join.is_some() { catalogue.with_own_names(refusal) } else { refusal }
+    })
+}
+
+/// Decides among the grants that may be used for a dataset.
+fn among(
+    policy: &Policy,
+    grants: &[&Grant],
+    dataset: &Dataset,
+    shape: &ReleaseShape,
+) -> Result<Permit, Refusal> {
     let needs = needs(shape);
     let combined = combined(shape, dataset);
     let covering: Vec<&Grant> = grants
@@ -142,7 +172,61 @@ pub fn decide(
         .filter(|grant| combined <= grant.protections.most_levels)
         .copied()
         .collect();
-    permit(policy, shape, &covering).ok_or_else(|| refusal(&grants, dataset, &needs, combined))
+    permit(policy, shape, &covering).ok_or_else(|| refusal(grants, dataset, &needs, combined))
+}
+
+/// The grants for one dataset that this person may use for this purpose now: at least one.
+fn granted<'a>(
+    policy: &'a Policy,
+    catalogue: &'a Catalogue,
+    subject: &'a Subject,
+    now: Timestamp,
+    dataset: &'a DatasetName,
+) -> Result<impl Iterator<Item = &'a Grant>, Refusal> {
+    let mut grants = applicable(policy, catalogue, subject, now)
+        .filter(move |grant| grant.dataset == *dataset)
+        .peekable();
+    if grants.peek().is_none() { Err(no_grant(dataset)) } else { Ok(grants) }
+}
+
+fn no_grant(dataset: &DatasetName) -> Refusal {
+    let hint = "`mayag datasets` lists what this country shares with you, and for which purposes";
+    Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(dataset.as_str())
+}
+
+/// The grants for a join: every grant for the one dataset with every grant for the other.
+fn pairs<'a>(
+    policy: &'a Policy,
+    catalogue: &'a Catalogue,
+    subject: &'a Subject,
+    now: Timestamp,
+    join: &Join<'_>,
+) -> Result<Vec<Cow<'a, Grant>>, Refusal> {
+    let many: Vec<&Grant> =
+        granted(policy, catalogue, subject, now, &join.many().name)?.collect();
+    let one: Vec<&Grant> = granted(policy, catalogue, subject, now, &join.one().name)?.collect();
+    let pairs = many.iter().flat_map(|many| one.iter().map(move |one| many.with(one, join)));
+    Ok(pairs.flatten().map(Cow::Owned).collect())
+}
+
+impl Grant {
+    /// What two grants allow of the join of their datasets: what either shares, as strictly as both protect it.
+    fn with(&self, other: &Self, join: &Join<'_>) -> Option<Self> {
+        let mut columns = self.columns.clone();
+        for (name, share) in &other.columns {
+            columns.insert(join.column(name)?, share.clone());
+        }
+        Some(Self {
+            dataset: join.dataset()?.name,
+            columns,
+            with: Some(other.id.clone()),
+            joined_rows: other.rows.clone(),
+            protections: self.protections.strictest(other.protections),
+            budget: self.budget.strictest(other.budget),
+            waiver: self.waiver.clone().or_else(|| other.waiver.clone()),
+            ..self.clone()
+        })
+    }
 }
 
 /// The permit of the first of these grants, with the strictest protections of all; `None` if there are none.
@@ -160,7 +244,9 @@ fn permit(policy: &Policy, shape: &ReleaseShape, covering: &[&Grant]) -> Option<
     Some(Permit {
         shape: shape.clone(),
         grant: first.id.clone(),
+        with: first.with.clone(),
         rows: first.rows.clone(),
+        joined_rows: first.joined_rows.clone(),
         protections,
         bounds,
         budget,
@@ -367,7 +453,7 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
 
 fn unit_said(grant: &Grant, dataset: &Dataset, column: &ColumnName) -> Said {
     match share(grant, dataset, column) {
-        Shared::As(Share::Unit) if *column == dataset.unit().column => Said::Yes,
+        Shared::As(Share::Unit) if dataset.units.of(column).is_some() => Said::Yes,
         Shared::As(_) | Shared::Country | Shared::Level | Shared::No => Said::ColumnNotShared,
     }
 }

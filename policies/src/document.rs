@@ -60,6 +60,9 @@ pub struct Grant {
     /// out.
     pub(crate) columns: BTreeMap<ColumnName, Share>,
     pub(crate) rows: Predicate,
+    /// Of two grants for a join: the other one, and the rows of its dataset.
+    pub(crate) with: Option<GrantId>,
+    pub(crate) joined_rows: Predicate,
     pub(crate) protections: Protections,
     pub(crate) budget: Budget,
     /// The legal reason to compute answers over persons when they are asked for.

@@ -233,6 +233,25 @@ impl Predicate {
         levels
     }
 
+    /// The same predicate over other levels; `None` if there is none for one of them.
+    pub(crate) fn with_levels(&self, other: &dyn Fn(&LevelRef) -> Option<LevelRef>) -> Option<Self> {
+        let all = |parts: &[Self]| {
+            parts.iter().map(|part| part.with_levels(other)).collect::<Option<Vec<_>>>()
+        };
+        Some(match self {
+            Self::All(parts) => Self::All(all(parts)?),
+            Self::Any(parts) => Self::Any(all(parts)?),
+            Self::Not(part) => Self::Not(Box::new(part.with_levels(other)?)),
+            Self::Compare { level, comparison, value } => Self::Compare {
+                level: other(level)?,
+                comparison: *comparison,
+                value: value.clone(),
+            },
+            Self::In { level, values } => Self::In { level: other(level)?, values: values.clone() },
+            Self::IsNull { level } => Self::IsNull { level: other(level)? },
+        })
+    }
+
     fn collect_levels(&self, levels: &mut Vec<LevelRef>) {
         match self {
             Self::All(parts) | Self::Any(parts) => {

@@ -34,6 +34,13 @@ impl Refusal {
         self.subject = Some(subject.as_ref().chars().take(120).collect());
         self
     }
+
+    /// The same in other words: `words` is given its subject and its hint.
+    #[must_use]
+    pub fn reworded(self, words: impl Fn(&str) -> String) -> Self {
+        let subject = self.subject.map(|subject| words(&subject));
+        Self { subject, hint: words(&self.hint), ..self }
+    }
 }
 
 impl fmt::Display for Refusal {

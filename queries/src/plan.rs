@@ -13,6 +13,7 @@ mod folds;
 mod grouping;
 mod joins;
 mod measures;
+mod paths;
 mod predicate;
 pub(crate) mod refuse;
 mod rows;
@@ -38,7 +39,9 @@ use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use mayag_policies::catalogue::Catalogue;
+use mayag_protocol::names::DatasetName;
 use mayag_protocol::refusal::{Code, Refusal};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tables::Tables;
 
@@ -62,7 +65,8 @@ pub struct Plan {
 /// Runs on a thread of its own with a large stack, and blocks until it is done (milliseconds).
 pub fn plan(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
     guard::check_text(sql)?;
-    on_large_stack(|| cut(sql, catalogue)).unwrap_or_else(|_| Err(guard::unreadable(None)))
+    let cut = || cut(sql, catalogue).map_err(|refusal| catalogue.with_own_names(refusal));
+    on_large_stack(cut).unwrap_or_else(|_| Err(guard::unreadable(None)))
 }
 
 fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
@@ -78,6 +82,7 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
     if releases.is_empty() {
         return Err(refuse::not_supported("a question about no dataset"));
     }
+    one_way_each(&releases, catalogue)?;
     if releases.len() > MOST_RELEASES {
         let hint = format!("at most {MOST_RELEASES} releases: ask several smaller questions");
         return Err(Refusal::new(Code::TooComplex, "planner", hint).about("releases"));
@@ -85,6 +90,19 @@ fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
     let tail = Tail::new(cells, releases.clone(), leaves, doubts, crosses)
         .map_err(|_| refuse::internal())?;
     Ok(Plan { releases, tail })
+}
+
+/// A dataset is asked either alone or with one other: cells of both kinds overlap in a way that nobody could protect.
+fn one_way_each(releases: &[Release], catalogue: &Catalogue) -> Result<(), Refusal> {
+    let mut ways: BTreeMap<DatasetName, &DatasetName> = BTreeMap::new();
+    for release in releases {
+        let rows_of = catalogue.parts_of(&release.dataset).into_iter().next();
+        let way = ways.entry(rows_of.ok_or_else(refuse::internal)?).or_insert(&release.dataset);
+        if **way != release.dataset {
+            return Err(refuse::joined_and_alone(&release.dataset, way, catalogue));
+        }
+    }
+    Ok(())
 }
 
 /// The one query that the text is.

@@ -1,17 +1,21 @@
 //! The part of a question that a node answers: one aggregate over one dataset, grouped and filtered by levels only.
 
-use mayag_policies::catalogue::Number;
+use mayag_policies::catalogue::{Catalogue, Dataset, Number};
 use mayag_policies::shape::{Aggregate, LevelRef, MeasureRef, Predicate, ReleaseShape};
 use mayag_protocol::columns::MergeRole;
 use mayag_protocol::names::{ColumnName, DatasetName};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One release. Serialisable for the pipe between a node and its own worker; it never crosses a border: every node
 /// derives it from the signed SQL itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
-    /// The dataset.
+    /// The dataset, or the joined dataset of a declared join.
     pub dataset: DatasetName,
+    /// The unit that is counted where it is not the first of the dataset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<ColumnName>,
     /// The group keys, in the order of the wire's key columns. A key of column `country` is the node's own code.
     pub keys: Vec<LevelRef>,
     /// The rows it is about.
@@ -38,7 +42,7 @@ pub struct WireMeasure {
 /// `Min`/`Max` have the level's own type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MeasureOf {
-    /// Distinct values of the dataset's unit column.
+    /// Distinct values of the column of the unit that is counted.
     DistinctUnits,
     /// The largest value of a level.
     Max(LevelRef),
@@ -124,6 +128,15 @@ impl MeasureOf {
 }
 
 impl Release {
+    /// The dataset of a release; the unit that is counted is its first. `None` for one that the catalogue does not have.
+    pub fn dataset_in<'a>(&self, catalogue: &'a Catalogue) -> Option<Cow<'a, Dataset>> {
+        let dataset = catalogue.source(&self.dataset)?;
+        match &self.counted {
+            None => Some(dataset),
+            Some(column) => dataset.counting(column).map(Cow::Owned),
+        }
+    }
+
     /// What the release reads and says, for the decision.
     pub fn shape(&self) -> ReleaseShape {
         let mut filters = self.filter.levels();
@@ -142,17 +155,31 @@ impl Release {
             .outputs
             .iter()
             .filter_map(|output| match output {
-                Output::Avg { sum, .. } => wire(sum).map(|of| measure(Aggregate::Avg, of)),
-                Output::Direct(i) => wire(i).map(|of| measure(direct(of), of)),
+                Output::Avg { sum, .. } => wire(sum).map(|of| self.measure(Aggregate::Avg, of)),
+                Output::Direct(i) => wire(i).map(|of| self.measure(direct(of), of)),
                 Output::Spread { squares, root: true, .. } => {
-                    wire(squares).map(|of| measure(Aggregate::Stddev, of))
+                    wire(squares).map(|of| self.measure(Aggregate::Stddev, of))
                 }
                 Output::Spread { squares, .. } => {
-                    wire(squares).map(|of| measure(Aggregate::Variance, of))
+                    wire(squares).map(|of| self.measure(Aggregate::Variance, of))
                 }
             })
             .collect();
         ReleaseShape { dataset: self.dataset.clone(), keys: self.keys.clone(), filters, measures }
+    }
+
+    fn measure(&self, aggregate: Aggregate, of: &MeasureOf) -> MeasureRef {
+        let plain = |column: &ColumnName| LevelRef { column: column.clone(), grain: None };
+        let column = match of {
+            MeasureOf::DistinctUnits => self.counted.as_ref().map(plain),
+            MeasureOf::Rows => None,
+            MeasureOf::Max(level) | MeasureOf::Min(level) => Some(level.clone()),
+            MeasureOf::NonNull(column)
+            | MeasureOf::Sum { column, .. }
+            | MeasureOf::SumCentred { column, .. }
+            | MeasureOf::SumOfSquares { column, .. } => Some(plain(column)),
+        };
+        MeasureRef { aggregate, column }
     }
 }
 
@@ -166,19 +193,4 @@ fn direct(of: &MeasureOf) -> Aggregate {
             Aggregate::Sum
         }
     }
-}
-
-fn measure(aggregate: Aggregate, of: &MeasureOf) -> MeasureRef {
-    let column = match of {
-        // The policy says whether units may be counted, not which column they are in.
-        MeasureOf::DistinctUnits | MeasureOf::Rows => None,
-        MeasureOf::Max(level) | MeasureOf::Min(level) => Some(level.clone()),
-        MeasureOf::NonNull(column)
-        | MeasureOf::Sum { column, .. }
-        | MeasureOf::SumCentred { column, .. }
-        | MeasureOf::SumOfSquares { column, .. } => {
-            Some(LevelRef { column: column.clone(), grain: None })
-        }
-    };
-    MeasureRef { aggregate, column }
 }

@@ -21,6 +21,7 @@ fn release() -> Release {
     let key = |name: &str| LevelRef { column: name.parse().unwrap(), grain: None };
     Release {
         dataset: "seizures".parse().unwrap(),
+        counted: None,
         keys: vec![key("country"), key("drug")],
         filter: Predicate::everything(),
         wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],

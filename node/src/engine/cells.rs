@@ -184,7 +184,8 @@ impl RawCells {
                 .collect();
             return Ok(());
         }
-        let sets = work.release.row_sets(&work.rows, home.dataset, home.country);
+        let rows = work.all_rows(home.dataset).ok_or(WorkFailure::Broken)?;
+        let sets = work.release.row_sets(&rows, home.dataset, home.country);
         let sets = sets.ok_or(WorkFailure::Broken)?;
         let key = |cell: usize| -> Vec<Option<Literal>> {
             self.keys.iter().map(|values| values.get(cell).cloned().flatten()).collect()

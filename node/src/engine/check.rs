@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
 };
 use datafusion::physical_plan::collect;
-use mayag_policies::catalogue::{Column as Described, Kind, Range, Unit};
+use mayag_policies::catalogue::{Column as Described, Dataset, JoinPath, Kind, Range};
 use mayag_protocol::names::{ColumnName, DatasetName};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +23,22 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
+    /// Rows share the key of a join, although the catalogue says that a row of the other dataset meets one of them.
+    #[error(
+        "dataset `{dataset}`: {rows} rows have {keys} distinct values of `{column}`, but `{from}` is joined with one row of it"
+    )]
+    JoinKeysRepeat {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The dataset that is joined with it.
+        from: DatasetName,
+        /// The columns that are compared.
+        column: String,
+        /// Rows that have a key.
+        rows: u64,
+        /// Distinct keys.
+        keys: u64,
+    },
     /// Rows lack a value that the catalogue says every row has.
     #[error(
         "dataset `{dataset}`: {rows} rows have no `{column}`, but the catalogue says every row has one"
@@ -80,7 +96,42 @@ pub(super) async fn check(datasets: &Datasets) -> Vec<Finding> {
             findings.push(Finding::NotChecked { dataset: mapped.dataset.name.clone(), failure });
         }
     }
+    for (many, path) in datasets.catalogue().joins() {
+        let Some(one) = datasets.get(&path.with) else { continue };
+        match keys_repeat(datasets, many, path, one).await {
+            Ok(finding) => findings.extend(finding),
+            Err(failure) => {
+                findings.push(Finding::NotChecked { dataset: path.with.clone(), failure });
+            }
+        }
+    }
     findings
+}
+
+/// Whether a join would multiply rows. Rows without a key meet none.
+async fn keys_repeat(
+    datasets: &Datasets,
+    many: &Dataset,
+    path: &JoinPath,
+    one: &Mapped,
+) -> Result<Option<Finding>, WorkFailure> {
+    if datasets.get(&many.name).is_none() {
+        return Ok(None);
+    }
+    let mut known = lit(true);
+    for name in &path.on {
+        known = known.and(one.column(name)?.is_not_null());
+    }
+    let all = LogicalPlanBuilder::from(one.view.clone())
+        .filter(known)
+        .and_then(|plan| plan.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64)).alias("rows")]))
+        .and_then(LogicalPlanBuilder::build);
+    let counts = run(datasets, all.map_err(|error| WorkFailure::of(&error))?).await?;
+    let rows = first_count(&counts, "rows")?;
+    let keys = distinct(datasets, one, &path.on, rows).await?;
+    let column = path.on.iter().map(ColumnName::as_str).collect::<Vec<_>>().join(", ");
+    let (dataset, from) = (path.with.clone(), many.name.clone());
+    Ok((rows != keys).then_some(Finding::JoinKeysRepeat { dataset, from, column, rows, keys }))
 }
 
 async fn check_one(
@@ -118,7 +169,7 @@ async fn check_one(
         }
     }
     for unit in dataset.units.iter().filter(|unit| unit.unique) {
-        let units = distinct_units(datasets, mapped, unit, rows).await?;
+        let units = distinct(datasets, mapped, std::slice::from_ref(&unit.column), rows).await?;
         if units != rows {
             findings.push(Finding::UnitsRepeat { dataset: dataset.name.clone(), rows, units });
         }
@@ -161,32 +212,34 @@ fn missing(mapped: &Mapped, column: &Described) -> Result<Option<Expr>, WorkFail
     }
 }
 
-/// Distinct units of the whole dataset, part by part of their hashes.
-async fn distinct_units(
+/// Distinct values of these columns together in the whole dataset, part by part of the hashes of the first. Rows that
+/// lack one of them do not count.
+async fn distinct(
     datasets: &Datasets,
     mapped: &Mapped,
-    unit: &Unit,
+    columns: &[ColumnName],
     rows: u64,
 ) -> Result<u64, WorkFailure> {
     let parts = rows.div_ceil(UNITS_AT_ONCE).max(1);
-    let mut units = 0;
+    let values =
+        columns.iter().map(|column| mapped.column(column)).collect::<Result<Vec<_>, _>>()?;
+    let first = values.first().ok_or(WorkFailure::Broken)?;
+    let known = values.iter().fold(lit(true), |known, of| known.and(of.clone().is_not_null()));
+    let mut distinct = 0;
     for part in 0..parts {
-        let unit = mapped.column(&unit.column)?;
-        let in_part = ScalarUDF::new_from_impl(Part::new(part, parts)).call(vec![unit.clone()]);
+        let in_part = ScalarUDF::new_from_impl(Part::new(part, parts)).call(vec![first.clone()]);
+        let keys = values.iter().enumerate().map(|(i, value)| value.clone().alias(format!("k{i}")));
         let plan = || {
             LogicalPlanBuilder::from(mapped.view.clone())
-                .filter(in_part)?
-                .aggregate(vec![unit.alias("unit")], Vec::<Expr>::new())?
-                .aggregate(
-                    Vec::<Expr>::new(),
-                    vec![count(Expr::Column(Column::new_unqualified("unit"))).alias("units")],
-                )?
+                .filter(in_part.and(known.clone()))?
+                .aggregate(keys, Vec::<Expr>::new())?
+                .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64)).alias("distinct")])?
                 .build()
         };
         let counts = run(datasets, plan().map_err(|error| WorkFailure::of(&error))?).await?;
-        units += first_count(&counts, "units")?;
+        distinct += first_count(&counts, "distinct")?;
     }
-    Ok(units)
+    Ok(distinct)
 }
 
 impl Mapped {

@@ -2,19 +2,17 @@
 
 use super::accumulate::contributions::contributions;
 use super::accumulate::sketch::{Counted, sketch};
-use super::barrier::RowPolicyTable;
 use super::cells::Atoms;
 use super::failure::WorkFailure;
 use super::gate;
 use super::layout::{Layout, Population, number_of};
 use super::predicate::Scope;
-use super::sources::{Datasets, Mapped};
+use super::sources::Datasets;
 use crate::secret::Secret;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
 use datafusion::common::Column;
-use datafusion::datasource::provider_as_source;
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, lit};
@@ -33,14 +31,17 @@ use std::sync::Arc;
 mod assemble;
 mod exact;
 mod sets;
+mod source;
 
 /// A release that may run: the decision permitted it, the log has it.
 #[derive(Debug, Clone)]
 pub struct Work {
     /// The release.
     pub release: Release,
-    /// The rows that the policy lets it see.
+    /// The rows that the policy lets it see; of a join, those of the dataset whose rows it has.
     pub rows: Predicate,
+    /// Of a join, the rows of the second dataset that the policy lets it see, in that dataset's words.
+    pub joined_rows: Predicate,
     /// What protects its cells; bounds are worked out only as far as these need them.
     pub protections: Protections,
     /// What one unit may contribute to the sum of a column, in the column's unit; asked for where noise is on.
@@ -52,7 +53,19 @@ pub struct Work {
 impl Work {
     /// Work without bounds, alone in its question.
     pub fn new(release: Release, rows: Predicate, protections: Protections) -> Self {
-        Self { release, rows, protections, bounds: BTreeMap::new(), atoms: None }
+        let (joined_rows, bounds) = (Predicate::everything(), BTreeMap::new());
+        Self { release, rows, joined_rows, protections, bounds, atoms: None }
+    }
+
+    /// The rows that the policy lets it see, in the words of the release's own dataset. `None` for another dataset.
+    pub(super) fn all_rows(&self, dataset: &Dataset) -> Option<Predicate> {
+        match &dataset.joined {
+            None => Some(self.rows.clone()),
+            Some(joined) => {
+                let other = joined.predicate(&self.joined_rows)?;
+                Some(Predicate::All(vec![self.rows.clone(), other]))
+            }
+        }
     }
 
     /// Whether the sets of units are needed, and not their number alone.
@@ -88,17 +101,16 @@ pub(super) async fn execute(
     scan_rows: u64,
     secret: &Secret,
 ) -> Result<RecordBatch, WorkFailure> {
-    let mapped = datasets.get(&work.release.dataset).ok_or(WorkFailure::Source)?;
-    let scope = Scope { country: datasets.country(), dataset: &mapped.dataset };
+    let dataset = work.release.dataset_in(datasets.catalogue()).ok_or(WorkFailure::Source)?;
+    let scope = Scope { country: datasets.country(), dataset: &dataset };
     let layout = Layout::of(&work.release);
-    let query = Query { datasets, mapped, scope, work, layout: &layout, scan_rows, secret };
+    let query = Query { datasets, scope, work, layout: &layout, scan_rows, secret };
     query.run().await
 }
 
 /// A release with everything needed to plan it.
 struct Query<'a> {
     datasets: &'a Datasets,
-    mapped: &'a Mapped,
     scope: Scope<'a>,
     work: &'a Work,
     layout: &'a Layout,
@@ -148,7 +160,7 @@ impl Query<'_> {
 
     fn method(&self) -> Method {
         let enough = self.work.protections.min_units.max(LEAST_ENOUGH);
-        if self.mapped.dataset.unit().unique {
+        if self.scope.dataset.unit().unique {
             return Method::Rows;
         }
         match u32::try_from(enough) {
@@ -328,16 +340,7 @@ impl Query<'_> {
 
     /// The rows of the release: behind the barrier, then its own filter, then `also`.
     fn rows(&self, also: Option<Expr>) -> Result<LogicalPlanBuilder, WorkFailure> {
-        let owner = if self.work.rows == Predicate::everything() {
-            None
-        } else {
-            Some(self.scope.predicate(&self.work.rows)?)
-        };
-        let table =
-            RowPolicyTable::new(&self.mapped.view, owner, &self.columns()?, self.scan_rows)?;
-        let source = provider_as_source(Arc::new(table));
-        let mut plan = LogicalPlanBuilder::scan(self.scope.dataset.name.as_str(), source, None)
-            .map_err(engine)?;
+        let mut plan = source::source(self)?;
         if self.work.release.filter != Predicate::everything() {
             plan = plan.filter(self.scope.predicate(&self.work.release.filter)?).map_err(engine)?;
         }

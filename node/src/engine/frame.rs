@@ -51,7 +51,13 @@ pub(super) enum Request {
     /// Check that the data are what the catalogue says.
     Check {},
     /// Work on a release.
-    Work { release: Release, rows: Predicate, asks: Asks, bounds: BTreeMap<ColumnName, (i64, i64)> },
+    Work {
+        release: Release,
+        rows: Predicate,
+        joined_rows: Predicate,
+        asks: Asks,
+        bounds: BTreeMap<ColumnName, (i64, i64)>,
+    },
 }
 
 /// What the protections ask of a worker: it works facts out as far as they are needed.
@@ -93,11 +99,12 @@ impl Asks {
 
 impl Request {
     pub(super) fn work(work: &Work) -> Self {
-        let Work { release, rows, protections, bounds, atoms: _ } = work;
+        let Work { release, rows, joined_rows, protections, bounds, atoms: _ } = work;
         let bounds = bounds.iter().map(|(column, of)| (column.clone(), (of.low, of.high)));
         Self::Work {
             release: release.clone(),
             rows: rows.clone(),
+            joined_rows: joined_rows.clone(),
             asks: Asks::of(protections),
             bounds: bounds.collect(),
         }
@@ -106,12 +113,13 @@ impl Request {
     /// The work that a worker was asked for.
     pub(super) fn asked(
         release: Release,
-        rows: Predicate,
+        (rows, joined_rows): (Predicate, Predicate),
         asks: &Asks,
         bounds: BTreeMap<ColumnName, (i64, i64)>,
     ) -> Work {
         let bounds = bounds.into_iter().map(|(column, (low, high))| (column, Bounds { low, high }));
-        Work { bounds: bounds.collect(), ..Work::new(release, rows, asks.protections()) }
+        let bounds = bounds.collect();
+        Work { bounds, joined_rows, ..Work::new(release, rows, asks.protections()) }
     }
 }
 

@@ -19,6 +19,8 @@ const RELEASE: &[&str] = &[
     // Where a filter can be seen to let nothing through.
     "EmptyExec",
     "FilterExec",
+    // Of a declared join of two datasets: equations only.
+    "HashJoinExec",
     "PlaceholderRowExec",
     "ProjectionExec",
     "RepartitionExec",
@@ -29,7 +31,6 @@ const VIEW: &[&str] = &[
     "BoundedWindowAggExec",
     "DataSourceExec",
     "GlobalLimitExec",
-    "HashJoinExec",
     "InterleaveExec",
     "LocalLimitExec",
     "SortExec",

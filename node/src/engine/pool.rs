@@ -145,11 +145,11 @@ impl WorkerPool {
     }
 
     async fn cells(&self, job: &Work, deadline: Instant) -> Result<RawCells, WorkFailure> {
-        let dataset = self.shared.catalogue.dataset(job.release.dataset.as_str());
-        let dataset = dataset.ok_or(WorkFailure::Broken)?;
+        let dataset = job.release.dataset_in(&self.shared.catalogue).ok_or(WorkFailure::Broken)?;
         match self.ask(&Request::work(job), deadline).await? {
             Reply::Cells(bytes) => {
-                RawCells::from_ipc(&bytes, job, Home { country: &self.shared.country, dataset })
+                let home = Home { country: &self.shared.country, dataset: &dataset };
+                RawCells::from_ipc(&bytes, job, home)
             }
             Reply::Failed(failure) => Err(failure),
             Reply::Checked(_) | Reply::Problem(_) | Reply::Ready => Err(WorkFailure::Broken),

@@ -167,6 +167,7 @@ pub enum ViewMistake {
 pub struct Datasets {
     session: SessionContext,
     country: Country,
+    catalogue: Catalogue,
     mapped: BTreeMap<DatasetName, Mapped>,
 }
 
@@ -219,7 +220,8 @@ impl Datasets {
                 return Err(SourceProblem::Duplicate(view.name.clone()));
             }
         }
-        Ok(Self { session, country: country.clone(), mapped: datasets })
+        let (country, catalogue) = (country.clone(), catalogue.clone());
+        Ok(Self { session, country, catalogue, mapped: datasets })
     }
 
     pub(super) fn session(&self) -> &SessionContext {
@@ -228,6 +230,10 @@ impl Datasets {
 
     pub(super) fn country(&self) -> &Country {
         &self.country
+    }
+
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     pub(super) fn get(&self, name: &DatasetName) -> Option<&Mapped> {

@@ -113,8 +113,8 @@ async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(
 async fn reply(datasets: &Datasets, limits: Limits, secret: &Secret, request: Request) -> Reply {
     match request {
         Request::Check {} => Reply::Checked(check(datasets).await),
-        Request::Work { release, rows, asks, bounds } => {
-            let work = Request::asked(release, rows, &asks, bounds);
+        Request::Work { release, rows, joined_rows, asks, bounds } => {
+            let work = Request::asked(release, (rows, joined_rows), &asks, bounds);
             work_on(datasets, limits, secret, &work).await.map_or_else(Reply::Failed, Reply::Cells)
         }
     }

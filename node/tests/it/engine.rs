@@ -247,6 +247,7 @@ pub(crate) fn release(
 ) -> Release {
     Release {
         dataset: dataset.parse().unwrap(),
+        counted: None,
         keys: keys.to_vec(),
         filter,
         wire,

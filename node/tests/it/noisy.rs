@@ -42,6 +42,7 @@ async fn run(bench: &Bench, jobs: Vec<Job>, memory: &Memory) -> Vec<(RawCells, V
             dataset: job.release.dataset.to_string(),
             version: DataVersion([1; 32]),
             protections: job.protections,
+            kinds: Vec::new(),
         };
         let deadline = tokio::time::Instant::now() + Duration::from_mins(2);
         worked.push((bench.pool.run(job, deadline).await.unwrap(), context));

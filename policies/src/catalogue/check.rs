@@ -4,6 +4,7 @@ use crate::catalogue::{
     COUNTRY_COLUMN, Catalogue, CatalogueError, CatalogueFault, Column, Dataset, JoinPath, Kind,
     Level, LevelRule, MOST_DIGITS, Number, Range,
 };
+use super::join::BETWEEN;
 use crate::shape::{Grain, Literal};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,8 @@ pub(super) fn dataset(dataset: &Dataset, catalogue: &Catalogue) -> Result<(), Ca
     for column in &dataset.columns {
         let fault = if column.name.as_str() == COUNTRY_COLUMN {
             Some(CatalogueFault::ImpliedColumn)
+        } else if column.name.as_str().contains(BETWEEN) {
+            Some(CatalogueFault::ReservedName)
         } else if !names.insert(&column.name) {
             Some(CatalogueFault::Duplicate)
         } else if matches!(column.kind, Kind::Unit {}) && dataset.units.of(&column.name).is_none() {
@@ -24,7 +27,9 @@ pub(super) fn dataset(dataset: &Dataset, catalogue: &Catalogue) -> Result<(), Ca
             return Err(CatalogueError::at(dataset, Some(column), fault));
         }
     }
-    let fault = units(dataset)
+    let reserved = dataset.name.as_str().contains(BETWEEN).then_some(CatalogueFault::ReservedName);
+    let fault = reserved
+        .or_else(|| units(dataset))
         .or_else(|| virtual_names(dataset))
         .or_else(|| dataset.joins.iter().find_map(|path| join(path, dataset, catalogue)));
     fault.map_or(Ok(()), |fault| Err(CatalogueError::at(dataset, None, fault)))
@@ -200,7 +205,9 @@ fn join(path: &JoinPath, dataset: &Dataset, catalogue: &Catalogue) -> Option<Cat
         pair.is_some_and(|(a, b)| text(&a.kind) == text(&b.kind))
     };
     let fits = other.is_some_and(|other| {
-        !path.on.is_empty() && path.on.iter().all(|name| both(name.as_str(), other))
+        let named = path.many
+            || catalogue.join_of(dataset, other).is_some_and(|join| join.dataset().is_some());
+        named && !path.on.is_empty() && path.on.iter().all(|name| both(name.as_str(), other))
     });
     (!fits).then_some(CatalogueFault::Join)
 }

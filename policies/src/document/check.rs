@@ -121,6 +121,8 @@ fn grant(
     }
     problems.extend(limits::problems(place, written, dataset));
     Grant {
+        with: None,
+        joined_rows: Predicate::everything(),
         id: written.id.clone(),
         countries: match &written.to.countries {
             Countries::Any(_) => None,

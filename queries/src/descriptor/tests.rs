@@ -40,6 +40,7 @@ fn level(column: &str, grain: Option<Grain>) -> LevelRef {
 fn release(filter: Predicate, keys: Vec<LevelRef>) -> Release {
     Release {
         dataset: "d".parse().unwrap(),
+        counted: None,
         keys,
         filter,
         wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],

@@ -29,6 +29,7 @@ fn release(keys: &[&str]) -> Release {
     let number = Number::Decimal { precision: 12, scale: 2 };
     Release {
         dataset: "seizures".parse().unwrap(),
+        counted: None,
         keys: keys
             .iter()
             .map(|key| LevelRef { column: key.parse().unwrap(), grain: None })

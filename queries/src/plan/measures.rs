@@ -11,6 +11,7 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr};
 use mayag_policies::catalogue::{Catalogue, Column, Kind, Number};
 use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_protocol::names::ColumnName;
 use mayag_protocol::refusal::Refusal;
 
 /// How one group key of a plan follows from the release's keys.
@@ -36,7 +37,7 @@ pub(super) struct Cut {
 pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, Refusal> {
     let rows = Rows::of(&aggregate.input, catalogue)?;
     let schema = aggregate.input.schema();
-    let mut cutter = Cutter { rows: &rows, schema, wire: Vec::new() };
+    let mut cutter = Cutter { rows: &rows, schema, wire: Vec::new(), counted: None };
     let (mut levels, mut keys) = (Vec::new(), Vec::new());
     for expr in &aggregate.group_expr {
         let Level { level, values } = cutter.key(expr)?;
@@ -54,6 +55,8 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
         outputs.push(output);
         units.push(unit);
     }
+    let first = &rows.dataset.unit().column;
+    let counted = cutter.counted.filter(|counted| counted != first);
     let mut wire = cutter.wire;
     if wire.is_empty() {
         // Groups without a measure: the hidden count carries what a cell is worth.
@@ -64,8 +67,8 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
         Ok([only]) => only,
         Err(several) => Predicate::All(several),
     };
-    let release =
-        Release { dataset: rows.dataset.name.clone(), keys: levels, filter, wire, outputs };
+    let dataset = rows.dataset.name.clone();
+    let release = Release { dataset, counted, keys: levels, filter, wire, outputs };
     Ok(Cut { release, keys, units })
 }
 
@@ -81,9 +84,11 @@ struct Cutter<'r, 'a> {
     rows: &'r Rows<'a>,
     schema: &'r DFSchema,
     wire: Vec<WireMeasure>,
+    /// The unit whose distinct values are counted.
+    counted: Option<ColumnName>,
 }
 
-impl<'a> Cutter<'_, 'a> {
+impl Cutter<'_, '_> {
     fn key(&self, expr: &Expr) -> Result<Level, Refusal> {
         match self.rows.source(expr, self.schema) {
             Some(Source::Level(level)) => Ok(level),
@@ -132,7 +137,7 @@ impl<'a> Cutter<'_, 'a> {
             }
             "sum" | "avg" | "var" | "var_pop" | "stddev" | "stddev_pop" => {
                 let column = self.measure(function, argument)?;
-                let output = self.moments(name, column, filter.as_ref(), planned)?;
+                let output = self.moments(name, &column, filter.as_ref(), planned)?;
                 // A variance is in squares of the unit.
                 let unit = column.unit.clone().filter(|_| !name.starts_with("var"));
                 Ok((output, unit))
@@ -156,18 +161,17 @@ impl<'a> Cutter<'_, 'a> {
             }
         };
         let of = match self.rows.source(argument, self.schema) {
-            Some(Source::Unit(column))
-                if distinct && *column == self.rows.dataset.unit().column =>
-            {
+            Some(Source::Unit(column)) if distinct => {
+                let column = self.counted_once(column);
+                if *self.counted.get_or_insert_with(|| column.clone()) != column {
+                    return Err(refuse::two_counted(column.as_str()));
+                }
                 MeasureOf::DistinctUnits
             }
-            Some(Source::Unit(column)) => {
-                not_distinct(column.as_str())?;
-                MeasureOf::NonNull(column.clone())
-            }
+            Some(Source::Unit(column)) => MeasureOf::NonNull(column),
             Some(Source::Measure(column)) => {
                 not_distinct(column.name.as_str())?;
-                MeasureOf::NonNull(column.name.clone())
+                MeasureOf::NonNull(column.name)
             }
             Some(Source::Level(level)) => {
                 not_distinct(level.level.column.as_str())?;
@@ -192,6 +196,15 @@ impl<'a> Cutter<'_, 'a> {
         Ok(Output::Direct(self.wire(of, filter)))
     }
 
+    /// Of two columns that a join makes equal, the one of the rows.
+    fn counted_once(&self, column: ColumnName) -> ColumnName {
+        let own = self.rows.dataset.joined.as_ref().and_then(|joined| {
+            let own = joined.on.iter().find(|own| joined.own_name(column.as_str()) == Some(own.as_str()))?;
+            self.rows.dataset.units.of(own).map(|unit| unit.column.clone())
+        });
+        own.unwrap_or(column)
+    }
+
     fn extreme(&self, name: &str, argument: &Expr) -> Result<LevelRef, Refusal> {
         match self.rows.source(argument, self.schema) {
             Some(Source::Level(Level {
@@ -201,7 +214,9 @@ impl<'a> Cutter<'_, 'a> {
             Some(Source::Measure(column)) => {
                 Err(refuse::aggregate(format!("{name}({})", column.name)))
             }
-            Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({column})"))),
+            Some(Source::Unit(column)) => {
+                Err(refuse::aggregate(format!("{name}({column})")))
+            }
             Some(Source::Level(_)) | None => {
                 Err(refuse::aggregate(format!("{name} of {}", refuse::written(argument))))
             }
@@ -213,7 +228,7 @@ impl<'a> Cutter<'_, 'a> {
         &self,
         function: &AggregateFunction,
         argument: &Expr,
-    ) -> Result<&'a Column, Refusal> {
+    ) -> Result<Box<Column>, Refusal> {
         let (name, distinct) = (function.func.name(), function.params.distinct);
         let mut inner = argument;
         if let Expr::Cast(cast) = argument
@@ -223,11 +238,16 @@ impl<'a> Cutter<'_, 'a> {
         }
         let all = if distinct { "DISTINCT " } else { "" };
         match self.rows.source(inner, self.schema) {
+            Some(Source::Measure(column)) if self.rows.dataset.repeats(&column.name) => {
+                Err(refuse::repeated(format!("{name}({})", column.name)))
+            }
             Some(Source::Measure(column)) if !distinct => Ok(column),
             Some(Source::Measure(column)) => {
                 Err(refuse::aggregate(format!("{name}({all}{})", column.name)))
             }
-            Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({all}{column})"))),
+            Some(Source::Unit(column)) => {
+                Err(refuse::aggregate(format!("{name}({all}{column})")))
+            }
             Some(Source::Level(level)) => {
                 Err(refuse::aggregate(format!("{name}({all}{})", level.level.column)))
             }
@@ -271,7 +291,7 @@ impl<'a> Cutter<'_, 'a> {
 
     fn sum(
         &mut self,
-        column: &mayag_protocol::names::ColumnName,
+        column: &ColumnName,
         number: Number,
         filter: Option<&Predicate>,
     ) -> usize {

@@ -5,7 +5,9 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::parser::ParserError;
+use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{DEFAULT_DENY, column_not_shared};
+use mayag_protocol::names::{ColumnName, DatasetName};
 use mayag_protocol::refusal::{Code, Refusal};
 
 /// The rule that the walker's refusals name.
@@ -41,6 +43,42 @@ pub(super) fn not_supported(what: impl AsRef<str>) -> Refusal {
 pub(super) fn below(what: &str) -> Refusal {
     let hint = "aggregate each dataset first; everything else can be done with the results";
     Refusal::new(Code::NotSupported, RULE, hint).about(format!("{what} below an aggregate"))
+}
+
+/// Two datasets that no declared path joins row by row.
+pub(super) fn no_path(a: &str, b: &str) -> Refusal {
+    let hint = "aggregate each dataset first and join the results; `mayag datasets` lists the joins of rows";
+    Refusal::new(Code::NotSupported, RULE, hint).about(format!("{a} JOIN {b} below an aggregate"))
+}
+
+/// A declared join without its condition.
+pub(super) fn not_joined(on: &[ColumnName]) -> Refusal {
+    let on = on.iter().map(ColumnName::as_str).collect::<Vec<_>>().join(", ");
+    let hint = format!("join the two datasets with USING ({on}) and no other equation");
+    Refusal::new(Code::NotSupported, RULE, hint).about("this join below an aggregate")
+}
+
+/// One dataset in two ways within a question.
+pub(super) fn joined_and_alone(a: &DatasetName, b: &DatasetName, catalogue: &Catalogue) -> Refusal {
+    let written = |name: &DatasetName| {
+        let parts = catalogue.parts_of(name);
+        parts.iter().map(DatasetName::as_str).collect::<Vec<_>>().join(" JOIN ")
+    };
+    let hint = "use the same join wherever the question reads this dataset";
+    Refusal::new(Code::NotSupported, RULE, hint)
+        .about(format!("{} beside {}", written(a), written(b)))
+}
+
+/// An aggregate of numbers that stand in several rows because of a join.
+pub(super) fn repeated(what: impl AsRef<str>) -> Refusal {
+    let hint = "the join repeats its rows: aggregate its dataset alone, or count rows";
+    Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
+}
+
+/// Two kinds of units counted at once.
+pub(super) fn two_counted(column: &str) -> Refusal {
+    let hint = "count one kind of unit in each SELECT, and join the results";
+    Refusal::new(Code::NotSupported, RULE, hint).about(format!("count(DISTINCT {column})"))
 }
 
 pub(super) fn key(what: impl AsRef<str>) -> Refusal {

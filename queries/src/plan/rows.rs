@@ -3,7 +3,6 @@
 //! Rows are not shared, so only what a node can be told in the catalogue's words may stand here: a scan, aliases, plain
 //! columns, dates at a grain, and filters that compare levels with constants.
 
-use super::predicate::predicate;
 use super::refuse;
 use super::tables::{Meaning, columns};
 use arrow::datatypes::DataType;
@@ -13,16 +12,17 @@ use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset, Kind, LevelR
 use mayag_policies::shape::{Grain, LevelRef, Predicate};
 use mayag_protocol::names::ColumnName;
 use mayag_protocol::refusal::Refusal;
+use std::borrow::Cow;
 
 /// What a column below a release stands for.
 #[derive(Debug, Clone)]
-pub(super) enum Source<'a> {
+pub(super) enum Source {
     /// Something that people group and filter by.
     Level(Level),
     /// A number that is aggregated.
-    Measure(&'a mayag_policies::catalogue::Column),
+    Measure(Box<mayag_policies::catalogue::Column>),
     /// The identifier of a unit.
-    Unit(&'a ColumnName),
+    Unit(ColumnName),
 }
 
 /// A level, and how the query sees its values.
@@ -48,10 +48,12 @@ pub(super) enum Values {
 /// A row-wise part of a plan.
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
-    pub(super) dataset: &'a Dataset,
+    pub(super) dataset: Cow<'a, Dataset>,
     /// One per column of the plan.
-    pub(super) sources: Vec<Source<'a>>,
+    pub(super) sources: Vec<Source>,
     pub(super) filters: Vec<Predicate>,
+    /// The columns of a join that are still to be compared: somebody wrote `FROM a, b WHERE ..`.
+    pub(super) unmet: Vec<ColumnName>,
 }
 
 /// Whether a scan of a dataset is reached without passing an aggregate.
@@ -86,19 +88,22 @@ pub(super) fn reads_rows(plan: &LogicalPlan) -> bool {
 }
 
 impl<'a> Rows<'a> {
-    /// What a plan below a release reads, or why it cannot be one.
+    /// What the plan below a release reads, or why it cannot be one.
     pub(super) fn of(plan: &LogicalPlan, catalogue: &'a Catalogue) -> Result<Self, Refusal> {
+        let rows = Self::below(plan, catalogue)?;
+        if rows.unmet.is_empty() { Ok(rows) } else { Err(refuse::not_joined(&rows.unmet)) }
+    }
+
+    pub(super) fn below(plan: &LogicalPlan, catalogue: &'a Catalogue) -> Result<Self, Refusal> {
         match plan {
             LogicalPlan::TableScan(scan) => Self::scan(scan, catalogue),
-            LogicalPlan::SubqueryAlias(alias) => Self::of(&alias.input, catalogue),
+            LogicalPlan::SubqueryAlias(alias) => Self::below(&alias.input, catalogue),
             LogicalPlan::Filter(filter) => {
-                let mut rows = Self::of(&filter.input, catalogue)?;
-                let predicate = predicate(&filter.predicate, &rows, filter.input.schema())?;
-                rows.filters.push(predicate);
-                Ok(rows)
+                Self::below(&filter.input, catalogue)?
+                    .filtered(&filter.predicate, filter.input.schema())
             }
             LogicalPlan::Projection(projection) => {
-                let rows = Self::of(&projection.input, catalogue)?;
+                let rows = Self::below(&projection.input, catalogue)?;
                 let schema = projection.input.schema();
                 let source = |expr| {
                     rows.source(expr, schema).ok_or_else(|| refuse::below(&refuse::written(expr)))
@@ -106,7 +111,7 @@ impl<'a> Rows<'a> {
                 let sources = projection.expr.iter().map(source).collect::<Result<_, _>>()?;
                 Ok(Self { sources, ..rows })
             }
-            LogicalPlan::Join(_) => Err(refuse::below("JOIN")),
+            LogicalPlan::Join(join) => Self::joined(join, catalogue),
             LogicalPlan::Union(_) => Err(refuse::below("UNION")),
             LogicalPlan::Distinct(_) => Err(refuse::below("DISTINCT")),
             LogicalPlan::Limit(_) => Err(refuse::below("LIMIT")),
@@ -142,11 +147,12 @@ impl<'a> Rows<'a> {
             all.get(*i).and_then(|(_, meaning)| source(*meaning)).ok_or_else(refuse::internal)
         };
         let sources = positions.iter().map(source).collect::<Result<_, _>>()?;
-        Ok(Self { dataset, sources, filters: Vec::new() })
+        let dataset = Cow::Borrowed(dataset);
+        Ok(Self { dataset, sources, filters: Vec::new(), unmet: Vec::new() })
     }
 
     /// What an expression over these rows stands for; `None` where it is more than a level, a measure or a unit.
-    pub(super) fn source(&self, expr: &Expr, schema: &DFSchema) -> Option<Source<'a>> {
+    pub(super) fn source(&self, expr: &Expr, schema: &DFSchema) -> Option<Source> {
         #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
         match expr {
             Expr::Alias(alias) => self.source(&alias.expr, schema),
@@ -204,12 +210,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn column(&self, column: &Column, schema: &DFSchema) -> Option<Source<'a>> {
+    fn column(&self, column: &Column, schema: &DFSchema) -> Option<Source> {
         self.sources.get(schema.maybe_index_of_column(column)?).cloned()
     }
 
     /// `date_trunc('month', date)`: the coarser of the two grains.
-    fn truncated(&self, unit: &Expr, date: &Expr, schema: &DFSchema) -> Option<Source<'a>> {
+    fn truncated(&self, unit: &Expr, date: &Expr, schema: &DFSchema) -> Option<Source> {
         let unit = text(unit)?;
         let grain = Grain::ALL.into_iter().find(|grain| grain.as_str() == unit)?;
         let mut level = self.date(date, schema)?;
@@ -218,7 +224,7 @@ impl<'a> Rows<'a> {
     }
 
     /// `date_part('year', date)`.
-    fn year(&self, unit: &Expr, date: &Expr, schema: &DFSchema) -> Option<Source<'a>> {
+    fn year(&self, unit: &Expr, date: &Expr, schema: &DFSchema) -> Option<Source> {
         let level = self.date(date, schema)?;
         (text(unit)? == "year").then_some(())?;
         let level = LevelRef { grain: Some(Grain::Year), ..level.level };
@@ -226,7 +232,7 @@ impl<'a> Rows<'a> {
     }
 
     /// `left(category, 2)`, where the catalogue declares that as a level.
-    fn beginning(&self, text: &Expr, length: &Expr, schema: &DFSchema) -> Option<Source<'a>> {
+    fn beginning(&self, text: &Expr, length: &Expr, schema: &DFSchema) -> Option<Source> {
         let Some(ScalarValue::Int64(Some(length))) = super::predicate::constant(length) else {
             return None;
         };
@@ -251,7 +257,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn source(meaning: Meaning<'_>) -> Option<Source<'_>> {
+fn source(meaning: Meaning<'_>) -> Option<Source> {
     let level = |column: &ColumnName, grain, values| {
         Source::Level(Level { level: LevelRef { column: column.clone(), grain }, values })
     };
@@ -263,9 +269,9 @@ fn source(meaning: Meaning<'_>) -> Option<Source<'_>> {
             Kind::Category { .. } => Some(level(&column.name, None, Values::Text)),
             Kind::Date {} => Some(level(&column.name, Some(Grain::Day), Values::Date)),
             Kind::Hidden {} => None,
-            Kind::Measure { .. } => Some(Source::Measure(column)),
+            Kind::Measure { .. } => Some(Source::Measure(Box::new(column.clone()))),
             Kind::Number {} => Some(level(&column.name, None, Values::Int)),
-            Kind::Unit {} => Some(Source::Unit(&column.name)),
+            Kind::Unit {} => Some(Source::Unit(column.name.clone())),
         },
     }
 }

@@ -46,11 +46,9 @@ impl Query<'_> {
         let known = Expr::IsNotNull(Box::new(column(unit.column.as_str())));
         let mut by_unit = self.key_columns()?;
         by_unit.push(column(unit.column.as_str()).alias("unit"));
-        let digests = Digests::new(
-            self.secret.bytes(),
-            self.scope.dataset.name.as_str(),
-            unit.column.as_str(),
-        );
+        // The same unit is the same in the cells of a join.
+        let (home, own) = self.scope.dataset.origin(unit.column.as_str());
+        let digests = Digests::new(self.secret.bytes(), home.as_str(), own);
         let each_unit = self
             .rows(Some(known))?
             .aggregate(by_unit, self.of_each_unit(values)?)
