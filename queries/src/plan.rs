@@ -7,6 +7,7 @@
 //! its groups, with a hidden count. `GROUP BY` without an aggregate likewise.
 
 pub(crate) mod calendar;
+mod cases;
 pub(crate) mod cells;
 pub(crate) mod doubts;
 mod folds;

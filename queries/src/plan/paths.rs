@@ -31,6 +31,8 @@ enum Equation {
     Nothing,
     /// Something else.
     Other,
+    /// That two columns are equal that no path compares.
+    Wrong,
 }
 
 impl<'a> Rows<'a> {
@@ -39,7 +41,8 @@ impl<'a> Rows<'a> {
         let left = Self::below(&join.left, catalogue)?;
         let right = Self::below(&join.right, catalogue)?;
         if join.join_type != JoinType::Inner || join.null_aware {
-            return Err(refuse::below(&format!("{} JOIN", join.join_type)));
+            let kind = join.join_type.to_string().to_uppercase();
+            return Err(refuse::below(&format!("{kind} JOIN")));
         }
         let (path, rowed) = path(&left, &right, catalogue)?;
         let dataset = path.dataset().ok_or_else(refuse::internal)?;
@@ -56,7 +59,9 @@ impl<'a> Rows<'a> {
         };
         for (a, b) in &join.on {
             let equal = rows.equation(a, b, &join.schema);
-            rows.meet(equal).ok_or_else(|| refuse::not_joined(&rows.unmet))?;
+            if !rows.meet(equal)? {
+                return Err(refuse::not_joined(path.on()));
+            }
         }
         match &join.filter {
             Some(filter) => rows.filtered(filter, &join.schema),
@@ -78,7 +83,7 @@ impl<'a> Rows<'a> {
                 }
                 _ => Equation::Other,
             };
-            if self.meet(equal).is_none() {
+            if !self.meet(equal)? {
                 let filter = predicate(part, &self, schema)?;
                 self.filters.push(filter);
             }
@@ -91,7 +96,7 @@ impl<'a> Rows<'a> {
         let (Some(a), Some(b)) = (self.source(a, schema), self.source(b, schema)) else {
             return Equation::Other;
         };
-        let (Some(a), Some(b)) = (plain(a), plain(b)) else { return Equation::Other };
+        let (Some(a), Some(b)) = (plain(a), plain(b)) else { return Equation::Wrong };
         if a.as_str() == COUNTRY_COLUMN && b == a {
             return Equation::Nothing;
         }
@@ -100,19 +105,23 @@ impl<'a> Rows<'a> {
         if joined.own_name(other.as_str()) == Some(own.as_str()) && joined.on.contains(&own) {
             Equation::Met(own)
         } else {
-            Equation::Other
+            Equation::Wrong
         }
     }
 
-    /// Takes an equation into account; `None` if it is another condition.
-    fn meet(&mut self, equation: Equation) -> Option<()> {
+    /// Takes an equation into account. `false`: it is another condition.
+    fn meet(&mut self, equation: Equation) -> Result<bool, Refusal> {
         match equation {
             Equation::Met(column) => {
                 self.unmet.retain(|unmet| *unmet != column);
-                Some(())
+                Ok(true)
             }
-            Equation::Nothing => Some(()),
-            Equation::Other => None,
+            Equation::Nothing => Ok(true),
+            Equation::Other => Ok(false),
+            Equation::Wrong => {
+                let on = self.dataset.joined.as_ref().map(|joined| joined.on.as_slice());
+                Err(refuse::not_joined(on.unwrap_or_default()))
+            }
         }
     }
 }

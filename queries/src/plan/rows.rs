@@ -163,6 +163,10 @@ impl<'a> Rows<'a> {
                 }
                 Source::Level(_) | Source::Measure(_) | Source::Unit(_) => None,
             },
+            Expr::Case(case) => {
+                let (column, level) = self.cased(case, schema)?;
+                source(Meaning::Coarser(column, level))
+            }
             Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {
                 ("date_trunc", [unit, date]) => self.truncated(unit, date, schema),
                 ("date_part", [unit, date]) => self.year(unit, date, schema),
@@ -190,7 +194,6 @@ impl<'a> Rows<'a> {
             | Expr::IsNotUnknown(_)
             | Expr::Negative(_)
             | Expr::Between(_)
-            | Expr::Case(_)
             | Expr::TryCast(_)
             | Expr::AggregateFunction(_)
             | Expr::WindowFunction(_)

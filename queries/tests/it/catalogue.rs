@@ -24,6 +24,15 @@ const JSON: &str = r#"{"version": 1, "datasets": [
     {"name": "product", "about": "x", "kind": {"type": "category"}},
     {"name": "found_on", "about": "x", "kind": {"type": "date"}},
     {"name": "capacity", "about": "x", "kind": {"type": "measure", "number": "integer"}}
+  ]},
+  {"name": "batches", "about": "one batch of a laboratory a row", "units":[{"column": "batch_id", "unique": true}, {"column": "lab_id"}],
+   "joins": [{"with": "labs", "on": ["lab_id"]}], "columns": [
+    {"name": "batch_id", "about": "x", "kind": {"type": "unit"}},
+    {"name": "lab_id", "about": "x", "kind": {"type": "unit"}},
+    {"name": "product", "about": "x", "kind": {"type": "category"}},
+    {"name": "kg", "about": "x", "unit": "kg", "required": true, "kind": {"type": "measure", "number": {"decimal": {"precision": 12, "scale": 3}}}, "levels": [
+      {"name": "band", "about": "x", "is": {"bands": {"edges": [1, 10], "names": ["small", "middle", "large"]}}}]},
+    {"name": "note", "about": "x", "kind": {"type": "hidden"}}
   ]}
 ]}"#;
 

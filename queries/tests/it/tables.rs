@@ -98,7 +98,11 @@ fn column(column: &TailColumn) -> String {
 
 fn release(release: &Release) -> String {
     let keys: Vec<_> = release.keys.iter().map(level).collect();
-    let wire: Vec<_> = release.wire.iter().map(measure).collect();
+    let counted = release.counted.as_ref().map(|column| format!("units {column}"));
+    let wire = release.wire.iter().map(measure);
+    let wire: Vec<_> = wire
+        .map(|of| counted.clone().filter(|_| of == "units").unwrap_or(of))
+        .collect();
     let outputs: Vec<_> = release.outputs.iter().map(output).collect();
     let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
     let filter = predicate(&release.filter);
