@@ -132,7 +132,8 @@ pub(crate) fn write_parquet(path: &Path, rows: &[Row]) {
     writer.close().unwrap();
 }
 
-/// `incidents` (every row its own unit) and `visits` (units repeat), with the same columns.
+/// `incidents` (every row its own unit) and `visits` (units repeat), with the same columns; a visit may be joined with the
+/// incident of its unit.
 pub(crate) fn catalogue() -> Catalogue {
     let columns = r#"[
         {"name":"unit","about":"u","kind":{"type":"unit"}},
@@ -146,7 +147,8 @@ pub(crate) fn catalogue() -> Catalogue {
     let text = format!(
         r#"{{"version":1,"datasets":[
         {{"name":"incidents","about":"i","units":[{{"column":"unit","unique":true}}],"columns":{columns}}},
-        {{"name":"visits","about":"v","units":[{{"column":"unit","unique":false}}],"columns":{columns}}}]}}"#
+        {{"name":"visits","about":"v","units":[{{"column":"unit","unique":false}}],
+            "joins":[{{"with":"incidents","on":["unit"]}}],"columns":{columns}}}]}}"#
     );
     Catalogue::parse(text.as_bytes()).unwrap()
 }

@@ -88,7 +88,7 @@ fn measure_sql(measure: &WireMeasure) -> String {
     }
 }
 
-fn release_sql(release: &Release, rows: &Predicate) -> String {
+pub(crate) fn release_sql(release: &Release, rows: &Predicate) -> String {
     let mut columns = Vec::new();
     for (i, level) in release.keys.iter().enumerate() {
         columns.push(format!("{} AS {}", level_sql(level), key_column(i)));
@@ -133,7 +133,7 @@ fn any_atom(dice: &mut Dice) -> (LevelRef, Vec<Literal>) {
     }
 }
 
-fn any_predicate(dice: &mut Dice, depth: u32) -> Predicate {
+pub(crate) fn any_predicate(dice: &mut Dice, depth: u32) -> Predicate {
     let choice = if depth == 0 { 3 + dice.below(4) } else { dice.below(7) };
     match choice {
         0 => Predicate::All((0..dice.below(4)).map(|_| any_predicate(dice, depth - 1)).collect()),
@@ -233,7 +233,7 @@ fn by_key(
     found
 }
 
-fn assert_same(found: &RecordBatch, expected: &RecordBatch, release: &Release, sql: &str) {
+pub(crate) fn assert_same(found: &RecordBatch, expected: &RecordBatch, release: &Release, sql: &str) {
     let (found, expected) = (by_key(found, release), by_key(expected, release));
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{sql}");
     for ((key, found), expected) in found.iter().zip(expected.values()) {
@@ -258,7 +258,7 @@ pub(crate) async fn oracle(bench: &Bench) -> SessionContext {
     context
 }
 
-async fn expected(context: &SessionContext, sql: &str) -> RecordBatch {
+pub(crate) async fn expected(context: &SessionContext, sql: &str) -> RecordBatch {
     let frame = context.sql(sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
     let planned = Arc::clone(frame.schema().inner());
     let batches = frame.collect().await.unwrap_or_else(|error| panic!("{sql}\n{error}"));

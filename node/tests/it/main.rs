@@ -6,5 +6,6 @@
 mod engine;
 mod engine_oracle;
 mod engine_process;
+mod joins;
 mod ledger;
 mod noisy;

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A stand-in for the node's secret.
-struct Fixed;
+pub(crate) struct Fixed;
 
 impl Prf for Fixed {
     fn digest(&self, message: &[u8]) -> [u8; 32] {
@@ -56,7 +56,7 @@ async fn run(bench: &Bench, jobs: Vec<Job>, memory: &Memory) -> Vec<(RawCells, V
     releases.collect()
 }
 
-fn read(bytes: &[u8]) -> RecordBatch {
+pub(crate) fn read(bytes: &[u8]) -> RecordBatch {
     arrow::ipc::reader::StreamReader::try_new(bytes, None).unwrap().next().unwrap().unwrap()
 }
 
