@@ -7,4 +7,7 @@ mod engine;
 mod engine_oracle;
 mod engine_process;
 mod ledger;
+mod levels;
 mod noisy;
+mod released;
+mod together;
