@@ -28,9 +28,11 @@ fn cell(number: u32) -> Remembered {
     let mut set = UnitSet::empty();
     for unit in 0..20_u32 {
         let mut digest = [0; 16];
-        for (i, byte) in digest.iter_mut().enumerate() {
-            let word = number.wrapping_mul(20).wrapping_add(unit).wrapping_mul(0x9e37_79b9);
-            *byte = word.rotate_left(u32::try_from(i).unwrap_or_default() * 5).to_le_bytes()[i % 4];
+        let word = number.wrapping_mul(20).wrapping_add(unit);
+        for (turn, bytes) in (0_u32..).zip(digest.chunks_mut(4)) {
+            let mixed =
+                (word ^ turn.rotate_left(28)).wrapping_mul(0x9e37_79b9).rotate_left(turn * 7);
+            bytes.copy_from_slice(&mixed.to_le_bytes());
         }
         set.add(&UnitDigest(digest));
     }

@@ -30,10 +30,7 @@ pub fn combinations(domains: &[Domain]) -> Option<usize> {
 }
 
 /// Whether a predicate holds where `value` says what each level is; `None` where SQL does not know.
-pub fn holds(
-    predicate: &Predicate,
-    value: &dyn Fn(&LevelRef) -> Option<Literal>,
-) -> Option<bool> {
+pub fn holds(predicate: &Predicate, value: &dyn Fn(&LevelRef) -> Option<Literal>) -> Option<bool> {
     match predicate {
         Predicate::All(parts) => parts
             .iter()
@@ -136,12 +133,7 @@ fn outcomes(predicate: &Predicate, value: &dyn Fn(&LevelRef) -> Known) -> Outcom
 
 /// The public values of a key that rows of `own` country can have which pass a filter: what the filter excludes is not
 /// listed. `None` where the values are not public.
-pub fn domain(
-    dataset: &Dataset,
-    own: &Country,
-    key: &LevelRef,
-    filter: &Predicate,
-) -> Domain {
+pub fn domain(dataset: &Dataset, own: &Country, key: &LevelRef, filter: &Predicate) -> Domain {
     let named = dataset.named(key)?;
     let own = Literal::Text(own.to_string());
     let Some(column) = named.column() else { return Some(vec![Some(own)]) };

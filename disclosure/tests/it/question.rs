@@ -99,9 +99,12 @@ fn a_category_is_judged_at_its_very_limits() {
     assert_eq!(shown([89, 11]), [true, true]);
     assert_eq!(shown([90, 10]), [false, false], "90 % is too much");
     // Ten are enough to be shown, were they not all of one category.
-    assert_eq!(shown([10, 0])[0], false);
-    let frame = Release::new(&country(&[10]), &[(vec![0], vec![0])], vec![KeyKind::Frame], None);
-    assert_eq!(ask(&[frame], EXACT)[0].cells_shown(), [true]);
+    let alone = |kind| {
+        let release = Release::new(&country(&[10]), &[(vec![0], vec![0])], vec![kind], None);
+        ask(&[release], EXACT)[0].cells_shown()
+    };
+    assert_eq!(alone(KeyKind::Category), [false]);
+    assert_eq!(alone(KeyKind::Frame), [true]);
 }
 
 #[test]

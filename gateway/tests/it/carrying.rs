@@ -67,7 +67,11 @@ async fn countries_are_folded_and_the_result_is_signed_and_logged() {
     let entries = federation.log();
     let operations: Vec<Operation> = entries.iter().map(|entry| entry.operation).collect();
     assert_eq!(operations, [Operation::Opened, Operation::Received, Operation::Released]);
-    assert_eq!((entries[2].result.clone(), entries[2].cells), (release.result, Some(18)), "all drugs");
+    assert_eq!(
+        (entries[2].result.clone(), entries[2].cells),
+        (release.result, Some(18)),
+        "all drugs"
+    );
     assert_eq!((release.log.index, entries[1].nonce.clone()), (2, Some(question.nonce)));
     let text = std::fs::read_to_string(federation.journal()).unwrap();
     assert!(

@@ -324,7 +324,7 @@ impl Node {
         match self.behaviour {
             Behaviour::OneCellLess => rows.into_iter().skip(1).collect(),
             Behaviour::OneCellMore => rows.into_iter().chain([(Some("Sand".into()), 1)]).collect(),
-            Behaviour::OneCellTwice => rows.iter().cloned().skip(1).chain(rows.last().cloned()).collect(),
+            Behaviour::OneCellTwice => rows.iter().skip(1).chain(rows.last()).cloned().collect(),
             _ => rows,
         }
     }

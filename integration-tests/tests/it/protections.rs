@@ -63,7 +63,11 @@ fn noise_is_the_same_for_every_spelling_and_another_one_for_new_data() {
         assert_eq!(counts(&world, sql), first, "{sql}");
     }
     let alone = "SELECT 'LSD' AS drug, count(*) AS n FROM seizures WHERE drug = 'LSD'";
-    assert_eq!(counts(&world, alone)["LSD"], first["LSD"], "a cell is a cell, whatever is beside it");
+    assert_eq!(
+        counts(&world, alone)["LSD"],
+        first["LSD"],
+        "a cell is a cell, whatever is beside it"
+    );
 
     // The same rows as new data: what somebody could learn from both is not the difference of the noise.
     let data = world.dir().join("kr/data/incidents.csv");

@@ -14,9 +14,7 @@ use super::layout::{Layout, Population};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use mayag_disclosure::{
-    Contributions, Descriptor, KeyKind, Measure, Number, Protections, UnitSet,
-};
+use mayag_disclosure::{Contributions, Descriptor, KeyKind, Measure, Number, Protections, UnitSet};
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset};
 use mayag_policies::shape::{LevelRef, Literal, Predicate};
 use mayag_protocol::columns::{key_column, value_column};

@@ -289,10 +289,12 @@ async fn data_that_differ_from_the_catalogue_are_found_at_the_start() {
     let text = PoolError::Data(findings).to_string();
     assert_eq!(
         text,
-        format!("dataset `incidents`: 1 rows have a value of `drug` that is not in the catalogue's list; \
+        format!(
+            "dataset `incidents`: 1 rows have a value of `drug` that is not in the catalogue's list; \
          dataset `incidents`: 300 rows have 299 distinct units, but the catalogue says every row is its own; \
          dataset `visits`: {without} rows have no `unit`; where noise is on they count in no cell: give each of them \
-         a unit in the dataset's view, if they are to count")
+         a unit in the dataset's view, if they are to count"
+        )
     );
 }
 

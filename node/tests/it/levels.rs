@@ -64,17 +64,25 @@ fn any_row(dice: &mut Dice) -> Row {
     fn maybe<T: Copy>(dice: &mut Dice, values: &[T]) -> Option<T> {
         (!dice.one_in(8)).then(|| *dice.of(values))
     }
-    let towns = ["", "a", "ab", "abc", "abcd", "ABCD", "서울특별시", "são paulo", "🚢🚢🚢🚢", " x  y"];
+    let towns =
+        ["", "a", "ab", "abc", "abcd", "ABCD", "서울특별시", "são paulo", "🚢🚢🚢🚢", " x  y"];
     let routes = ["sea", "river", "air", "Sea", "rest", "water", "", "post"];
     let codes = [i64::MIN, -6, -5, -4, -1, 0, 1, 9, 10, 11, i64::MAX];
     // The ends of years, quarters and months; the day before and the day after the first of 1970; leap days.
     let days = [
-        -719_162, -141_428, -1, 0, 1, 58, 59, 89, 90, 10_956, 10_957, 11_015, 11_016, 19_417, 19_722, 19_723,
-        19_782, 19_783, 20_088, 20_089, 47_540, 2_932_896,
+        -719_162, -141_428, -1, 0, 1, 58, 59, 89, 90, 10_956, 10_957, 11_015, 11_016, 19_417,
+        19_722, 19_723, 19_782, 19_783, 20_088, 20_089, 47_540, 2_932_896,
     ];
     let kg = [-1, 0, 1, 9_999, 10_000, 10_001, -999_999_999_999, 999_999_999_999];
     let prices = [
-        -0.0, 0.0, -f64::MIN_POSITIVE, 9.999_999_999_999_998, 10.0, 10.000_000_000_000_002, f64::NAN, f64::INFINITY,
+        -0.0,
+        0.0,
+        -f64::MIN_POSITIVE,
+        9.999_999_999_999_998,
+        10.0,
+        10.000_000_000_000_002,
+        f64::NAN,
+        f64::INFINITY,
         f64::NEG_INFINITY,
     ];
     let random = dice.small(40_000) - 10_000;
@@ -173,7 +181,15 @@ impl Bench {
 }
 
 fn levels() -> Vec<LevelRef> {
-    let plain = ["town_start", "town_first", "route_way", "code_band", "kg_band", "price_band", "pieces_band"];
+    let plain = [
+        "town_start",
+        "town_first",
+        "route_way",
+        "code_band",
+        "kg_band",
+        "price_band",
+        "pieces_band",
+    ];
     let plain = plain.into_iter().chain(["town", "route", "code"]).map(|name| level(name, None));
     plain.chain(Grain::ALL.map(|grain| level("day", Some(grain)))).collect()
 }

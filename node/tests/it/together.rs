@@ -85,7 +85,8 @@ async fn with_too_many_combinations_a_question_looks_as_if_all_of_it_were_small(
                 (ordinary.cells, ordinary.listed, ordinary.suppressed)
             );
         }
-        let listed: Vec<_> = parts(&withheld).iter().map(|part| (part.listed, part.cells)).collect();
+        let listed: Vec<_> =
+            parts(&withheld).iter().map(|part| (part.listed, part.cells)).collect();
         assert_eq!(listed, [(Listed::All, 6), (Listed::Shown, 0), (Listed::All, 1)]);
 
         let by_code = counting(&[level("code", None)]);
@@ -127,17 +128,20 @@ async fn grants_that_show_other_rows_of_a_dataset_are_told_apart() {
     let mut of_low = 0;
     for cell in 0..part.len() {
         let atoms = part.atoms(cell, 0);
-        let around = (0..whole.len()).find(|other| {
-            atoms.iter().all(|atom| whole.atoms(*other, 0).contains(atom))
-        });
+        let around = (0..whole.len())
+            .find(|other| atoms.iter().all(|atom| whole.atoms(*other, 0).contains(atom)));
         let around = around.expect("a part of one drug");
         assert!(atoms.len() < whole.atoms(around, 0).len(), "and not all of it");
         assert!(!atoms.is_empty() && atoms.iter().all(|atom| low.atoms(0, 0).contains(atom)));
         of_low += atoms.len();
     }
     assert_eq!(of_low, low.atoms(0, 0).len());
-    let same = (0..whole.len()).filter(|cell| whole.atoms(*cell, 0) == meth.atoms(0, 0));
-    assert_eq!(same.count(), 1, "all rows of one drug are the rows of a grant that shows that drug");
+    let alike = (0..whole.len()).filter(|cell| whole.atoms(*cell, 0) == meth.atoms(0, 0));
+    assert_eq!(
+        alike.count(),
+        1,
+        "all rows of one drug are the rows of a grant that shows that drug"
+    );
 }
 
 /// How many cells show anything.

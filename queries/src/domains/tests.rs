@@ -55,7 +55,12 @@ fn what_a_filter_excludes_is_not_listed() {
     let listed = |key: &LevelRef, filter: Predicate| -> Option<Vec<Option<String>>> {
         let text =
             |value: Literal| format!("{value:?}").chars().filter(|c| c.is_alphanumeric()).collect();
-        Some(domain(dataset, &country, key, &filter)?.into_iter().map(|value| value.map(text)).collect())
+        Some(
+            domain(dataset, &country, key, &filter)?
+                .into_iter()
+                .map(|value| value.map(text))
+                .collect(),
+        )
     };
     let texts = |values: &[&str], nothing: bool| {
         let some = values.iter().map(|value| Some(format!("Text{value}")));

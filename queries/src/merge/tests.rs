@@ -137,7 +137,11 @@ fn a_part_that_lists_only_shown_cells_lists_no_withheld_one() {
     let half = part(&[(Some("a"), Some(7), 0, None, 3)]);
     let none = part(&[(Some("a"), None, 3, None, 3)]);
     let check = |cells| {
-        check_listed(&release(&["region"]), &dataset(), &listing(&country("kr"), Listed::Shown, cells))
+        check_listed(
+            &release(&["region"]),
+            &dataset(),
+            &listing(&country("kr"), Listed::Shown, cells),
+        )
     };
     assert_eq!(check(&half), Ok(()));
     assert_eq!(check(&none), Err(MergeError::Listed));
