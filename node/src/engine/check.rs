@@ -103,7 +103,8 @@ impl Finding {
     pub fn is_bearable(&self) -> bool {
         match self {
             Self::WithoutUnit { .. } => true,
-            Self::Missing { .. }
+            Self::JoinKeysRepeat { .. }
+            | Self::Missing { .. }
             | Self::NotChecked { .. }
             | Self::OutsideDomain { .. }
             | Self::UnitsRepeat { .. } => false,

@@ -26,6 +26,12 @@ fn counting(keys: &[LevelRef]) -> Release {
     release("visits", keys, Predicate::everything(), vec![measure(MeasureOf::Rows)])
 }
 
+fn work(together: &[(&Release, &Predicate)]) -> Job {
+    let all = Predicate::everything();
+    let together: Vec<_> = together.iter().map(|(release, rows)| (*release, *rows, &all)).collect();
+    Atoms::work(&together).unwrap()
+}
+
 /// The cells of a question of these releases, each with the rows that it may see, and how many sets are remembered.
 async fn ask(
     bench: &Bench,
@@ -33,7 +39,7 @@ async fn ask(
     protections: Protections,
 ) -> (Vec<RawCells>, usize) {
     let deadline = Instant::now() + Duration::from_mins(2);
-    let atoms = bench.pool.atoms(Atoms::work(together).unwrap(), deadline).await.unwrap();
+    let atoms = bench.pool.atoms(work(together), deadline).await.unwrap();
     let atoms = (together.len() > 1).then(|| Arc::new(atoms));
     let mut worked = Vec::new();
     for (release, rows) in together {
@@ -42,6 +48,7 @@ async fn ask(
             dataset: "visits".to_owned(),
             version: DataVersion([1; 32]),
             protections,
+            kinds: Vec::new(),
         };
         let job = Job { atoms: atoms.clone(), ..job };
         worked.push((bench.pool.run(job, deadline).await.unwrap(), context));
@@ -103,7 +110,7 @@ async fn too_many_for_a_worker_to_list_are_too_many_to_judge_by() {
     let keys = ["drug", "code"].map(|name| level(name, None));
     let by_all = counting(&[&keys[..], &[level("day", Some(Grain::Day))]].concat());
     let everything = Predicate::everything();
-    let work = Atoms::work(&[(&by_all, &everything)]).unwrap();
+    let work = work(&[(&by_all, &everything)]);
     let deadline = Instant::now() + Duration::from_mins(2);
     let failure = bench.pool.run(work.clone(), deadline).await.err();
     assert_eq!(failure, Some(mayag_node::engine::WorkFailure::Memory));
