@@ -138,12 +138,12 @@ fn part(release: &Release, dataset: &Dataset, country: &CountryAnswer, i: usize)
     let cells = merge::read_part(release, dataset, country.parts.get(i)?).ok()?;
     let rows = u64::try_from(cells.num_rows()).ok()?;
     let withheld = signed.listed == Listed::Shown || withholds(release, &cells)?;
+    let part = Part { country: country.country.clone(), listed: signed.listed, cells };
     let sound = rows == signed.cells
         && withheld == signed.suppressed
-        && merge::check_listed(release, signed.listed, &cells).is_ok()
-        && own_keys(release, &country.country, &cells);
-    let (country, listed) = (country.country.clone(), signed.listed);
-    sound.then_some(Part { country, listed, cells })
+        && merge::check_listed(release, dataset, &part).is_ok()
+        && own_keys(release, &country.country, &part.cells);
+    sound.then_some(part)
 }
 
 fn signed_part(country: &CountryAnswer, i: usize) -> Option<&ReleasePart> {

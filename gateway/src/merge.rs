@@ -146,12 +146,13 @@ impl Cut {
         signed: &ReleasePart,
     ) -> Option<Part> {
         let release = self.releases.get(release)?;
-        let cells = merge::read_part(release, &*self.dataset(release).ok()?, bytes).ok()?;
-        let sound = cells.num_rows() as u64 == signed.cells
-            && merge::check_listed(release, signed.listed, &cells).is_ok()
-            && own_keys(release, country, &cells)
-            && addable(release, &cells);
+        let dataset = self.dataset(release).ok()?;
+        let cells = merge::read_part(release, &dataset, bytes).ok()?;
         let part = merge::Part { country: country.clone(), listed: signed.listed, cells };
+        let sound = part.cells.num_rows() as u64 == signed.cells
+            && merge::check_listed(release, &dataset, &part).is_ok()
+            && own_keys(release, country, &part.cells)
+            && addable(release, &part.cells);
         sound.then_some(Part(part))
     }
 

@@ -226,7 +226,9 @@ impl Node {
         let pool =
             WorkerPool::start(config.pool_settings(program, &secret), config.setup(&catalogue))
                 .await?;
-        pool.check().await?;
+        for finding in pool.check().await? {
+            tracing::warn!("{finding}");
+        }
         let released = open_released(&config)?;
         let version = candidate.accepted.policy.version().clone();
         let opened =

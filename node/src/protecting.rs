@@ -16,14 +16,10 @@ use mayag_disclosure::{
 };
 use mayag_policies::decide::Permit;
 use mayag_policies::document::{self, Noise, Switch};
-use mayag_policies::shape::Predicate;
 use mayag_protocol::names::{Digest, unhex};
-use mayag_queries::release::{MeasureOf, Release, WireMeasure};
+use mayag_queries::release::Release;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// Atoms of a question at most. With more, only its first release over the same rows is shown.
-const MOST_ATOMS: usize = 20_000;
 
 /// A permitted release that is worked on.
 type Worked = (Unprotected<RawCells>, ReleaseContext);
@@ -37,7 +33,7 @@ pub(crate) async fn work_on(
     let version = node.data_version().await.ok_or(WorkFailure::Source)?;
     let mut jobs = Vec::new();
     for (release, permit) in permitted {
-        let atoms = atoms(node, permitted, (release, permit), &jobs, deadline).await?;
+        let atoms = atoms(node, permitted, release, &jobs, deadline).await?;
         jobs.push(job(release, permit, atoms));
     }
     let mut worked: Vec<Worked> = Vec::new();
@@ -75,43 +71,33 @@ fn context(
     Ok(ReleaseContext { dataset: rows_of.to_string(), version, protections, kinds })
 }
 
-/// The pieces of all releases of the question over the same rows; none if there is one release only.
+/// The pieces of all releases of the question over the same dataset; none if there is one release only.
 async fn atoms(
     node: &Arc<Node>,
     permitted: &[(Release, Permit)],
-    (release, permit): (&Release, &Permit),
+    release: &Release,
     before: &[Job],
     deadline: Instant,
 ) -> Result<Option<Arc<Atoms>>, WorkFailure> {
-    let own = (permit.rows(), permit.joined_rows());
-    let same = |other: &Release, rows: (&Predicate, &Predicate)| {
-        other.dataset == release.dataset && rows == own
-    };
-    let done = before.iter().find(|job| same(&job.release, (&job.rows, &job.joined_rows)));
-    if let Some(job) = done {
+    if let Some(job) = before.iter().find(|job| job.release.dataset == release.dataset) {
         return Ok(job.atoms.clone());
     }
-    let together: Vec<&Release> = permitted
-        .iter()
-        .filter(|(other, of)| same(other, (of.rows(), of.joined_rows())))
-        .map(|(other, _)| other)
+    let same = permitted.iter().filter(|(other, _)| other.dataset == release.dataset);
+    let together: Vec<_> = same
+        .map(|(release, permit)| (release, permit.rows(), permit.joined_rows()))
         .collect();
     if together.len() < 2 {
         return Ok(None);
     }
-    let pieces = Release {
-        dataset: release.dataset.clone(),
-        counted: None,
-        keys: Atoms::levels_of(&together),
-        filter: Predicate::everything(),
-        wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],
-        outputs: Vec::new(),
+    let atoms = match Atoms::work(&together) {
+        Some(work) => node.pool().atoms(work, deadline).await?,
+        None => Atoms::too_many(),
     };
-    let job = Job::new(pieces, permit.rows().clone(), Protections::exact(0, 0));
-    let job = Job { joined_rows: permit.joined_rows().clone(), ..job };
-    let atoms = node.pool().atoms(job, deadline).await?;
-    // Too many to judge by: nothing can be said of how the cells overlap.
-    if atoms.len() > MOST_ATOMS { Err(WorkFailure::Memory) } else { Ok(Some(Arc::new(atoms))) }
+    if !atoms.is_complete() {
+        let dataset = &release.dataset;
+        tracing::info!(%dataset, "too many combinations to judge a question by: all is withheld");
+    }
+    Ok(Some(Arc::new(atoms)))
 }
 
 fn job(release: &Release, permit: &Permit, atoms: Option<Arc<Atoms>>) -> Job {

@@ -1,6 +1,7 @@
 //! SQL text -> releases + tail, and how the answers of several countries to a release fold into one.
 
 pub mod descriptor;
+pub mod domains;
 pub mod engine;
 pub mod guard;
 pub mod merge;

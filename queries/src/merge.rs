@@ -8,7 +8,7 @@ mod listed;
 mod outputs;
 
 pub use fold::fold;
-pub use listed::check_listed;
+pub use listed::{check_listed, literals};
 pub use outputs::outputs;
 pub(crate) use outputs::{natural_type, outputs_as};
 
@@ -58,7 +58,7 @@ pub enum MergeError {
     /// A sum left the range of its type.
     #[error("a sum left the range of its type")]
     Overflow,
-    /// A part says that it lists all cells or only those shown, and does not.
+    /// A part says that it lists all combinations of its keys or only the cells shown, and does not.
     #[error("a part lists other cells than it says")]
     Listed,
     /// Not an Arrow IPC stream, or cut off.

@@ -21,8 +21,8 @@ use mayag_queries::{Plan, plan};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const SQL: &str =
-    "SELECT drug, count(*) AS n, sum(quantity) AS q FROM seizures GROUP BY drug ORDER BY n DESC";
+const SQL: &str = "SELECT drug, count(*) AS n, sum(quantity) AS q FROM seizures
+    WHERE drug IN ('Cocaine', 'Fentanyl') GROUP BY drug ORDER BY n DESC";
 
 const BY_COUNTRY: &str = "SELECT country, count(*) AS n FROM seizures GROUP BY country";
 
@@ -231,6 +231,22 @@ async fn cells_that_are_not_as_signed_or_not_as_asked_are_found() {
         after(SQL, [KR, US], Some(honest), |sent| swap(sent, two)).await,
         Err(of("us", Fault::Cells))
     );
+}
+
+#[tokio::test]
+async fn a_country_that_says_all_and_lists_other_cells_is_found() {
+    let lies: [(&str, &[Row]); 4] = [
+        ("one missing", &[("Cocaine", 12, false)]),
+        ("one more", &[("Cocaine", 12, false), ("Fentanyl", 50, false), ("Khat", 9, false)]),
+        ("one twice", &[("Cocaine", 12, false), ("Cocaine", 12, false)]),
+        ("another one", &[("Cocaine", 12, false), ("Khat", 9, false)]),
+    ];
+    for (what, lie) in lies {
+        // A gateway that does not look, or that has agreed to it, signs what comes of it.
+        let told = result(SQL, &[("kr", KR), ("us", US)]).await;
+        let found = after(SQL, [KR, lie], Some(bytes(&told)), |_| ()).await;
+        assert_eq!(found, Err(of("us", Fault::Cells)), "{what}");
+    }
 }
 
 #[tokio::test]

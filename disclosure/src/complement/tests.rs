@@ -247,6 +247,33 @@ fn a_difference_that_nobody_asked_for_is_no_small_group() {
 }
 
 #[test]
+fn a_small_cell_could_always_be_empty() {
+    // What is shown of the first is 20 less the second, which is 13 at most: at least seven, whatever the others are.
+    let cells: &[&[u32]] = &[&[0], &[1], &[2]];
+    let both: &[&[&[u32]]] = &[cells, &[&[0, 1]], &[&[1, 2]]];
+    assert_eq!(shown(system(&[9, 11, 2], both)), [false, false, false, false, true]);
+    // Without what bounds the second it could be none.
+    assert_eq!(shown(system(&[9, 11, 9], both)), [false, false, false, true, true]);
+}
+
+#[test]
+fn a_sum_that_is_not_bounded_closely_is_bounded_widely_enough() {
+    // Of sums only how far apart their bounds are is judged: the first is from 995 to 1000.
+    let after = |width: f64| {
+        let cells: &[&[u32]] = &[&[0], &[1], &[2]];
+        let mut system = system(&[997, 3, 2], &[cells, &[&[0, 1]], &[&[1, 2]]]);
+        for (at, piece) in system.pieces.iter_mut().enumerate() {
+            piece.shown = 3 <= at;
+            piece.own = false;
+            piece.need = Need { width, reach: 0.0, nothing: Nothing::MayBeImpossible };
+        }
+        shown(System { judge: Judge::Joint(0.0), totals: Vec::new(), ..system })
+    };
+    assert_eq!(after(5.0)[3..], [true, true]);
+    assert_ne!(after(6.0)[3..], [true, true]);
+}
+
+#[test]
 fn a_lone_unit_does_not_solve_for_its_neighbours() {
     let flat: &[&[u32]] = &[&[0], &[1], &[2], &[3]];
     // Ten together, but the one knows that the others are nine.

@@ -2,7 +2,7 @@
 
 use super::{DataVersion, Descriptor, Earlier, Memory, Remembered, close_sets, limit};
 use crate::noise::tests::set;
-use crate::units::UnitSet;
+use crate::units::{COUNTERS, UnitSet};
 use proptest::prelude::{any, proptest};
 use proptest::{prop_assert, prop_assert_eq};
 
@@ -153,6 +153,59 @@ fn a_new_version_of_the_data_forgets_the_old_one() {
 fn a_record_takes_about_a_hundred_bytes() {
     let bytes = record(1, set(0..500)).to_bytes().len();
     assert!(bytes < 160, "{bytes}");
+}
+
+#[test]
+fn parts_of_a_set_add_up_to_it() {
+    let mut parts = UnitSet::empty();
+    for part in [set(0..7), set(7..100), UnitSet::empty()] {
+        parts.merge_disjoint(&part);
+    }
+    assert_eq!(parts, set(0..100), "counters and all");
+}
+
+/// Three units, and the first of their counters as a test wants it.
+fn three_units(first: i32) -> UnitSet {
+    let mut counters = [1; COUNTERS];
+    counters[0] = first;
+    UnitSet::from_parts(3, 5, counters)
+}
+
+#[test]
+fn a_set_is_read_whole_and_only_if_there_can_be_one() {
+    let bytes = set(0..9).to_bytes();
+    assert!(UnitSet::from_bytes(&bytes).is_some());
+    for length in [0, 8, 16, bytes.len() - 4, bytes.len() - 1] {
+        assert_eq!(UnitSet::from_bytes(&bytes[..length]), None, "{length} bytes");
+    }
+    for more in [1, 4, bytes.len()] {
+        assert_eq!(UnitSet::from_bytes(&[&bytes[..], &vec![0; more]].concat()), None, "and {more}");
+    }
+    // Three signs add up to an odd number of at most three.
+    for (first, possible) in
+        [(3, true), (-3, true), (1, true), (2, false), (0, false), (5, false), (i32::MIN, false)]
+    {
+        let set = three_units(first);
+        assert_eq!(UnitSet::from_bytes(&set.to_bytes()).is_some(), possible, "{first}");
+        let bytes = record(1, set).to_bytes();
+        assert_eq!(Remembered::from_bytes(&bytes).is_some(), possible, "{first} remembered");
+    }
+}
+
+#[test]
+fn numbers_and_names_of_a_record_have_bounds() {
+    let named = |length: usize| Remembered { dataset: "a".repeat(length), ..record(1, set(0..9)) };
+    let reads = |record: &Remembered| Remembered::from_bytes(&record.to_bytes()).is_some();
+    assert!(reads(&named(128)) && !reads(&named(129)));
+    // The kind, which is the number behind the name and the version, with a bit that no number of 64 bits has.
+    let bytes = record(1, set(0..9)).to_bytes();
+    let (head, rest) = bytes.split_at(1 + 1 + "seizures".len() + 32);
+    assert_eq!(rest[0], 0, "the kind");
+    let with = |kind: &[u8]| Remembered::from_bytes(&[head, kind, &rest[1..]].concat());
+    assert!(with(&[5]).is_some_and(|record| record.kind == 5));
+    let too_large = [&[0x85][..], &[0x80; 8], &[0x02]].concat();
+    assert_eq!(with(&too_large), None);
+    assert_eq!(with(&[0x80, 0x80, 0x04]), None, "65,536 kinds");
 }
 
 proptest! {

@@ -145,6 +145,44 @@ fn statistics_of_one_cell_are_independent() {
     }
 }
 
+/// Remembers what it was asked.
+#[derive(Default)]
+struct Listening(std::cell::RefCell<Vec<Vec<u8>>>);
+
+impl Prf for Listening {
+    fn digest(&self, message: &[u8]) -> [u8; 32] {
+        self.0.borrow_mut().push(message.to_vec());
+        [0; 32]
+    }
+}
+
+#[test]
+fn everything_that_a_draw_is_of_is_part_of_it() {
+    let (noise, secret) = (noise(), Listening::default());
+    let ask = |dataset, version: u8, set: &UnitSet, statistic| {
+        let source = Source { secret: &secret, dataset, version: &DataVersion([version; 32]) };
+        noise.amount(source, set, statistic, (Number::Float(1.0), 1.0)).unwrap();
+    };
+    let set = |units, key| UnitSet::from_parts(units, key, [0; 64]);
+    ask("ab", 1, &set(20, 5), "c");
+    ask("a", 1, &set(20, 5), "bc");
+    ask("ab", 2, &set(20, 5), "c");
+    ask("ab", 1, &set(21, 5), "c");
+    ask("ab", 1, &set(20, 6), "c");
+    ask("ab", 1, &set(20, 5), "d");
+    let source = Source { secret: &secret, dataset: "ab", version: &DataVersion([1; 32]) };
+    for kind in [0, 1] {
+        noise.units(source, &set(20, 5), kind);
+    }
+    // The kind is in its own place too, not in the statistic's name alone.
+    source.keys(&set(20, 5), 1, "c");
+    let mut asked = secret.0.into_inner();
+    let all = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked.len(), all, "no two draws are of the same");
+}
+
 #[test]
 fn asking_again_tells_nothing_more() {
     let (noise, secret) = (noise(), Mix(4));

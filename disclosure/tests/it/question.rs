@@ -69,6 +69,8 @@ fn a_filter_shows_neither_few_nor_all_but_few() {
         assert_eq!(shown(&[0], overlaps), [true, true, true, true]);
         assert_eq!(shown(&[1], overlaps), [true, true, true, false]);
         assert_eq!(shown(&[0, 2], overlaps), [true, true, true, false]);
+        // None is treated like few: that a filter leaves nobody out is news of everybody.
+        assert!(!shown(&[0, 1, 2], overlaps)[3]);
     }
 }
 
@@ -85,6 +87,38 @@ fn one_category_of_a_large_group_is_withheld() {
     assert_eq!(ask([KeyKind::Frame, KeyKind::Category]), [false, false, true, true]);
     // Dates and countries say nothing of anybody; the small cell takes the smallest with it.
     assert_eq!(ask([KeyKind::Frame, KeyKind::Frame]), [true, false, false, true]);
+}
+
+#[test]
+fn a_category_is_judged_at_its_very_limits() {
+    let shown = |of: [u32; 2]| {
+        let groups = [(vec![0], vec![0]), (vec![1], vec![1])];
+        let release = Release::new(&country(&of), &groups, vec![KeyKind::Category], None);
+        ask(&[release], EXACT)[0].cells_shown()
+    };
+    assert_eq!(shown([89, 11]), [true, true]);
+    assert_eq!(shown([90, 10]), [false, false], "90 % is too much");
+    // Ten are enough to be shown, were they not all of one category.
+    let alone = |kind| {
+        let release = Release::new(&country(&[10]), &[(vec![0], vec![0])], vec![kind], None);
+        ask(&[release], EXACT)[0].cells_shown()
+    };
+    assert_eq!(alone(KeyKind::Category), [false]);
+    assert_eq!(alone(KeyKind::Frame), [true]);
+}
+
+#[test]
+fn dominance_counts_as_many_units_as_it_says_and_no_fewer_percent() {
+    let sum = |amounts: &[i64], units, percent| {
+        let row = |(unit, amount): (u32, &i64)| Row { unit, atom: 0, amount: *amount };
+        let rows: Vec<Row> = (0..).zip(amounts).map(row).collect();
+        let dominance = Dominance { units, percent };
+        let protections = Protections { min_units: 3, p_percent: 0, dominance, ..EXACT };
+        ask(&[Release::plain(&rows, &[&[0]])], protections)[0].sums_shown()[0]
+    };
+    assert!(sum(&[500, 350, 150], 2, 85), "no more than 85 %");
+    assert!(!sum(&[500, 351, 149], 2, 85));
+    assert!(sum(&[400, 300, 300], 2, 85) && !sum(&[400, 300, 300], 3, 85));
 }
 
 #[test]
@@ -221,6 +255,40 @@ fn counts_are_rounded_if_the_policy_says_so() {
             assert!((deviation - 5.0 / 12.0_f64.sqrt()).abs() < 1e-9);
         }
         assert!(matches!(shown[0].shown[cell][2], Shown::Exactly(_)));
+    }
+}
+
+#[test]
+fn what_the_guard_cannot_compare_is_withheld() {
+    let mut release = Release::plain(&country(&[100, 200]), &[&[0], &[1]]);
+    let shown = |release: &Release, difference_guard| {
+        let protections = Protections { difference_guard, ..EXACT };
+        ask(std::slice::from_ref(release), protections)[0].cells_shown()
+    };
+    assert_eq!(shown(&release, DifferenceGuard::On), [true, true]);
+    release.has_sets = false;
+    assert_eq!(shown(&release, DifferenceGuard::On), [false, false]);
+    assert_eq!(shown(&release, DifferenceGuard::Off), [true, true]);
+}
+
+#[test]
+fn a_lone_unit_knows_itself() {
+    let flat: &[&[u32]] = &[&[0], &[1], &[2], &[3]];
+    let shown = |of: &[u32]| ask(&[Release::plain(&country(of), flat)], EXACT)[0].cells_shown();
+    assert_eq!(shown(&[1, 9, 70, 60]), [false, false, true, false]);
+    assert_eq!(shown(&[2, 8, 70, 60]), [false, false, true, true]);
+}
+
+#[test]
+fn what_is_noisy_and_rounded_is_off_by_both() {
+    let rows = country(&[100, 200]);
+    let release = Release::plain(&rows, &[&[0], &[1]]);
+    let rounded = Protections { round_to: 12, ..NOISY };
+    for cell in &ask(&[release], rounded)[0].shown {
+        let Shown::Noisily(Number::Whole(units), deviation) = cell[0] else { panic!("{cell:?}") };
+        assert_eq!(units % 12, 0);
+        // A variance of 3, and that of a uniform twelve.
+        assert!((deviation - 15_f64.sqrt()).abs() < 1e-6, "{deviation}");
     }
 }
 

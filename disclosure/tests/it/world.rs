@@ -46,6 +46,8 @@ pub(crate) struct Release {
     pub(crate) shown: Vec<Vec<Shown>>,
     /// Whether the node knows how its releases overlap.
     pub(crate) overlaps: Overlaps,
+    /// Whether the node has worked out the sets of units.
+    pub(crate) has_sets: bool,
 }
 
 /// What a node says of the atoms of a release.
@@ -128,6 +130,7 @@ impl Release {
         let mut release = Self {
             shown: Vec::new(),
             overlaps: Overlaps::Known,
+            has_sets: true,
             cells,
             keys: groups.iter().map(|(_, keys)| keys.clone()).collect(),
             kinds,
@@ -224,7 +227,7 @@ impl Table for Release {
         self.cells[cell][population].units
     }
     fn set_of(&self, cell: usize, population: usize, _: usize) -> Option<&UnitSet> {
-        Some(&self.cells[cell][population].set)
+        self.has_sets.then_some(&self.cells[cell][population].set)
     }
     fn descriptor(&self, cell: usize, population: usize) -> Descriptor {
         let bytes: Vec<u8> =

@@ -5,7 +5,7 @@ use crate::merge::Cut;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array};
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_policies::catalogue::Catalogue;
-use mayag_policies::shape::{LevelRef, Predicate};
+use mayag_policies::shape::{LevelRef, Literal, Predicate};
 use mayag_protocol::answer::{Answer, Bundle, Decision, Listed, LogPosition, ReleasePart};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::envelope::{Envelope, PayloadType};
@@ -23,7 +23,11 @@ fn release() -> Release {
         dataset: "seizures".parse().unwrap(),
         counted: None,
         keys: vec![key("country"), key("drug")],
-        filter: Predicate::everything(),
+        // Public values of both keys: two cells, no more and no less.
+        filter: Predicate::In {
+            level: key("drug"),
+            values: ["Cocaine", "Heroin"].map(|drug| Literal::Text(drug.to_owned())).to_vec(),
+        },
         wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],
         outputs: vec![Output::Direct(0)],
     }
@@ -31,15 +35,21 @@ fn release() -> Release {
 
 /// One cell per number: counts of `country`'s drugs.
 fn part(country: &str, counts: &[i64]) -> Vec<u8> {
+    let drugs = ["Cocaine", "Heroin", "Khat"];
+    let cells = counts.iter().zip(drugs).map(|(count, drug)| (Some(drug), *count));
+    part_of(country, &cells.collect::<Vec<_>>())
+}
+
+fn part_of(country: &str, cells: &[(Option<&str>, i64)]) -> Vec<u8> {
     let release = release();
     let catalogue = Catalogue::builtin();
     let schema = wire_schema(&release, catalogue.dataset("seizures").unwrap()).unwrap();
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(vec![country; counts.len()])),
-        Arc::new((0..counts.len()).map(|i| Some(format!("drug {i}"))).collect::<StringArray>()),
-        Arc::new(Int64Array::from(counts.to_vec())),
-        Arc::new(UInt8Array::from(vec![CellStatus::Known.byte(); counts.len()])),
-        Arc::new(Float64Array::from(vec![None; counts.len()])),
+        Arc::new(StringArray::from(vec![country; cells.len()])),
+        Arc::new(cells.iter().map(|cell| cell.0).collect::<StringArray>()),
+        Arc::new(cells.iter().map(|cell| Some(cell.1)).collect::<Int64Array>()),
+        Arc::new(UInt8Array::from(vec![CellStatus::Known.byte(); cells.len()])),
+        Arc::new(Float64Array::from(vec![None; cells.len()])),
     ];
     write_part(&RecordBatch::try_new(schema, columns).unwrap()).unwrap()
 }
@@ -66,10 +76,14 @@ fn answer(decision: Decision) -> Answer {
 }
 
 fn answered(parts: &[Vec<u8>]) -> Decision {
+    listing(parts, Listed::All, 2)
+}
+
+fn listing(parts: &[Vec<u8>], listed: Listed, cells: u64) -> Decision {
     let part = |bytes: &Vec<u8>| ReleasePart {
         digest: sha256(bytes),
-        cells: 2,
-        listed: Listed::All,
+        cells,
+        listed,
         suppressed: false,
         grant: "all".to_owned(),
         protections: String::new(),
@@ -189,6 +203,31 @@ fn the_cells_are_those_that_were_signed_and_asked_for() {
         let parts = vec![cells];
         assert_eq!(kr.outcome(&answer(answered(&parts)), parts), Err(AnswerFault::Cells));
     }
+}
+
+#[test]
+fn who_says_that_all_cells_are_listed_lists_every_combination_once() {
+    let kr = kr();
+    let outcome = |listed, cells: &[(Option<&str>, i64)]| {
+        let parts = vec![part_of("kr", cells)];
+        let signed = listing(&parts, listed, cells.len() as u64);
+        kr.outcome(&answer(signed), parts)
+    };
+    let (cocaine, heroin) = ((Some("Cocaine"), 30), (Some("Heroin"), 40));
+    assert_eq!(outcome(Listed::All, &[heroin, cocaine]), Ok(Outcome::Answered));
+    for (what, cells) in [
+        ("one missing", &[cocaine][..]),
+        ("all missing", &[]),
+        ("one more", &[cocaine, heroin, (Some("Khat"), 1)]),
+        ("another one", &[cocaine, (Some("Khat"), 1)]),
+        ("nothing, which the filter leaves out", &[cocaine, (None, 1)]),
+        ("one twice", &[cocaine, cocaine]),
+        ("all, and one twice", &[cocaine, heroin, cocaine]),
+    ] {
+        assert_eq!(outcome(Listed::All, cells), Err(AnswerFault::Cells), "{what}");
+    }
+    assert_eq!(outcome(Listed::Shown, &[cocaine]), Ok(Outcome::Answered), "and does not say so");
+    assert_eq!(AnswerFault::Cells.outcome(), Outcome::Failed);
 }
 
 #[test]

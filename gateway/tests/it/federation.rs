@@ -290,7 +290,7 @@ impl Told {
         self.statuses().into_iter().map(|(drug, n, _)| (drug, n.unwrap())).collect()
     }
 
-    /// The columns `drug` and `n`, and what `n` is worth.
+    /// The columns `drug` and `n`, and what `n` is worth, without the many drugs of which there is nothing.
     pub(crate) fn statuses(&self) -> Vec<(String, Option<i64>, String)> {
         let batch = self.batch();
         let drug = batch.column_by_name("drug").unwrap().as_string::<i32>();
@@ -306,7 +306,8 @@ impl Told {
                 status.value(i).to_string(),
             )
         };
-        (0..batch.num_rows()).map(row).collect()
+        let some = |(_, n, _): &(String, Option<i64>, String)| *n != Some(0);
+        (0..batch.num_rows()).map(row).filter(some).collect()
     }
 }
 

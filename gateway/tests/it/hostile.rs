@@ -97,6 +97,13 @@ async fn cells_that_were_not_signed_have_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cells_that_are_not_all_although_it_says_so_have_failed() {
+    for lie in [Behaviour::OneCellLess, Behaviour::OneCellMore, Behaviour::OneCellTwice] {
+        beside_honest_ones(lie, Outcome::Failed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cells_that_would_overflow_the_sum_have_failed() {
     beside_honest_ones(Behaviour::Counts(vec![("Cocaine", i64::MAX)]), Outcome::Failed).await;
 }

@@ -5,6 +5,7 @@ use http::{Request, Response, StatusCode};
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_certs_dev::pki::Pki;
 use mayag_policies::catalogue::Catalogue;
+use mayag_policies::shape::Literal;
 use mayag_protocol::answer::{
     Answer, Bundle, Decision, Listed, LogPosition, PreviewedRelease, ReleasePart, SharedDataset,
 };
@@ -15,6 +16,7 @@ use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Clock as _;
+use mayag_queries::domains::domain;
 use mayag_queries::merge::{wire_schema, write_part};
 use mayag_queries::release::Release;
 use mayag_transport::clock::SystemClock;
@@ -51,6 +53,12 @@ pub(crate) enum Behaviour {
     NoTls,
     /// Is not running.
     Gone,
+    /// Says that it lists all cells and leaves one out.
+    OneCellLess,
+    /// Says that it lists all cells and invents one.
+    OneCellMore,
+    /// Lists as many cells as there are, one of them twice and another one not.
+    OneCellTwice,
     /// Signs other cells than it sends.
     OtherCells,
     /// Runs with another country's certificate.
@@ -283,9 +291,10 @@ impl Node {
             vec![("Cocaine", 1)]
         };
         let parts = self.parts(sql, &counts);
-        let releases = parts.iter().map(|part| ReleasePart {
+        let plan = mayag_queries::plan(sql, &self.catalogue).unwrap();
+        let releases = parts.iter().zip(&plan.releases).map(|(part, release)| ReleasePart {
             digest: sha256(part),
-            cells: counts.len() as u64,
+            cells: self.rows(release, &counts).len() as u64,
             listed: Listed::All,
             suppressed: counts.iter().any(|(_, count)| *count == SUPPRESSED),
             grant: "test".to_owned(),
@@ -299,19 +308,36 @@ impl Node {
         plan.releases.iter().map(|release| self.part(release, counts)).collect()
     }
 
-    /// One row per count: the level gets the name, a key `country` the own code, every measure the count.
+    /// The names of the level that there can be, as its dataset says, each with its count or none.
+    fn rows(&self, release: &Release, counts: &[(&str, i64)]) -> Vec<(Option<String>, i64)> {
+        let dataset = self.catalogue.dataset(release.dataset.as_str()).unwrap();
+        let [key] = release.keys.as_slice() else { panic!("one key only") };
+        let names = domain(dataset, &self.country, key, &release.filter).unwrap();
+        let count = |name: &Option<String>| {
+            let found = counts.iter().find(|(of, _)| name.as_deref() == Some(of));
+            found.map_or(0, |(_, count)| *count)
+        };
+        let text = |name| if let Literal::Text(text) = name { Some(text) } else { None };
+        let names = names.into_iter().map(|name| name.and_then(text));
+        let rows: Vec<_> = names.map(|name| (name.clone(), count(&name))).collect();
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others list what there is")]
+        match self.behaviour {
+            Behaviour::OneCellLess => rows.into_iter().skip(1).collect(),
+            Behaviour::OneCellMore => rows.into_iter().chain([(Some("Sand".into()), 1)]).collect(),
+            Behaviour::OneCellTwice => rows.iter().skip(1).chain(rows.last()).cloned().collect(),
+            _ => rows,
+        }
+    }
+
+    /// One row per name: the level gets the name, every measure the count.
     fn part(&self, release: &Release, counts: &[(&str, i64)]) -> Vec<u8> {
         use arrow::array::{
             ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt8Array,
         };
         let dataset = self.catalogue.dataset(release.dataset.as_str()).unwrap();
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        for key in &release.keys {
-            let own = key.column.as_str() == "country";
-            let names =
-                counts.iter().map(|(name, _)| if own { self.country.as_str() } else { name });
-            columns.push(Arc::new(StringArray::from_iter_values(names)));
-        }
+        let counts = self.rows(release, counts);
+        let names = counts.iter().map(|(name, _)| name.as_deref());
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(names.collect::<StringArray>())];
         for measure in &release.wire {
             assert_eq!(measure.of.role(), MergeRole::Count, "counts only");
             let shown = |count: i64| (count != SUPPRESSED).then_some(count);

@@ -9,6 +9,7 @@ mod faults;
 mod generated;
 mod hostile_gateway;
 mod policy_lifecycle;
+mod protections;
 mod questions;
 mod readme;
 mod tidy;

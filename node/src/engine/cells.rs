@@ -7,19 +7,21 @@ mod wire;
 
 pub use wire::Part;
 
-use super::describe::{self, domain, key_kind};
+use super::describe::{self, key_kind};
 use super::execute::Work;
 use super::failure::WorkFailure;
 use super::layout::{Layout, Population};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use mayag_disclosure::{Contributions, Descriptor, KeyKind, Measure, Number, UnitSet};
+use mayag_disclosure::{Contributions, Descriptor, KeyKind, Measure, Number, Protections, UnitSet};
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset};
 use mayag_policies::shape::{LevelRef, Literal, Predicate};
 use mayag_protocol::columns::{key_column, value_column};
 use mayag_protocol::names::Country;
-use mayag_queries::release::Release;
+use mayag_queries::domains::{Domain, domains, holds};
+use mayag_queries::merge::literals;
+use mayag_queries::release::{MeasureOf, Release, WireMeasure};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +47,13 @@ pub(super) fn contribution_column(summed: usize, of: &str) -> String {
 pub struct Atoms {
     levels: Vec<LevelRef>,
     pieces: Vec<Vec<Option<Literal>>>,
+    /// Whether the pieces are all there are. Where they are too many to judge by, nothing is known of how cells overlap,
+    /// and no cell of the question is shown.
+    complete: bool,
 }
+
+/// Atoms of a question at most: to judge more would take too long.
+const MOST_ATOMS: usize = 20_000;
 
 /// A dataset as one country holds it.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +68,7 @@ pub struct Home<'a> {
 pub struct RawCells {
     keys: Vec<Vec<Option<Literal>>>,
     /// For each key, every value it can have where that is public.
-    domains: Vec<Option<Vec<Option<Literal>>>>,
+    domains: Vec<Domain>,
     key_kinds: Vec<KeyKind>,
     /// For each key, a number for the value of each cell.
     key_numbers: Vec<Vec<u32>>,
@@ -114,13 +122,16 @@ impl RawCells {
     ) -> Result<Self, WorkFailure> {
         let release = &work.release;
         let layout = Layout::of(release);
+        // What may not be judged is taken for a release that found nothing: what leaves is the same.
+        let rows = if work.is_judged() { batch.num_rows() } else { 0 };
+        let batch = &batch.slice(0, rows);
         let column = |name: String| batch.column_by_name(&name).ok_or(WorkFailure::Broken);
         let mut keys = Vec::new();
         let mut key_types = Vec::new();
         for i in 0..release.keys.len() {
             let key = column(key_column(i))?;
             key_types.push(key.data_type().clone());
-            keys.push(literals(key)?);
+            keys.push(literals(key).ok_or(WorkFailure::Broken)?);
         }
         let values = (0..release.wire.len())
             .map(|i| column(value_column(i)).cloned())
@@ -132,14 +143,10 @@ impl RawCells {
             })
             .collect::<Result<_, _>>()?;
         let unit_kinds = home.dataset.units.iter().count();
-        let cells = batch.num_rows();
+        let cells = rows;
         let withheld = vec![vec![false; cells]; release.wire.len()];
         let mut raw = Self {
-            domains: release
-                .keys
-                .iter()
-                .map(|level| domain(home, level, &release.filter))
-                .collect(),
+            domains: domains(release, home.dataset, home.country),
             key_kinds: release
                 .keys
                 .iter()
@@ -217,6 +224,11 @@ impl RawCells {
             found.insert(key.collect(), cell);
         }
         let own = Literal::Text(home.country.to_string());
+        // Where all grants show the same rows, every atom is of these.
+        let told = |level: &LevelRef| {
+            level.column.as_str() == COUNTRY_COLUMN || atoms.levels.contains(level)
+        };
+        let rows = work.rows.levels().iter().all(told).then_some(&work.rows);
         let mut of_cells: Vec<(usize, usize, u32)> = Vec::new();
         for (at, piece) in atoms.pieces.iter().enumerate() {
             let value = |level: &LevelRef| {
@@ -226,7 +238,8 @@ impl RawCells {
                 let at = atoms.levels.iter().position(|other| other == level)?;
                 piece.get(at).cloned().flatten()
             };
-            if describe::holds(&work.release.filter, &value) != Some(true) {
+            let passes = |filter: &Predicate| holds(filter, &value) == Some(true);
+            if !passes(&work.release.filter) || !rows.is_none_or(passes) {
                 continue;
             }
             let key: Vec<Option<Literal>> = work.release.keys.iter().map(value).collect();
@@ -236,8 +249,8 @@ impl RawCells {
             for (population, of) in self.layout.populations.iter().enumerate() {
                 let inside = match of {
                     Population::Everything => true,
-                    Population::Except(filter) => describe::holds(filter, &value) != Some(true),
-                    Population::Where(filter) => describe::holds(filter, &value) == Some(true),
+                    Population::Except(filter) => holds(filter, &value) != Some(true),
+                    Population::Where(filter) => holds(filter, &value) == Some(true),
                 };
                 if inside {
                     of_cells.push((population, *cell, number));
@@ -254,50 +267,64 @@ impl RawCells {
 
     /// The combinations of keys as atoms; `levels` are the release's keys.
     pub(super) fn into_atoms(self, levels: Vec<LevelRef>) -> Atoms {
+        if MOST_ATOMS < self.cells {
+            return Atoms::too_many();
+        }
         let piece = |cell: usize| self.keys.iter().map(move |key| key.get(cell).cloned().flatten());
-        Atoms { pieces: (0..self.cells).map(|cell| piece(cell).collect()).collect(), levels }
+        let pieces = (0..self.cells).map(|cell| piece(cell).collect()).collect();
+        Atoms { levels, pieces, complete: true }
     }
 }
 
 impl Atoms {
-    /// The levels that some releases name, apart from the country, each once.
-    pub fn levels_of(releases: &[&Release]) -> Vec<LevelRef> {
-        let mut levels: Vec<LevelRef> = Vec::new();
-        for release in releases {
+    /// What finds the atoms of some releases over one dataset, each with the rows that its grant shows: all combinations
+    /// of the levels that they name, apart from the country. Where the grants show different rows, these are told apart
+    /// too, or cells of one release would be taken for parts of another one's that they are not.
+    /// `None` where joins show other rows of their second dataset: these are not told apart.
+    pub fn work(together: &[(&Release, &Predicate, &Predicate)]) -> Option<Work> {
+        let (first, _, joined_rows) = together.first()?;
+        let (mut levels, mut shown) = (Vec::new(), Vec::new());
+        for (release, rows, joined) in together {
+            if joined != joined_rows {
+                return None;
+            }
             let filters = release.wire.iter().filter_map(|measure| measure.filter.as_ref());
             let filters = filters.chain([&release.filter]).flat_map(Predicate::levels);
-            for level in release.keys.iter().cloned().chain(filters) {
-                if level.column.as_str() != COUNTRY_COLUMN && !levels.contains(&level) {
-                    levels.push(level);
-                }
+            levels.extend(release.keys.iter().cloned().chain(filters));
+            if !shown.contains(*rows) {
+                shown.push((*rows).clone());
             }
         }
-        levels
+        if let [_, _, ..] = shown.as_slice() {
+            levels.extend(shown.iter().flat_map(Predicate::levels));
+        }
+        let mut keys: Vec<LevelRef> = Vec::new();
+        for level in levels {
+            if level.column.as_str() != COUNTRY_COLUMN && !keys.contains(&level) {
+                keys.push(level);
+            }
+        }
+        let pieces = Release {
+            dataset: first.dataset.clone(),
+            counted: None,
+            keys,
+            filter: Predicate::everything(),
+            wire: vec![WireMeasure { of: MeasureOf::Rows, filter: None }],
+            outputs: Vec::new(),
+        };
+        let work = Work::new(pieces, Predicate::Any(shown), Protections::exact(0, 0));
+        Some(Work { joined_rows: (*joined_rows).clone(), ..work })
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.pieces.len()
+    /// More than can be judged by.
+    pub(crate) fn too_many() -> Self {
+        Self { levels: Vec::new(), pieces: Vec::new(), complete: false }
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+    /// Whether they are all known.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
-}
-
-fn literals(key: &ArrayRef) -> Result<Vec<Option<Literal>>, WorkFailure> {
-    if let Some(texts) = key.as_string_opt::<i32>() {
-        return Ok(texts
-            .iter()
-            .map(|text| text.map(|text| Literal::Text(text.to_owned())))
-            .collect());
-    }
-    if let Some(days) = key.as_primitive_opt::<Date32Type>() {
-        return Ok(days.iter().map(|day| day.map(Literal::Date)).collect());
-    }
-    let whole = key.as_primitive_opt::<Int64Type>().ok_or(WorkFailure::Broken)?;
-    Ok(whole.iter().map(|number| number.map(Literal::Int)).collect())
 }
 
 /// The same number for the same value.

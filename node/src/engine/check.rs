@@ -83,6 +83,33 @@ pub enum Finding {
         /// Distinct units.
         units: u64,
     },
+    /// Rows have no unit. That is not wrong, but what nobody's is can be nobody's contribution: noise would have to hide
+    /// all of it at once.
+    #[error(
+        "dataset `{dataset}`: {rows} rows have no `{column}`; where noise is on they count in no cell: give each of them a unit in the dataset's view, if they are to count"
+    )]
+    WithoutUnit {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The column of the unit that people may count.
+        column: ColumnName,
+        /// Rows.
+        rows: u64,
+    },
+}
+
+impl Finding {
+    /// Whether a node starts all the same, and tells its operator.
+    pub fn is_bearable(&self) -> bool {
+        match self {
+            Self::WithoutUnit { .. } => true,
+            Self::JoinKeysRepeat { .. }
+            | Self::Missing { .. }
+            | Self::NotChecked { .. }
+            | Self::OutsideDomain { .. }
+            | Self::UnitsRepeat { .. } => false,
+        }
+    }
 }
 
 /// Units counted at once: their set has to fit the memory of a worker. A larger dataset is read several times.
@@ -151,6 +178,8 @@ async fn check_one(
             aggregates.push(counted.alias(format!("{name}{i}")));
         }
     }
+    let unit = &dataset.unit().column;
+    aggregates.push(count(mapped.column(unit)?).alias("with_unit"));
     let plan = LogicalPlanBuilder::from(mapped.view.clone());
     let plan = plan.aggregate(Vec::<Expr>::new(), aggregates).and_then(LogicalPlanBuilder::build);
     let counts = run(datasets, plan.map_err(|error| WorkFailure::of(&error))?).await?;
@@ -167,6 +196,11 @@ async fn check_one(
             let (dataset, column) = named();
             findings.push(Finding::Missing { dataset, column, rows: missing });
         }
+    }
+    let without = rows.saturating_sub(first_count(&counts, "with_unit")?);
+    if without > 0 && !dataset.unit().unique {
+        let (dataset, column) = (dataset.name.clone(), unit.clone());
+        findings.push(Finding::WithoutUnit { dataset, column, rows: without });
     }
     for unit in dataset.units.iter().filter(|unit| unit.unique) {
         let units = distinct(datasets, mapped, std::slice::from_ref(&unit.column), rows).await?;

@@ -75,6 +75,11 @@ impl Work {
             || dataset.units.iter().nth(1).is_some()
     }
 
+    /// Whether it is known how its cells overlap those of the question's other releases.
+    pub(super) fn is_judged(&self) -> bool {
+        self.atoms.as_ref().is_none_or(|atoms| atoms.is_complete())
+    }
+
     /// Whether its cells are compared with those of other releases.
     pub(super) fn is_compared(&self) -> bool {
         self.protections.noise.is_some()

@@ -118,10 +118,12 @@ impl WorkerPool {
         Ok(Self { shared, _keeper: keeper })
     }
 
-    /// Checks that the data are what the catalogue says. O(rows).
-    pub async fn check(&self) -> Result<(), PoolError> {
+    /// Checks that the data are what the catalogue says, and returns what the operator should know all the same. O(rows).
+    pub async fn check(&self) -> Result<Vec<Finding>, PoolError> {
         match self.ask(&Request::Check {}, Instant::now() + CHECK).await {
-            Ok(Reply::Checked(findings)) if findings.is_empty() => Ok(()),
+            Ok(Reply::Checked(findings)) if findings.iter().all(Finding::is_bearable) => {
+                Ok(findings)
+            }
             Ok(Reply::Checked(findings)) => Err(PoolError::Data(findings)),
             Ok(Reply::Cells(_) | Reply::Failed(_) | Reply::Problem(_) | Reply::Ready) | Err(_) => {
                 Err(PoolError::NoAnswer)
@@ -141,7 +143,12 @@ impl WorkerPool {
     /// The combinations of keys that a release finds, which say nothing but which other cells overlap.
     pub async fn atoms(&self, job: Work, deadline: Instant) -> Result<Atoms, WorkFailure> {
         let levels = job.release.keys.clone();
-        Ok(self.cells(&job, deadline).await?.into_atoms(levels))
+        match self.cells(&job, deadline).await {
+            Ok(cells) => Ok(cells.into_atoms(levels)),
+            // So many that no worker can list them: to fail would say so.
+            Err(WorkFailure::Memory) => Ok(Atoms::too_many()),
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn cells(&self, job: &Work, deadline: Instant) -> Result<RawCells, WorkFailure> {

@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use mayag_disclosure::{Protections, protect};
 use mayag_node::engine::WorkFailure;
+use mayag_node::engine::check::Finding;
 use mayag_node::engine::pool::{Job, PoolError, WorkerPool};
 use mayag_policies::catalogue::Number;
 use mayag_policies::shape::{Grain, Predicate};
@@ -275,7 +276,11 @@ async fn workers_end_with_the_pool() {
 #[tokio::test]
 async fn data_that_differ_from_the_catalogue_are_found_at_the_start() {
     let good = Bench::new(&rows(1, 300, None), &rows(2, 300, Some(9)), |_| {}).await;
-    good.pool.check().await.unwrap();
+    let without = rows(2, 300, Some(9)).iter().filter(|row| row.unit.is_none()).count() as u64;
+    assert!(without > 0);
+    let told = good.pool.check().await.unwrap();
+    let (dataset, column) = ("visits".parse().unwrap(), "unit".parse().unwrap());
+    assert_eq!(told, [Finding::WithoutUnit { dataset, column, rows: without }], "and it starts");
     let mut twice = rows(1, 300, None);
     twice[7].unit = twice[8].unit.clone();
     twice[9].drug = Some("a value from nowhere".to_owned());
@@ -284,8 +289,12 @@ async fn data_that_differ_from_the_catalogue_are_found_at_the_start() {
     let text = PoolError::Data(findings).to_string();
     assert_eq!(
         text,
-        "dataset `incidents`: 1 rows have a value of `drug` that is not in the catalogue's list; \
-         dataset `incidents`: 300 rows have 299 distinct units, but the catalogue says every row is its own"
+        format!(
+            "dataset `incidents`: 1 rows have a value of `drug` that is not in the catalogue's list; \
+         dataset `incidents`: 300 rows have 299 distinct units, but the catalogue says every row is its own; \
+         dataset `visits`: {without} rows have no `unit`; where noise is on they count in no cell: give each of them \
+         a unit in the dataset's view, if they are to count"
+        )
     );
 }
 

@@ -8,4 +8,7 @@ mod engine_oracle;
 mod engine_process;
 mod joins;
 mod ledger;
+mod levels;
 mod noisy;
+mod released;
+mod together;

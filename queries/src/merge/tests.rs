@@ -136,10 +136,46 @@ fn what_a_country_that_lists_only_shown_cells_does_not_list_is_withheld_there() 
 fn a_part_that_lists_only_shown_cells_lists_no_withheld_one() {
     let half = part(&[(Some("a"), Some(7), 0, None, 3)]);
     let none = part(&[(Some("a"), None, 3, None, 3)]);
-    let check = |listed, cells| check_listed(&release(&["region"]), listed, cells);
-    assert_eq!(check(Listed::Shown, &half), Ok(()));
-    assert_eq!(check(Listed::Shown, &none), Err(MergeError::Listed));
-    assert_eq!(check(Listed::All, &none), Ok(()));
+    let check = |cells| {
+        check_listed(
+            &release(&["region"]),
+            &dataset(),
+            &listing(&country("kr"), Listed::Shown, cells),
+        )
+    };
+    assert_eq!(check(&half), Ok(()));
+    assert_eq!(check(&none), Err(MergeError::Listed));
+}
+
+#[test]
+fn a_part_that_says_all_lists_every_public_combination() {
+    let open = part(&[(Some("a"), Some(7), 0, Some(1), 0)]);
+    let kr = country("kr");
+    let check = |release: &Release, dataset: &Dataset, cells: &RecordBatch| {
+        check_listed(release, dataset, &listing(&kr, Listed::All, cells))
+    };
+    let by_region = release(&["region"]);
+    assert_eq!(check(&by_region, &dataset(), &open), Err(MergeError::Listed), "not a public list");
+    let closed = CATALOGUE.replace(
+        r#""region", "about": "x", "kind": {"type": "category"}"#,
+        r#""region", "about": "x", "kind": {"type": "category", "values": ["a", "b"]}"#,
+    );
+    let closed = Catalogue::parse(closed.as_bytes()).unwrap().datasets.remove(0);
+    let cells = |keys: &[Option<&str>]| {
+        part(&keys.iter().map(|key| (*key, None, 3, None, 3)).collect::<Vec<_>>())
+    };
+    let check_keys = |keys: &[Option<&str>]| check(&by_region, &closed, &cells(keys));
+    assert_eq!(check_keys(&[None, Some("b"), Some("a")]), Ok(()), "in any order");
+    assert_eq!(check_keys(&[Some("a"), Some("b")]), Err(MergeError::Listed), "nothing is left out");
+    assert_eq!(check_keys(&[Some("a"), Some("b"), Some("c")]), Err(MergeError::Listed));
+    assert_eq!(
+        check_keys(&[Some("a"), Some("b"), None, Some("c")]),
+        Err(MergeError::Listed),
+        "one more"
+    );
+    let whole = |rows: usize| cells(&vec![None; rows]).project(&[1, 2, 3, 4, 5, 6]).unwrap();
+    assert_eq!(check(&release(&[]), &closed, &whole(1)), Ok(()));
+    assert_eq!(check(&release(&[]), &closed, &whole(0)), Err(MergeError::Listed));
 }
 
 #[test]

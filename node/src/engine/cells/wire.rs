@@ -19,11 +19,9 @@ use mayag_protocol::answer::Listed;
 use mayag_protocol::columns::{
     CellStatus, deviation_column, key_column, status_column, value_column,
 };
+use mayag_queries::domains::{self, Domain};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Rows of a release that lists all combinations at most; one that had more lists what is shown.
-const MOST_LISTED: usize = 20_000;
 
 /// A release as it leaves.
 #[derive(Debug)]
@@ -130,13 +128,10 @@ impl RawCells {
 
 /// Every combination of the values of the keys, in their order; `None` where one of them is not public or there are too
 /// many.
-fn combinations(domains: &[Option<Vec<Option<Literal>>>]) -> Option<Vec<Vec<Option<Literal>>>> {
+fn combinations(domains: &[Domain]) -> Option<Vec<Vec<Option<Literal>>>> {
+    domains::combinations(domains)?;
     let mut combinations: Vec<Vec<Option<Literal>>> = vec![Vec::new()];
-    for domain in domains {
-        let domain = domain.as_ref()?;
-        if combinations.len().saturating_mul(domain.len()) > MOST_LISTED {
-            return None;
-        }
+    for domain in domains.iter().flatten() {
         let longer = |key: &Vec<Option<Literal>>| {
             let key = key.clone();
             domain.iter().map(move |value| {

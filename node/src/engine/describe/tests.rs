@@ -1,9 +1,7 @@
-//! SQL's logic of what is not known.
+//! Which keys a filter fixes.
 
-use super::{domain, holds, is_fixed};
-use crate::engine::cells::Home;
-use mayag_policies::catalogue::Catalogue;
-use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
+use super::is_fixed;
+use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
 
 fn level(column: &str) -> LevelRef {
     LevelRef { column: column.parse().unwrap(), grain: None }
@@ -27,21 +25,6 @@ fn not(part: Predicate) -> Predicate {
 }
 
 #[test]
-fn nothing_known_is_neither_true_nor_false() {
-    let unknown = |_: &LevelRef| None;
-    let a = is("drug", "a");
-    assert_eq!(holds(&a, &unknown), None);
-    assert_eq!(holds(&not(a.clone()), &unknown), None);
-    assert_eq!(
-        holds(&Predicate::Any(vec![a.clone(), Predicate::everything()]), &unknown),
-        Some(true)
-    );
-    assert_eq!(holds(&Predicate::All(vec![a, Predicate::Any(vec![])]), &unknown), Some(false));
-    assert_eq!(holds(&one_of("drug", &[]), &unknown), Some(false));
-    assert_eq!(holds(&Predicate::IsNull { level: level("drug") }, &unknown), Some(true));
-}
-
-#[test]
 fn a_filter_fixes_a_key_where_it_leaves_one_value() {
     let drug = level("drug");
     let both = |part: Predicate| Predicate::All(vec![is("route", "sea"), part]);
@@ -58,44 +41,4 @@ fn a_filter_fixes_a_key_where_it_leaves_one_value() {
     for leaves in leaves {
         assert!(!is_fixed(&leaves, &drug), "{leaves:?}");
     }
-}
-
-#[test]
-fn what_a_filter_excludes_is_not_listed() {
-    let text = r#"{"version":1,"datasets":[{"name":"t","about":"t","units":[{"column":"u"}],"columns":[
-        {"name":"u","about":"u","kind":{"type":"unit"}},
-        {"name":"drug","about":"d","kind":{"type":"category","values":["a","b","c"]},
-         "levels":[{"name":"group","about":"g","is":{"groups":{"groups":{"ab":["a","b"]},"other":"rest"}}}]},
-        {"name":"route","about":"r","kind":{"type":"category"}},
-        {"name":"day","about":"d","kind":{"type":"date"},"required":true,
-         "range":{"from":"2024-01-01","to":"2024-12-31"}}]}]}"#;
-    let catalogue = Catalogue::parse(text.as_bytes()).unwrap();
-    let country = "kr".parse().unwrap();
-    let home = Home { country: &country, dataset: catalogue.dataset("t").unwrap() };
-    let listed = |key: &LevelRef, filter: Predicate| -> Option<Vec<Option<String>>> {
-        let text =
-            |value: Literal| format!("{value:?}").chars().filter(|c| c.is_alphanumeric()).collect();
-        Some(domain(home, key, &filter)?.into_iter().map(|value| value.map(text)).collect())
-    };
-    let texts = |values: &[&str], nothing: bool| {
-        let some = values.iter().map(|value| Some(format!("Text{value}")));
-        Some(some.chain(nothing.then_some(None)).collect::<Vec<_>>())
-    };
-    let (drug, group) = (level("drug"), level("drug_group"));
-    let either = Predicate::Any(vec![is("drug", "a"), is("route", "sea")]);
-    assert_eq!(listed(&drug, Predicate::everything()), texts(&["a", "b", "c"], true));
-    assert_eq!(listed(&drug, one_of("drug", &["b", "x"])), texts(&["b"], false));
-    assert_eq!(listed(&drug, is("drug_group", "ab")), texts(&["a", "b"], false));
-    assert_eq!(listed(&drug, not(is("drug", "a"))), texts(&["b", "c"], false));
-    assert_eq!(listed(&drug, either), texts(&["a", "b", "c"], true));
-    assert_eq!(listed(&group, one_of("drug", &["c"])), texts(&["rest"], false));
-    assert_eq!(listed(&drug, is("country", "jp")), Some(vec![]));
-    assert_eq!(listed(&level("route"), is("drug", "a")), None);
-    let quarter = LevelRef { column: "day".parse().unwrap(), grain: Some(Grain::Quarter) };
-    let late = Predicate::Compare {
-        level: LevelRef { column: "day".parse().unwrap(), grain: Some(Grain::Day) },
-        comparison: Comparison::GreaterOrEqual,
-        value: Literal::Date(19_890),
-    };
-    assert_eq!(listed(&quarter, late).map(|quarters| quarters.len()), Some(3));
 }
