@@ -3,6 +3,7 @@
 pub mod descriptor;
 pub mod engine;
 pub mod guard;
+pub mod information;
 pub mod merge;
 pub mod plan;
 pub mod release;
