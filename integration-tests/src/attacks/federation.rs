@@ -345,15 +345,21 @@ impl Federation {
             Epoch::Now => self.database,
         };
         let rows = database.rows();
-        let folder = self.node_folder(country);
+        write(
+            &self.node_folder(country).join("data/seizures.csv"),
+            &fixture::csv(&fixture::of_country(&rows, country)),
+        );
+        self.write_policy(country);
+    }
+
+    fn write_policy(&self, country: &str) {
         let policy = self.regime.policy(country, self.policy, self.grant.as_ref());
         let pki = Pki::open(self.dir()).expect("the development PKI");
         let signed = pki.sign_policy(&country.parse().expect("a country"), policy.as_bytes());
         write(
-            &folder.join("data/seizures.csv"),
-            &fixture::csv(&fixture::of_country(&rows, country)),
+            &self.node_folder(country).join("policy/active.json"),
+            &signed.expect("a signed policy"),
         );
-        write(&folder.join("policy/active.json"), &signed.expect("a signed policy"));
     }
 }
 
