@@ -89,11 +89,8 @@ fn significant(tokens: &[TokenWithSpan]) -> Vec<&TokenWithSpan> {
 fn reads_information(kinds: &[&Token]) -> bool {
     kinds.windows(4).any(|tokens| match tokens {
         [from, Token::Word(schema), Token::Period, Token::Word(table)] => {
-            let reads = match from {
-                Token::Word(word) => matches!(word.keyword, Keyword::FROM | Keyword::JOIN),
-                Token::Comma => true,
-                _ => false,
-            };
+            let reads = matches!(from, Token::Comma)
+                || matches!(from, Token::Word(word) if matches!(word.keyword, Keyword::FROM | Keyword::JOIN));
             reads && named(schema) == SCHEMA && TABLES.contains(&named(table).as_str())
         }
         _ => false,

@@ -1,6 +1,6 @@
 //! What a hint offers is permitted: over random grants and releases of the wide catalogue, every hint is followed.
 
-use mayag_policies::catalogue::{Catalogue, Dataset, Kind};
+use mayag_policies::catalogue::{Catalogue, Dataset, Kind, Named};
 use mayag_policies::decide::{Permit, Subject, decide};
 use mayag_policies::document::Policy;
 use mayag_policies::shape::{Aggregate, Grain, LevelRef, MeasureRef, ReleaseShape};
@@ -150,7 +150,7 @@ fn followed(shape: &ReleaseShape, refusal: &Refusal, dataset: &Dataset) -> Vec<R
 /// The release with no more than so many columns in its keys and filters.
 fn fewer(shape: &ReleaseShape, most: usize, dataset: &Dataset) -> ReleaseShape {
     let base = |level: &LevelRef| {
-        let column = dataset.named(level).and_then(|named| named.column());
+        let column = dataset.named(level).and_then(Named::column);
         column.map(|column| column.name.clone())
     };
     let mut kept = Vec::new();
