@@ -8,6 +8,7 @@ pub mod ask;
 pub mod connection;
 pub mod desk;
 pub mod fault;
+mod information;
 pub mod listing;
 pub mod profile;
 mod recompute;

@@ -7,6 +7,7 @@ mod admission;
 pub mod archive;
 pub mod config;
 pub mod data_version;
+mod ending;
 pub mod engine;
 pub mod ledger;
 mod line;

@@ -79,6 +79,7 @@ async fn decide_and_work(
         purpose: question.question().purpose,
     };
     let now = node.clock().now();
+    node.look_at_end(policy, now);
     let (sql, preview) = match &question.question().ask {
         Ask::Datasets {} => {
             log_admitted(node, in_force, question, None).await?;

@@ -4,6 +4,7 @@ use crate::admission::VerifiedQuestion;
 use crate::archive::Archive;
 use crate::config::{ConfigError, NodeConfig};
 use crate::data_version::data_version;
+use crate::ending::Ending;
 use crate::engine::WorkFailure;
 use crate::engine::cells::{Part, RawCells};
 use crate::engine::pool::{PoolError, WorkerPool};
@@ -180,6 +181,7 @@ pub struct Node {
     archive: Option<Archive>,
     trust: Arc<Trust>,
     in_force: RwLock<Arc<InForce>>,
+    ending: Ending,
     reloading: Mutex<()>,
 }
 
@@ -238,6 +240,8 @@ impl Node {
             .map_err(|source| journal_error(&config.state, source))?;
         policy::remember(&config.state, &candidate)?;
         let policy = Some(candidate.accepted.policy);
+        let ending = Ending::new();
+        policy.iter().for_each(|policy| ending.look(policy, clock.now()));
         let in_force = InForce { roster, version: Some(version), policy };
         let archive = config.keep_questions.then(|| Archive::new(&config.state));
         Ok(Arc::new(Self {
@@ -255,6 +259,7 @@ impl Node {
             pool,
             trust,
             in_force: RwLock::new(Arc::new(in_force)),
+            ending,
             reloading: Mutex::new(()),
         }))
     }
@@ -288,6 +293,7 @@ impl Node {
             Ok(Accepted { policy, change, signers: _ }) => {
                 let version = policy.version().clone();
                 tracing::info!(serial = version.serial, digest = %version.digest, %change, "policy in force");
+                self.ending.look(&policy, self.clock.now());
                 (Some(policy), Some(version), Ok(()))
             }
             Err(error) => (old.policy.clone(), old.version.clone(), Err(error.into())),
@@ -313,6 +319,11 @@ impl Node {
 
     pub(crate) fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force.read())
+    }
+
+    /// Tells the operator, at most once a day, if this policy ends soon.
+    pub(crate) fn look_at_end(&self, policy: &Policy, now: Timestamp) {
+        self.ending.look(policy, now);
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

@@ -10,9 +10,12 @@
 //! Two releases of one question may be covered by different grants and so be about different rows. Comparing such
 //! releases with each other is not guarded against here.
 
+mod change;
+
 use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Join, Named};
 use crate::document::{Grant, Policy, Share};
 use crate::shape::{Aggregate, Grain, LevelRef, MeasureRef, Predicate, ReleaseShape};
+use change::Asked;
 use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::names::{ColumnName, Country, DatasetName, GrantId, Role};
 use mayag_protocol::purpose::Purpose;
@@ -164,15 +167,17 @@ fn among(
     dataset: &Dataset,
     shape: &ReleaseShape,
 ) -> Result<Permit, Refusal> {
-    let needs = needs(shape);
-    let combined = combined(shape, dataset);
-    let covering: Vec<&Grant> = grants
-        .iter()
-        .filter(|grant| says_yes(grant, dataset, &needs))
-        .filter(|grant| combined <= grant.protections.most_levels)
-        .copied()
-        .collect();
-    permit(policy, shape, &covering).ok_or_else(|| refusal(grants, dataset, &needs, combined))
+    permit(policy, shape, &covering(grants, dataset, shape))
+        .ok_or_else(|| refusal(&Asked { grants, dataset, shape }))
+}
+
+/// The grants that cover a release, each alone.
+fn covering<'a>(grants: &[&'a Grant], dataset: &Dataset, shape: &ReleaseShape) -> Vec<&'a Grant> {
+    let (needs, combined) = (needs(shape), combined(shape, dataset));
+    let covers = |grant: &&Grant| {
+        says_yes(grant, dataset, &needs) && combined <= grant.protections.most_levels
+    };
+    grants.iter().copied().filter(covers).collect()
 }
 
 /// The grants for one dataset that this person may use for this purpose now: at least one.
@@ -264,14 +269,11 @@ fn bounds(covering: &[&Grant], column: &ColumnName) -> Option<Bounds> {
     given.reduce(Bounds::strictest)
 }
 
-/// The refusal of a column that is unknown, or known but not shared: the same words for both.
+/// The refusal of a column that is unknown, or known but not shared: the same words for both. Where it is unknown the
+/// planner says them, which knows no policy, so they cannot promise that the question without it would be permitted.
 pub fn column_not_shared(column: &str) -> Refusal {
-    Refusal::new(
-        Code::ColumnNotShared,
-        DEFAULT_DENY,
-        "`mayag datasets` lists the columns that this country shares with you; leave this one out",
-    )
-    .about(column)
+    let hint = "`mayag datasets` lists the columns that this country shares with you";
+    Refusal::new(Code::ColumnNotShared, DEFAULT_DENY, hint).about(column)
 }
 
 /// The grants, sorted by id, that this person may use for this purpose now.
@@ -482,23 +484,25 @@ fn share<'a>(grant: &'a Grant, dataset: &Dataset, name: &ColumnName) -> Shared<'
     }
 }
 
-/// Why no grant covers these needs. The order of the needs decides, never anything that differs between an unknown
-/// column and one that is not shared.
-fn refusal(grants: &[&Grant], dataset: &Dataset, needs: &[Need<'_>], combined: u32) -> Refusal {
-    for need in needs {
+/// Why no grant covers a release. The order of its needs decides, never anything that differs between an unknown column
+/// and one that is not shared. What its hint offers was decided again.
+fn refusal(asked: &Asked<'_>) -> Refusal {
+    let Asked { grants, dataset, shape } = *asked;
+    let needs = needs(shape);
+    for need in &needs {
         let nearest = grants
             .iter()
             .map(|grant| (said(grant, dataset, need), *grant))
             .reduce(|best, other| if nearer(other.0, best.0) { other } else { best });
         if let Some((said, grant)) = nearest.filter(|(said, _)| *said != Said::Yes) {
-            return no(said, grant, dataset, need);
+            return no(said, grant, asked, need);
         }
     }
-    let alone = grants.iter().filter(|grant| says_yes(grant, dataset, needs));
+    let alone = grants.iter().filter(|grant| says_yes(grant, dataset, &needs));
     // The first of those that allow most: `min_by_key` keeps the first of equals.
     match alone.min_by_key(|grant| std::cmp::Reverse(grant.protections.most_levels)) {
-        Some(grant) => too_many_levels(grant, combined),
-        None => not_together(grants, dataset, needs),
+        Some(grant) => too_many_levels(grant, combined(shape, dataset)),
+        None => not_together(asked, &needs),
     }
 }
 
@@ -510,59 +514,48 @@ fn nearer(a: Said, b: Said) -> bool {
     }
 }
 
-fn no(said: Said, grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Refusal {
+fn no(said: Said, grant: &Grant, asked: &Asked<'_>, need: &Need<'_>) -> Refusal {
     match (said, *need) {
         (
             Said::TooFine(shared),
             Need::Level(level) | Need::Measure(MeasureRef { column: Some(level), .. }),
-        ) => too_fine(shared, grant, dataset, level),
-        (Said::AggregateNotShared, _) => aggregate_not_shared(grant, dataset, need),
+        ) => too_fine(shared, grant, asked, level),
+        (Said::AggregateNotShared, _) => aggregate_not_shared(grant, asked, need),
         (Said::TooFine(_), Need::Measure(MeasureRef { column: None, .. }))
         | (Said::ColumnNotShared | Said::Yes, _) => {
-            column_not_shared(column_of(dataset, need).as_str())
+            column_not_shared(column_of(asked.dataset, need).as_str())
         }
     }
 }
 
-fn too_fine(shared: Coarseness, grant: &Grant, dataset: &Dataset, level: &LevelRef) -> Refusal {
-    let column = dataset.named(level).and_then(Named::column);
-    let finest = match (shared, column) {
-        (Coarseness::Grain(grain), _) => {
-            let (column, word) = (&level.column, grain.as_str());
-            let hint = format!(
-                "write date_trunc('{word}', {column}), or compare with the first day of a {word}"
-            );
-            return Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint)
-                .about(format!("{column} by {word}"));
+fn too_fine(shared: Coarseness, grant: &Grant, asked: &Asked<'_>, level: &LevelRef) -> Refusal {
+    let column = asked.dataset.named(level).and_then(Named::column);
+    let (subject, offered) = match (shared, column) {
+        (Coarseness::Grain(finest), _) => {
+            (format!("{} by {}", level.column, finest.as_str()), asked.by_grain(level, finest))
         }
         (Coarseness::Level(at), Some(column)) => {
-            column.levels.get(at).and_then(|level| column.virtual_name(level))
+            let name = column.levels.get(at).and_then(|level| column.virtual_name(level));
+            let Some(name) = name else { return column_not_shared(level.column.as_str()) };
+            (name.to_string(), asked.by_level(level, column, at))
         }
-        (Coarseness::Own | Coarseness::Level(_), _) => None,
+        (Coarseness::Own | Coarseness::Level(_), _) => {
+            return column_not_shared(level.column.as_str());
+        }
     };
-    let Some(finest) = finest else { return column_not_shared(level.column.as_str()) };
-    let hint = format!("write {finest} in place of {}", level.column);
-    Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint).about(finest.as_str())
+    let hint =
+        offered.unwrap_or_else(|| format!("shared at the finest: {subject}; {}", change::ALONE));
+    Refusal::new(Code::LevelTooFine, grant.id.as_str(), hint).about(subject)
 }
 
-fn aggregate_not_shared(grant: &Grant, dataset: &Dataset, need: &Need<'_>) -> Refusal {
-    let noisy = grant.protections.noise.on();
-    let shared = match share(grant, dataset, &column_of(dataset, need)) {
-        Shared::As(Share::Measure { aggregates, .. }) => {
-            aggregates.iter().map(|aggregate| aggregate.as_str()).collect::<Vec<_>>().join(", ")
-        }
-        Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level if !noisy => {
-            "count, max, min".to_owned()
-        }
-        Shared::As(Share::Unit) => "count, count_distinct".to_owned(),
-        Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level | Shared::No => {
-            "count".to_owned()
-        }
-    };
-    let hint = format!("what is shared of it: {shared}");
+fn aggregate_not_shared(grant: &Grant, asked: &Asked<'_>, need: &Need<'_>) -> Refusal {
+    let hint = asked.by_aggregate(need).unwrap_or_else(|| {
+        format!("`mayag datasets` lists the aggregates that are shared; {}", change::ALONE)
+    });
     Refusal::new(Code::AggregateNotShared, grant.id.as_str(), hint).about(written(need))
 }
 
+/// Any of the columns may go: a grant that shares all of them also shares fewer.
 fn too_many_levels(grant: &Grant, combined: u32) -> Refusal {
     let most = grant.protections.most_levels;
     let hint = format!("group and filter by at most {most} columns together");
@@ -570,20 +563,26 @@ fn too_many_levels(grant: &Grant, combined: u32) -> Refusal {
 }
 
 /// Everything is shared, but by no grant alone.
-fn not_together(grants: &[&Grant], dataset: &Dataset, needs: &[Need<'_>]) -> Refusal {
-    let missing = |grant: &&Grant| -> Vec<&Need<'_>> {
-        needs.iter().filter(|need| said(grant, dataset, need) != Said::Yes).collect()
+fn not_together(asked: &Asked<'_>, needs: &[Need<'_>]) -> Refusal {
+    let Asked { grants, dataset, .. } = *asked;
+    let missing = |grant: &&Grant| -> Vec<Need<'_>> {
+        needs.iter().filter(|need| said(grant, dataset, need) != Said::Yes).copied().collect()
     };
-    // The first of the grants that lack least: `min_by_key` keeps the first of equals.
-    let nearest = grants.iter().map(missing).min_by_key(Vec::len).unwrap_or_default();
-    let mut left_out: Vec<String> = nearest.iter().map(|need| written(need)).collect();
-    left_out.dedup();
-    let hint = format!(
-        "grants do not add up; one alone covers the release without {}",
-        left_out.join(", ")
-    );
-    let subject =
-        nearest.first().map(|need| column_of(dataset, need).to_string()).unwrap_or_default();
+    let mut missing: Vec<Vec<Need<'_>>> = grants.iter().map(missing).collect();
+    // Stable: the first of the grants that lack least comes first.
+    missing.sort_by_key(Vec::len);
+    let offered = missing.iter().find(|missing| asked.permits(&asked.without(missing)));
+    let hint = match offered {
+        None => "grants do not add up, and no one alone covers the release".to_owned(),
+        Some(missing) => {
+            let mut left_out: Vec<String> = missing.iter().map(written).collect();
+            left_out.dedup();
+            let left_out = left_out.join(", ");
+            format!("grants do not add up; one alone covers the release without {left_out}")
+        }
+    };
+    let nearest = offered.or_else(|| missing.first()).and_then(|missing| missing.first());
+    let subject = nearest.map(|need| column_of(dataset, need).to_string()).unwrap_or_default();
     Refusal::new(Code::ColumnNotShared, ONE_GRANT, hint).about(subject)
 }
 

@@ -31,9 +31,13 @@ use mayag_protocol::strict::{self, StrictError};
 use mayag_protocol::timestamp::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 /// The longest policy document that is read.
 pub const LONGEST: usize = 1024 * 1024;
+
+/// How long before its end a policy or a grant should be renewed: two people have to find the time.
+pub const SOON: Duration = Duration::from_hours(30 * 24);
 
 /// A policy that was read, checked against the catalogue, and can be decided under.
 #[derive(Clone)]
@@ -130,6 +134,11 @@ impl Policy {
     /// Until when it is in force.
     pub fn valid_until(&self) -> Timestamp {
         self.valid_until
+    }
+
+    /// How long it is still in force, if that is less than [`SOON`]; nothing is left of one that has ended.
+    pub fn ends_soon(&self, now: Timestamp) -> Option<Duration> {
+        Some(self.valid_until.since(now)).filter(|left| *left < SOON)
     }
 
     /// The ids of its grants, sorted.

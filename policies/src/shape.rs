@@ -191,6 +191,18 @@ impl Literal {
 }
 
 impl Aggregate {
+    /// Every aggregate.
+    pub const ALL: [Self; 8] = [
+        Self::Avg,
+        Self::Count,
+        Self::CountDistinct,
+        Self::Max,
+        Self::Min,
+        Self::Stddev,
+        Self::Sum,
+        Self::Variance,
+    ];
+
     /// The aggregates that a policy can share of a measure.
     pub const OF_MEASURES: [Self; 5] =
         [Self::Avg, Self::Count, Self::Stddev, Self::Sum, Self::Variance];

@@ -4,6 +4,7 @@ pub mod descriptor;
 pub mod domains;
 pub mod engine;
 pub mod guard;
+pub mod information;
 pub mod merge;
 pub mod plan;
 pub mod release;

@@ -108,7 +108,7 @@ fn one_way_each(releases: &[Release], catalogue: &Catalogue) -> Result<(), Refus
 
 /// The one query that the text is.
 #[expect(clippy::wildcard_enum_match_arm, reason = "of all statements one is answered")]
-fn only_query(sql: &str) -> Result<ast::Statement, Refusal> {
+pub(crate) fn only_query(sql: &str) -> Result<ast::Statement, Refusal> {
     let parser = DFParserBuilder::new(sql)
         .with_dialect(&GenericDialect {})
         .with_recursion_limit(PARSER_DEPTH)

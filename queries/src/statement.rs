@@ -1,10 +1,11 @@
 //! What a text asks for: data, or to be told what there is to ask for.
 //!
-//! Catalogue questions never reach the engine: `SHOW TABLES`, `DESCRIBE` and `EXPLAIN` are answered from the catalogue
-//! and the policies, by the same words as `mayag datasets` and `mayag ask --dry-run`. Told by tokens alone, so that a text
-//! is what it looks like.
+//! Catalogue questions never reach the engine's catalogue: `SHOW TABLES`, `DESCRIBE`, `EXPLAIN` and `information_schema` are
+//! answered from the catalogue and the policies, by the same words as `mayag datasets` and `mayag ask --dry-run`. Told by
+//! tokens alone, so that a text is what it looks like.
 
 use crate::guard::{check_text, unreadable};
+use crate::information::{SCHEMA, TABLES};
 use crate::plan::refuse;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -19,13 +20,16 @@ pub enum Statement {
     Describe(DatasetName),
     /// `EXPLAIN SELECT ..`: what would be answered. Holds the question, as written.
     Explain(String),
+    /// `SELECT .. FROM information_schema.tables` or `.columns`: SQL over the list of what is shared
+    /// ([`crate::information`]). Holds the question, as written.
+    Information(String),
     /// A question about data; [`crate::plan()`] says whether it can be asked.
     Select,
     /// `SHOW TABLES`: the datasets.
     ShowTables,
 }
 
-/// Tells what a text asks for. `EXPLAIN` with any option, `information_schema` and every other statement are refused.
+/// Tells what a text asks for. `EXPLAIN` with any option and every other statement are refused.
 pub fn statement(sql: &str) -> Result<Statement, Refusal> {
     check_text(sql)?;
     let tokens = Tokenizer::new(&GenericDialect {}, sql)
@@ -34,8 +38,14 @@ pub fn statement(sql: &str) -> Result<Statement, Refusal> {
     let tokens: Vec<&TokenWithSpan> = significant(&tokens);
     let kinds: Vec<&Token> = tokens.iter().map(|token| &token.token).collect();
     match kinds.as_slice() {
+        [Token::LParen, ..] if reads_information(&kinds) => {
+            Ok(Statement::Information(sql.to_owned()))
+        }
         [Token::LParen, ..] => Ok(Statement::Select),
         [Token::Word(first), rest @ ..] => match (first.keyword, rest) {
+            (Keyword::SELECT | Keyword::WITH, _) if reads_information(&kinds) => {
+                Ok(Statement::Information(sql.to_owned()))
+            }
             (Keyword::SELECT | Keyword::WITH, _) => Ok(Statement::Select),
             (Keyword::SHOW, [Token::Word(what)]) if what.keyword == Keyword::TABLES => {
                 Ok(Statement::ShowTables)
@@ -75,6 +85,18 @@ fn significant(tokens: &[TokenWithSpan]) -> Vec<&TokenWithSpan> {
     kept
 }
 
+/// Whether any table that is read is one of the information schema.
+fn reads_information(kinds: &[&Token]) -> bool {
+    kinds.windows(4).any(|tokens| match tokens {
+        [from, Token::Word(schema), Token::Period, Token::Word(table)] => {
+            let reads = matches!(from, Token::Comma)
+                || matches!(from, Token::Word(word) if matches!(word.keyword, Keyword::FROM | Keyword::JOIN));
+            reads && named(schema) == SCHEMA && TABLES.contains(&named(table).as_str())
+        }
+        _ => false,
+    })
+}
+
 fn begins_a_query(token: &Token) -> bool {
     // `EXPLAIN (ANALYZE) SELECT ..` is no query in brackets, and not told apart from one here.
     matches!(token, Token::Word(word) if matches!(word.keyword, Keyword::SELECT | Keyword::WITH))
@@ -82,12 +104,13 @@ fn begins_a_query(token: &Token) -> bool {
 
 /// An unknown dataset is described like one that is not shared: by the one who answers.
 fn described(name: &Word) -> Result<Statement, Refusal> {
-    let text = if name.quote_style.is_some() {
-        name.value.clone()
-    } else {
-        name.value.to_ascii_lowercase()
-    };
+    let text = named(name);
     text.parse().map(Statement::Describe).map_err(|_| refuse::dataset(&text))
+}
+
+/// A name as the engine reads it.
+fn named(word: &Word) -> String {
+    if word.quote_style.is_some() { word.value.clone() } else { word.value.to_ascii_lowercase() }
 }
 
 /// The text from a token on.
@@ -112,6 +135,7 @@ mod tests {
     fn questions_about_the_catalogue_are_told_from_questions_about_data() {
         let labs = || Statement::Describe("labs".parse().unwrap());
         let explain = |sql: &str| Statement::Explain(sql.to_owned());
+        let information = |sql: &str| Statement::Information(sql.to_owned());
         for (sql, expected) in [
             ("SELECT 1", Statement::Select),
             ("-- hello\n ( select 1 )", Statement::Select),
@@ -122,6 +146,25 @@ mod tests {
             ("DESCRIBE TABLE labs", labs()),
             ("SHOW COLUMNS FROM labs", labs()),
             ("EXPLAIN SELECT 1", explain("SELECT 1")),
+            (
+                "SELECT * FROM information_schema.tables",
+                information("SELECT * FROM information_schema.tables"),
+            ),
+            (
+                "(with t as (select 1 from a, INFORMATION_SCHEMA . \"columns\") select * from t)",
+                information(
+                    "(with t as (select 1 from a, INFORMATION_SCHEMA . \"columns\") select * from t)",
+                ),
+            ),
+            // No table of it is read: questions about data, and refused as such.
+            ("SELECT 'FROM information_schema.tables' FROM labs", Statement::Select),
+            ("SELECT information_schema.tables FROM labs", Statement::Select),
+            ("SELECT * FROM \"INFORMATION_SCHEMA\".tables", Statement::Select),
+            ("SELECT * FROM information_schema.views", Statement::Select),
+            (
+                "EXPLAIN SELECT * FROM information_schema.tables",
+                explain("SELECT * FROM information_schema.tables"),
+            ),
             (
                 "/* é\n */ explain\n  WITH a AS (SELECT 'é') SELECT 1",
                 explain("WITH a AS (SELECT 'é') SELECT 1"),

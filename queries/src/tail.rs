@@ -348,7 +348,7 @@ fn number(batch: &RecordBatch) -> Option<u64> {
     clippy::wildcard_enum_match_arm,
     reason = "every other error of the engine is the same to the person"
 )]
-fn classify(error: &DataFusionError) -> TailError {
+pub(crate) fn classify(error: &DataFusionError) -> TailError {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => TailError::TooMuchMemory,
         DataFusionError::ArrowError(error, _)

@@ -36,6 +36,7 @@ Examples:
   mayag ask --purpose INVESTIGATE --case 2026-0412 --countries kr,us -f question.sql --format csv
   mayag ask --purpose TREND --dry-run -c 'SELECT drug, count(*) FROM seizures GROUP BY drug'
   mayag ask --purpose TREND -c 'DESCRIBE seizures'
+  mayag ask --purpose TREND -c \"SELECT column_name FROM information_schema.columns WHERE table_catalog = 'kr'\"
   echo 'SELECT count(*) FROM seizures' | mayag ask --purpose TREND --out answer.parquet")]
 pub struct AskArgs {
     /// The SQL
@@ -117,6 +118,8 @@ enum Wanted {
     Columns(DatasetName),
     /// Cells.
     Cells(String),
+    /// SQL over the list of what is shared.
+    Information(String),
     /// What would be answered.
     Preview(String),
     /// The datasets.
@@ -129,6 +132,7 @@ impl Wanted {
         match statement(&sql) {
             Ok(Statement::Describe(name)) => Self::Columns(name),
             Ok(Statement::Explain(sql)) => Self::Preview(sql),
+            Ok(Statement::Information(sql)) => Self::Information(sql),
             Ok(Statement::ShowTables) => Self::Tables,
             // What cannot be asked is refused by the gateway, which logs it.
             Ok(Statement::Select) | Err(_) if dry_run => Self::Preview(sql),
@@ -138,7 +142,7 @@ impl Wanted {
 
     fn ask(&self) -> Ask {
         match self {
-            Self::Columns(_) | Self::Tables => Ask::Datasets {},
+            Self::Columns(_) | Self::Information(_) | Self::Tables => Ask::Datasets {},
             Self::Cells(sql) => Ask::Sql { sql: sql.clone() },
             Self::Preview(sql) => Ask::Preview { sql: sql.clone() },
         }
@@ -159,6 +163,7 @@ async fn put(
             desk.datasets(request, watch).await?.map(|shared| listing::columns(&shared, name))
         }
         Wanted::Cells(_) => desk.ask(request, watch).await?,
+        Wanted::Information(sql) => desk.information(request, sql, watch).await?,
         Wanted::Preview(_) => {
             desk.preview(request, watch).await?.map(|preview| listing::preview(&preview))
         }

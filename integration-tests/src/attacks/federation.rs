@@ -64,6 +64,7 @@ pub struct Federation {
     database: Database,
     regime: Regime,
     policy: u64,
+    grant: Option<serde_json::Value>,
     epoch: Epoch,
     nodes: BTreeMap<&'static str, Child>,
     gateways: Vec<Child>,
@@ -101,6 +102,7 @@ impl Federation {
             database,
             regime,
             policy: 1,
+            grant: None,
             epoch: Epoch::Now,
             nodes: BTreeMap::new(),
             gateways: Vec::new(),
@@ -146,6 +148,12 @@ impl Federation {
     /// What the nodes share from now on. Forgets everything.
     pub fn govern(&mut self, regime: Regime) {
         self.regime = regime;
+        self.renew();
+    }
+
+    /// The one grant of every country from now on, in the place of the regime's. Forgets everything.
+    pub fn grant(&mut self, grant: serde_json::Value) {
+        self.grant = Some(grant);
         self.renew();
     }
 
@@ -337,15 +345,21 @@ impl Federation {
             Epoch::Now => self.database,
         };
         let rows = database.rows();
-        let folder = self.node_folder(country);
-        let policy = self.regime.policy(country, self.policy);
+        write(
+            &self.node_folder(country).join("data/seizures.csv"),
+            &fixture::csv(&fixture::of_country(&rows, country)),
+        );
+        self.write_policy(country);
+    }
+
+    fn write_policy(&self, country: &str) {
+        let policy = self.regime.policy(country, self.policy, self.grant.as_ref());
         let pki = Pki::open(self.dir()).expect("the development PKI");
         let signed = pki.sign_policy(&country.parse().expect("a country"), policy.as_bytes());
         write(
-            &folder.join("data/seizures.csv"),
-            &fixture::csv(&fixture::of_country(&rows, country)),
+            &self.node_folder(country).join("policy/active.json"),
+            &signed.expect("a signed policy"),
         );
-        write(&folder.join("policy/active.json"), &signed.expect("a signed policy"));
     }
 }
 
@@ -372,7 +386,7 @@ impl Regime {
     }
 
     /// The policy of a country. A later version asks for two units more: it narrows.
-    fn policy(self, country: &str, version: u64) -> String {
+    fn policy(self, country: &str, version: u64, instead: Option<&serde_json::Value>) -> String {
         let mut policy: serde_json::Value = serde_json::from_str(POLICY).expect("JSON");
         policy["policy"] = country.into();
         policy["serial"] = version.into();
@@ -386,6 +400,9 @@ impl Regime {
                 grant["difference_guard"] = "off".into();
                 grant["min_units"] = FLOOR.into();
             }
+        }
+        if let Some(instead) = instead {
+            *grant = instead.clone();
         }
         serde_json::to_string_pretty(&policy).expect("JSON")
     }

@@ -91,7 +91,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     checks.sort();
     report::line(&format!(
-        "the policy has {} lines; {found} problems found in {ERRORS} places",
+        "the policy has {} lines; {found} problems found, {ERRORS} made",
         long.lines().count()
     ));
     let decision =
@@ -117,12 +117,14 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
     times.get(at).copied().unwrap_or_default()
 }
 
-/// A policy of about two thousand lines, in which every tenth grant has a column that does not exist.
+/// A policy of about two thousand lines, in which every tenth grant has a column that does not exist: twenty errors.
 fn long_policy() -> String {
     let grant = |i: usize| {
         let column = if i % 10 == 9 && i / 10 < ERRORS { "dug" } else { "drug" };
+        // No two grants say the same, which would be an error too.
+        let min_units = 10 + i;
         format!(
-            "    {{\n      \"id\": \"g{i}\",\n      \"why\": \"a long policy\",\n      \"to\": {{ \"countries\": \"any\", \"roles\": [\"analyst\"] }},\n      \"purposes\": [\"TREND\"],\n      \"dataset\": \"seizures\",\n      \"min_units\": 10,\n      \"columns\": {{\n        \"{column}\": {{ \"dimension\": {{}} }}\n      }}\n    }}"
+            "    {{\n      \"id\": \"g{i}\",\n      \"why\": \"a long policy\",\n      \"to\": {{ \"countries\": \"any\", \"roles\": [\"analyst\"] }},\n      \"purposes\": [\"TREND\"],\n      \"dataset\": \"seizures\",\n      \"min_units\": {min_units},\n      \"columns\": {{\n        \"{column}\": {{ \"dimension\": {{}} }}\n      }}\n    }}"
         )
     };
     // Ten lines a grant.

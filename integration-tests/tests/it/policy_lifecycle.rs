@@ -79,6 +79,18 @@ fn each_entry(world: &World, mut each: impl FnMut(&Entry)) {
 }
 
 #[test]
+fn the_operator_is_told_when_the_policy_ends() {
+    let world = world();
+    assert!(!world.stderr("kr").contains("ends soon"));
+    let until = mayag_integration_tests::world::now().plus(Duration::from_hours(10 * 24 + 1));
+    let text = with_serial(2).replace("2100-01-01T00:00:00Z", &until.to_string());
+    world.write_policy("kr", &text);
+    let said = reload(&world);
+    assert!(said.contains("ends soon") && said.contains(&until.to_string()), "{said}");
+    assert!(said.contains("10"), "{said}");
+}
+
+#[test]
 fn a_reload_takes_a_good_policy_and_keeps_the_old_one_otherwise() {
     let mut world = world();
     assert!(answered(&world, BY_REGION));

@@ -136,6 +136,19 @@ fn tables_and_columns_are_shown_in_sql() {
     assert!(!stdout.contains("informant"), "hidden columns are in no list: {stdout}");
     let (code, stdout, _) = out(&world.ask("kr", "DESCRIBE nothing_like_it", &[]));
     assert_eq!((code, stdout.lines().count()), (0, 1));
+    let tables = "SELECT table_catalog, table_name, table_type FROM information_schema.tables";
+    let (code, stdout, stderr) = out(&world.ask("kr", tables, &[]));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(stdout, "table_catalog,table_name,table_type\nkr,seizures,BASE TABLE\n");
+    let columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'seizures'";
+    let (code, stdout, _) = out(&world.ask("kr", columns, &[]));
+    assert_eq!(code, 0);
+    assert!(stdout.contains("\nseized_on,DATE\n"), "{stdout}");
+    assert!(!stdout.contains("informant"), "hidden columns are in no list: {stdout}");
+    let both = "SELECT * FROM information_schema.tables, seizures";
+    let (code, stdout, stderr) = out(&world.ask("kr", both, &[]));
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("MAYAG-2102") && stderr.contains("seizures"), "{stderr}");
     let (code, _, stderr) = out(&world.ask("kr", "EXPLAIN ANALYZE SELECT 1", &[]));
     assert_eq!(code, 4, "{stderr}");
 }

@@ -11,7 +11,7 @@ use crate::document::written::{
 use crate::document::{Grant, Share};
 use crate::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use chrono::{Datelike as _, NaiveDate};
-use mayag_protocol::names::ColumnName;
+use mayag_protocol::names::{ColumnName, GrantId};
 use std::collections::BTreeMap;
 
 /// The grants of a document, sorted by id, or everything that is wrong with them.
@@ -36,10 +36,13 @@ pub(super) fn grants(
         problems.push(problem.help("read what has changed, then state the new version or none"));
     }
     let mut grants = Vec::with_capacity(document.grants.len());
+    let mut said: Vec<DocumentGrant> = Vec::with_capacity(document.grants.len());
     for (i, written) in document.grants.iter().enumerate() {
         let place = format!("/grants/{i}");
-        let earlier = document.grants.get(..i).unwrap_or_default();
-        problems.extend(duplicate(&place, written, earlier));
+        // All with the same id, whichever.
+        let id = said.first().map_or(&written.id, |first| &first.id);
+        said.push(anonymous(written, &id.clone()));
+        problems.extend(duplicate(&place, written, &document.grants, &said));
         if written.valid_until.is_some_and(|until| until <= document.valid_from) {
             let message = "the grant ends before the policy begins";
             problems.push(Problem::new(
@@ -65,24 +68,27 @@ pub(super) fn grants(
     Ok(grants)
 }
 
-fn duplicate(place: &str, written: &DocumentGrant, earlier: &[DocumentGrant]) -> Option<Problem> {
-    let same = |other: &DocumentGrant| {
-        DocumentGrant { id: other.id.clone(), why: other.why.clone(), ..written.clone() } == *other
-    };
-    earlier.iter().find(|other| other.id == written.id || same(other)).map(|other| {
-        if other.id == written.id {
-            Problem::new(
-                Rule::IdUsedTwice,
-                format!("{place}/id"),
-                format!("the id `{}` is used by another grant", written.id),
-            )
-        } else {
-            Problem::new(
-                Rule::SameGrantTwice,
-                place,
-                format!("the grant says the same as `{}`", other.id),
-            )
-        }
+/// What two grants say the same of if they differ in nothing but id and reason.
+fn anonymous(written: &DocumentGrant, id: &GrantId) -> DocumentGrant {
+    DocumentGrant { id: id.clone(), why: String::new(), ..written.clone() }
+}
+
+/// `said` are the grants up to this one, anonymous.
+fn duplicate(
+    place: &str,
+    written: &DocumentGrant,
+    earlier: &[DocumentGrant],
+    said: &[DocumentGrant],
+) -> Option<Problem> {
+    let (last, before) = said.split_last()?;
+    let mut earlier = earlier.iter().zip(before);
+    let (other, _) = earlier.find(|(other, said)| other.id == written.id || *said == last)?;
+    Some(if other.id == written.id {
+        let message = format!("the id `{}` is used by another grant", written.id);
+        Problem::new(Rule::IdUsedTwice, format!("{place}/id"), message)
+    } else {
+        let message = format!("the grant says the same as `{}`", other.id);
+        Problem::new(Rule::SameGrantTwice, place, message)
     })
 }
 

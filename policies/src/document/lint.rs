@@ -7,14 +7,10 @@ use crate::document::rule::Rule;
 use crate::document::written::{
     Document, DocumentGrant, LEAST_MIN_UNITS, LEAST_P_PERCENT, default_min_units, default_p_percent,
 };
-use crate::document::{Grant, Share};
+use crate::document::{Grant, SOON, Share};
 use crate::shape::Grain;
 use mayag_protocol::timestamp::Timestamp;
 use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// How long before its end a policy or a grant should be renewed: two people have to find the time.
-const SOON: Duration = Duration::from_hours(30 * 24);
 
 /// What somebody should look at in a document that a node takes. `grants` are what its grants mean.
 pub(super) fn problems(
@@ -45,9 +41,9 @@ pub(super) fn problems(
 fn ends(place: &str, what: &str, until: Timestamp, now: Timestamp) -> Option<Problem> {
     let left = until.since(now);
     let message = if left.is_zero() {
-        format!("the {what} has ended: nothing is answered under it any more")
+        format!("the {what} ended at {until} (UTC): nothing is answered under it any more")
     } else if left < SOON {
-        format!("the {what} ends in {} days", left.as_secs() / (24 * 60 * 60))
+        format!("the {what} ends at {until} (UTC), in {} days", left.as_secs() / (24 * 60 * 60))
     } else {
         return None;
     };

@@ -6,6 +6,8 @@ mod compare;
 #[cfg(test)]
 mod compare_people;
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod levels;

@@ -154,7 +154,7 @@ fn without_persons_noise_and_guard_are_off_unless_they_are_switched_on() {
     let refusal = decided(&[noisy], &shape).unwrap_err();
     assert_eq!(
         (refusal.code, refusal.hint.as_str()),
-        (Code::AggregateNotShared, "what is shared of it: count")
+        (Code::AggregateNotShared, "permitted in its place: count")
     );
 }
 
@@ -166,7 +166,10 @@ fn where_noise_is_on_single_values_and_squares_are_refused() {
         assert!(said.starts_with("aggregate-not-shared"), "{said}");
     }
     let stddev = said(grant(), &[], &[measure(Aggregate::Stddev, "grams")]);
-    assert_eq!(stddev, "aggregate-not-shared stddev(grams): what is shared of it: avg, count, sum");
+    assert_eq!(
+        stddev,
+        "aggregate-not-shared stddev(grams): permitted in its place: avg, count, sum"
+    );
     assert_eq!(said(grant(), &[], &[measure(Aggregate::Avg, "grams")]), "permit");
     assert_eq!(said(grant(), &[], &[measure(Aggregate::CountDistinct, "")]), "permit");
     // The second unit is protected as well, but it is not counted.

@@ -2,7 +2,8 @@
 
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::document::report::{json, sarif};
-use mayag_policies::document::{Rule, Severity, examine};
+use mayag_policies::document::{Policy, Rule, Severity, examine};
+use mayag_protocol::names::Digest;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -206,4 +207,27 @@ fn what_opens_too_much_or_nothing_is_pointed_out() {
     let ending = |d: &mut Value| d["grants"][0]["valid_until"] = "2026-03-20T00:00:00Z".into();
     assert_eq!(advice(ending, march), ["ends-soon /grants/0/valid_until"]);
     assert_eq!(advice(|_| {}, "2027-06-10T00:00:00Z"), ["ends-soon /valid_until"]);
+}
+
+#[test]
+fn the_exact_end_is_stated_thirty_days_before() {
+    let policy = include_bytes!("../../examples/several.json");
+    let catalogue = Catalogue::builtin();
+    let said = |now: &str| {
+        let problems = examine(policy, &catalogue, now.parse().unwrap());
+        let ends = problems.into_iter().find(|problem| problem.pointer == "/valid_until");
+        ends.map(|problem| problem.message)
+    };
+    assert_eq!(said("2026-12-02T00:00:00Z"), None);
+    let text = "the policy ends at 2027-01-01T00:00:00.000Z (UTC), in 29 days";
+    assert_eq!(said("2026-12-02T00:00:00.001Z").as_deref(), Some(text));
+    let text =
+        "the policy ended at 2027-01-01T00:00:00.000Z (UTC): nothing is answered under it any more";
+    assert_eq!(said("2027-01-01T00:00:00Z").as_deref(), Some(text));
+
+    let policy = Policy::parse(policy, &catalogue, |_| Digest::from_bytes([0; 32])).unwrap();
+    let left = |now: &str| policy.ends_soon(now.parse().unwrap()).map(|left| left.as_secs());
+    assert_eq!(left("2026-12-02T00:00:00Z"), None);
+    assert_eq!(left("2026-12-31T23:59:59Z"), Some(1));
+    assert_eq!(left("2027-02-01T00:00:00Z"), Some(0));
 }

@@ -106,7 +106,7 @@ pub(super) fn internal() -> Refusal {
     clippy::wildcard_enum_match_arm,
     reason = "an error that is not listed says only that the SQL is not readable"
 )]
-pub(super) fn engine(error: &DataFusionError) -> Refusal {
+pub(crate) fn engine(error: &DataFusionError) -> Refusal {
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => engine(inner),
         DataFusionError::Shared(inner) => engine(inner),

@@ -62,6 +62,71 @@ fn refused_questions_are_refused_for_these_reasons() {
     });
 }
 
+/// Every hint of the planner, and what whoever follows it writes. A new hint has to say what that is.
+const FOLLOWED: [(&str, &[&str]); 7] = [
+    (
+        "add count(*), sum(..) or another aggregate, and GROUP BY levels",
+        &["SELECT region, count(*), sum(kg) FROM seizures GROUP BY region"],
+    ),
+    (
+        "aggregate each dataset first; everything else can be done with the results",
+        &[
+            "SELECT upper(a.region), a.n + b.n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) a \
+           JOIN (SELECT region, count(*) AS n FROM seizures GROUP BY region) b ON a.region = b.region LIMIT 1",
+        ],
+    ),
+    (
+        "group by category columns, whole numbers, or date_trunc of dates",
+        &[
+            "SELECT region, hour, date_trunc('month', seized_on), count(*) FROM seizures GROUP BY 1, 2, 3",
+        ],
+    ),
+    (
+        "compare category columns, whole numbers or dates with constants",
+        &[
+            "SELECT count(*) FROM seizures WHERE region = 'a' AND hour > 3 AND seized_on >= DATE '2024-01-01'",
+        ],
+    ),
+    (
+        "use count(*), count(DISTINCT unit), sum, avg, stddev or var of a measure, min or max of a level",
+        &[
+            "SELECT count(*), count(DISTINCT person_id), sum(kg), avg(kg), stddev(kg), var(kg), min(region), max(hour) \
+           FROM seizures",
+        ],
+    ),
+    (
+        "ask one SELECT; `mayag datasets` shows what there is to ask about",
+        &["SELECT count(*) FROM seizures"],
+    ),
+    ("leave it out; the manual lists what can be asked", &[]),
+];
+
+/// Hints that offer nothing to write: where to read what is shared, limits, and damage.
+const TO_READ: [&str; 4] = ["`mayag datasets` lists", "at most ", "check spelling", "look at line"];
+
+#[test]
+fn what_the_hints_of_refusals_offer_can_be_planned() {
+    for (hint, written) in FOLLOWED {
+        for sql in written {
+            assert!(plan(sql, &catalogue()).is_ok(), "{hint}: {sql}");
+        }
+    }
+    let mut said = std::collections::BTreeSet::new();
+    for (sql, _) in cases(include_str!("refused.txt")) {
+        let hint = plan(&sql, &catalogue()).unwrap_err().hint;
+        let quoted = hint.split('`').skip(1).step_by(2);
+        for text in quoted.filter(|text| !text.starts_with("mayag ")) {
+            assert!(plan(text, &catalogue()).is_ok(), "{sql}: {hint}");
+        }
+        let read = TO_READ.iter().any(|start| hint.starts_with(start));
+        let followed = FOLLOWED.iter().any(|(known, _)| *known == hint);
+        assert!(read || followed, "{sql}: {hint}");
+        said.insert(hint);
+    }
+    let unsaid: Vec<_> = FOLLOWED.iter().filter(|(hint, _)| !said.contains(*hint)).collect();
+    assert!(unsaid.is_empty(), "{unsaid:?}");
+}
+
 #[test]
 fn the_same_text_gives_the_same_plan() {
     for (sql, _) in cases(include_str!("accepted.txt")) {

@@ -14,6 +14,7 @@ use mayag_desk::stream::StreamError;
 use mayag_desk::table::{AnswerTable, Column, CountryReport, Table};
 use mayag_protocol::answer::NoResult;
 use mayag_protocol::outcome::Outcome;
+use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
 use std::sync::Arc;
 
@@ -180,6 +181,10 @@ fn statements_about_the_catalogue_ask_for_no_data() {
     assert_eq!(of(&format!("EXPLAIN {select}"), false), Wanted::Preview(select.to_owned()));
     assert_eq!(of("describe seizures;", false), Wanted::Columns("seizures".parse().unwrap()));
     assert_eq!(of("SHOW TABLES", true), Wanted::Tables);
+    let list = "SELECT * FROM information_schema.tables";
+    assert_eq!(of(list, false), Wanted::Information(list.to_owned()));
+    assert_eq!(of(list, true), Wanted::Information(list.to_owned()));
+    assert_eq!(of(list, false).ask(), Ask::Datasets {}, "the SQL goes nowhere");
     let refused = "EXPLAIN ANALYZE SELECT 1";
     assert_eq!(of(refused, true), Wanted::Preview(refused.to_owned()), "never asks for cells");
 }

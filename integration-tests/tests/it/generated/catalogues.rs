@@ -19,6 +19,7 @@ const NOW: i64 = 1_719_835_200_000;
 pub(crate) const COUNTRY: &str = "nl";
 
 /// A dataset with its catalogue and a policy.
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) table: Table,
     pub(crate) catalogue: Catalogue,
