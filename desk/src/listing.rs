@@ -181,6 +181,7 @@ mod tests {
             min_units: 10,
             purposes: vec![Purpose::Trend],
             columns: vec![column],
+            joins: Vec::new(),
         };
         let shared = SharedByCountry {
             question: "00".repeat(16).parse().unwrap(),

@@ -49,20 +49,15 @@ pub(crate) async fn work_on(
 }
 
 /// What the cells of a release are cells of. Those of a join are remembered with the units of either dataset.
-fn context(
-    node: &Node,
-    job: &Job,
-    version: DataVersion,
-) -> Result<ReleaseContext, WorkFailure> {
+fn context(node: &Node, job: &Job, version: DataVersion) -> Result<ReleaseContext, WorkFailure> {
     let catalogue = node.catalogue();
     let dataset = job.release.dataset_in(catalogue).ok_or(WorkFailure::Broken)?;
     let mut kinds = Vec::new();
     for unit in dataset.units.iter() {
         let (home, column) = dataset.origin(unit.column.as_str());
         let units = catalogue.dataset(home.as_str()).map(|home| &home.units);
-        let kind = units.and_then(|units| {
-            units.iter().position(|unit| unit.column.as_str() == column)
-        });
+        let kind =
+            units.and_then(|units| units.iter().position(|unit| unit.column.as_str() == column));
         let kind = kind.and_then(|kind| u16::try_from(kind).ok()).ok_or(WorkFailure::Broken)?;
         kinds.push((home.to_string(), kind));
     }
@@ -83,9 +78,8 @@ async fn atoms(
         return Ok(job.atoms.clone());
     }
     let same = permitted.iter().filter(|(other, _)| other.dataset == release.dataset);
-    let together: Vec<_> = same
-        .map(|(release, permit)| (release, permit.rows(), permit.joined_rows()))
-        .collect();
+    let together: Vec<_> =
+        same.map(|(release, permit)| (release, permit.rows(), permit.joined_rows())).collect();
     if together.len() < 2 {
         return Ok(None);
     }

@@ -11,11 +11,13 @@
 //! releases with each other is not guarded against here.
 
 mod change;
+mod joined;
 
-use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Join, Named};
+use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Named};
 use crate::document::{Grant, Policy, Share};
 use crate::shape::{Aggregate, Grain, LevelRef, MeasureRef, Predicate, ReleaseShape};
 use change::Asked;
+use joined::pairs;
 use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::names::{ColumnName, Country, DatasetName, GrantId, Role};
 use mayag_protocol::purpose::Purpose;
@@ -148,16 +150,18 @@ pub fn decide(
     let join = catalogue.join_named(&shape.dataset);
     let grants = match &join {
         Some(join) => pairs(policy, catalogue, subject, now, join)?,
-        None => granted(policy, catalogue, subject, now, &shape.dataset)?
-            .map(Cow::Borrowed)
-            .collect(),
+        None => {
+            granted(policy, catalogue, subject, now, &shape.dataset)?.map(Cow::Borrowed).collect()
+        }
     };
     let grants: Vec<&Grant> = grants.iter().map(AsRef::as_ref).collect();
     let dataset = catalogue.source(&shape.dataset).ok_or_else(|| no_grant(&shape.dataset))?;
     let decided = among(policy, &grants, &dataset, shape);
-    decided.map_err(|refusal| {
-        if join.is_some() { catalogue.with_own_names(refusal) } else { refusal }
-    })
+    decided.map_err(
+        |refusal| {
+            if join.is_some() { catalogue.with_own_names(refusal) } else { refusal }
+        },
+    )
 }
 
 /// Decides among the grants that may be used for a dataset.
@@ -197,41 +201,6 @@ fn granted<'a>(
 fn no_grant(dataset: &DatasetName) -> Refusal {
     let hint = "`mayag datasets` lists what this country shares with you, and for which purposes";
     Refusal::new(Code::NoGrant, DEFAULT_DENY, hint).about(dataset.as_str())
-}
-
-/// The grants for a join: every grant for the one dataset with every grant for the other.
-fn pairs<'a>(
-    policy: &'a Policy,
-    catalogue: &'a Catalogue,
-    subject: &'a Subject,
-    now: Timestamp,
-    join: &Join<'_>,
-) -> Result<Vec<Cow<'a, Grant>>, Refusal> {
-    let many: Vec<&Grant> =
-        granted(policy, catalogue, subject, now, &join.many().name)?.collect();
-    let one: Vec<&Grant> = granted(policy, catalogue, subject, now, &join.one().name)?.collect();
-    let pairs = many.iter().flat_map(|many| one.iter().map(move |one| many.with(one, join)));
-    Ok(pairs.flatten().map(Cow::Owned).collect())
-}
-
-impl Grant {
-    /// What two grants allow of the join of their datasets: what either shares, as strictly as both protect it.
-    fn with(&self, other: &Self, join: &Join<'_>) -> Option<Self> {
-        let mut columns = self.columns.clone();
-        for (name, share) in &other.columns {
-            columns.insert(join.column(name)?, share.clone());
-        }
-        Some(Self {
-            dataset: join.dataset()?.name,
-            columns,
-            with: Some(other.id.clone()),
-            joined_rows: other.rows.clone(),
-            protections: self.protections.strictest(other.protections),
-            budget: self.budget.strictest(other.budget),
-            waiver: self.waiver.clone().or_else(|| other.waiver.clone()),
-            ..self.clone()
-        })
-    }
 }
 
 /// The permit of the first of these grants, with the strictest protections of all; `None` if there are none.

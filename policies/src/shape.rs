@@ -246,7 +246,10 @@ impl Predicate {
     }
 
     /// The same predicate over other levels; `None` if there is none for one of them.
-    pub(crate) fn with_levels(&self, other: &dyn Fn(&LevelRef) -> Option<LevelRef>) -> Option<Self> {
+    pub(crate) fn with_levels(
+        &self,
+        other: &dyn Fn(&LevelRef) -> Option<LevelRef>,
+    ) -> Option<Self> {
         let all = |parts: &[Self]| {
             parts.iter().map(|part| part.with_levels(other)).collect::<Option<Vec<_>>>()
         };

@@ -5,7 +5,7 @@ use crate::decide::{Subject, applicable};
 use crate::document::{Grant, Policy, Share};
 use crate::shape::{Aggregate, Grain};
 use mayag_protocol::answer::{SharedColumn, SharedDataset};
-use mayag_protocol::names::ColumnName;
+use mayag_protocol::names::{ColumnName, DatasetName};
 use mayag_protocol::timestamp::Timestamp;
 
 /// What `decide` would permit this person, sorted by dataset.
@@ -26,10 +26,36 @@ pub fn shared(
             catalogue.dataset(grant.dataset.as_str()).map(|dataset| described(grant, dataset))
         })
         .collect();
+    for dataset in &mut datasets {
+        dataset.joins = joins(&dataset.name, policy, catalogue, subject, now);
+    }
     // Stable: the grants of one dataset stay in order.
     datasets.sort_by(|a, b| a.name.cmp(&b.name));
     datasets.dedup();
     datasets
+}
+
+/// The joins of rows whose other dataset is shared too.
+fn joins(
+    name: &str,
+    policy: &Policy,
+    catalogue: &Catalogue,
+    subject: &Subject,
+    now: Timestamp,
+) -> Vec<String> {
+    let is_shared = |other: &DatasetName| {
+        applicable(policy, catalogue, subject, now).any(|grant| grant.dataset == *other)
+    };
+    let joins = catalogue.joins().filter_map(|(many, path)| {
+        let other = match (many.name.as_str() == name, path.with.as_str() == name) {
+            (true, _) => &path.with,
+            (false, true) => &many.name,
+            (false, false) => return None,
+        };
+        let on = path.on.iter().map(ColumnName::as_str).collect::<Vec<_>>().join(", ");
+        is_shared(other).then(|| format!("{other} USING ({on})"))
+    });
+    joins.collect()
 }
 
 fn described(grant: &Grant, dataset: &Dataset) -> SharedDataset {
@@ -50,6 +76,7 @@ fn described(grant: &Grant, dataset: &Dataset) -> SharedDataset {
         min_units: grant.protections.min_units,
         purposes: grant.purposes.iter().copied().collect(),
         columns: std::iter::once(country).chain(columns).collect(),
+        joins: Vec::new(),
     }
 }
 

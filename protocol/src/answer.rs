@@ -140,6 +140,9 @@ pub struct SharedDataset {
     pub purposes: Vec<Purpose>,
     /// The columns that are shared.
     pub columns: Vec<SharedColumn>,
+    /// The other shared datasets whose rows its rows may be joined with, as `JOIN` is written: `seizures USING (seizure_id)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joins: Vec<String>,
 }
 
 /// A column as far as it is shared.

@@ -409,7 +409,7 @@ fn normal(name: &str, quote: Option<char>) -> String {
 }
 
 fn not_supported(what: &str) -> Refusal {
-    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked")
+    Refusal::new(Code::NotSupported, RULE, "leave it out; docs/questions.md says what can be asked")
         .about(what)
 }
 

@@ -104,13 +104,16 @@ fn table(shared: &SharedByCountry) -> String {
             push(&mut out, &format!("{country}  shares nothing with you for this purpose"));
         }
         for dataset in datasets {
-            let SharedDataset { name, about, min_units, purposes, columns } = dataset;
+            let SharedDataset { name, about, min_units, purposes, columns, joins } = dataset;
             let purposes: Vec<&str> = purposes.iter().map(|purpose| purpose.as_str()).collect();
             push(&mut out, &format!("{country}  {}  {}", safe(name), safe(about)));
             let purposes = purposes.join(", ");
             push(&mut out, &format!("    cells of at least {min_units} units; for {purposes}"));
             for column in columns {
                 push(&mut out, &line(column));
+            }
+            for join in joins {
+                push(&mut out, &format!("    rows may be joined: JOIN {}", safe(join)));
             }
         }
     }
@@ -154,6 +157,7 @@ mod tests {
             min_units: 10,
             purposes: vec![Purpose::Trend],
             columns: vec![column],
+            joins: vec!["labs USING (lab_id)".to_owned()],
         };
         let report = |country: &str, outcome| CountryReport {
             country: country.parse().unwrap(),

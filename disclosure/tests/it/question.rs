@@ -15,12 +15,8 @@ fn ask_of(
     version: DataVersion,
     memory: &Memory,
 ) -> Question<Release> {
-    let context = ReleaseContext {
-        dataset: "seizures".to_owned(),
-        version,
-        protections,
-        kinds: Vec::new(),
-    };
+    let context =
+        ReleaseContext { dataset: "seizures".to_owned(), version, protections, kinds: Vec::new() };
     let releases =
         releases.iter().map(|release| (Unprotected::new(release.clone()), context.clone()));
     protect_question(releases.collect(), &Secret(1), memory)

@@ -271,6 +271,7 @@ impl Node {
                     min_units: 10,
                     purposes: vec![question.purpose],
                     columns: Vec::new(),
+                    joins: Vec::new(),
                 };
                 return (Decision::Shared { datasets: vec![dataset] }, Vec::new());
             }

@@ -233,7 +233,12 @@ fn by_key(
     found
 }
 
-pub(crate) fn assert_same(found: &RecordBatch, expected: &RecordBatch, release: &Release, sql: &str) {
+pub(crate) fn assert_same(
+    found: &RecordBatch,
+    expected: &RecordBatch,
+    release: &Release,
+    sql: &str,
+) {
     let (found, expected) = (by_key(found, release), by_key(expected, release));
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{sql}");
     for ((key, found), expected) in found.iter().zip(expected.values()) {

@@ -291,9 +291,10 @@ async fn data_that_differ_from_the_catalogue_are_found_at_the_start() {
         text,
         format!(
             "dataset `incidents`: 1 rows have a value of `drug` that is not in the catalogue's list; \
-         dataset `incidents`: 300 rows have 299 distinct units, but the catalogue says every row is its own; \
-         dataset `visits`: {without} rows have no `unit`; where noise is on they count in no cell: give each of them \
-         a unit in the dataset's view, if they are to count"
+             dataset `incidents`: 300 rows have 299 distinct units, but the catalogue says every row is its own; \
+             dataset `visits`: {without} rows have no `unit`; where noise is on they count in no cell: give each of \
+             them a unit in the dataset's view, if they are to count; \
+             dataset `incidents`: 300 rows have 299 distinct values of `unit`, but `visits` is joined with one row of it"
         )
     );
 }

@@ -200,9 +200,12 @@ async fn keys_that_repeat_are_found_at_the_start() {
 async fn a_unit_that_is_not_the_first_can_be_counted() {
     let (visits, incidents) = data(61);
     let bench = Bench::new(&incidents, &visits, |_| {}).await;
-    let mut of_both = release(JOINED, &[level("drug", None)], Predicate::everything(), vec![
-        measure(MeasureOf::DistinctUnits),
-    ]);
+    let mut of_both = release(
+        JOINED,
+        &[level("drug", None)],
+        Predicate::everything(),
+        vec![measure(MeasureOf::DistinctUnits)],
+    );
     let open = |release: &Release| Job::new(release.clone(), Predicate::everything(), OPEN);
     let first = run(&bench, open(&of_both)).await.unwrap().to_batch().unwrap();
     of_both.counted = Some("incidents__unit".parse().unwrap());

@@ -106,7 +106,7 @@ async fn with_too_many_combinations_a_question_looks_as_if_all_of_it_were_small(
 #[tokio::test]
 async fn too_many_for_a_worker_to_list_are_too_many_to_judge_by() {
     let visits = rows(82, 60_000, Some(40_000));
-    let bench = Bench::new(&[], &visits, |settings| settings.memory = 6 << 20).await;
+    let bench = Bench::new(&[], &visits, |settings| settings.memory = 2 << 20).await;
     let keys = ["drug", "code"].map(|name| level(name, None));
     let by_all = counting(&[&keys[..], &[level("day", Some(Grain::Day))]].concat());
     let everything = Predicate::everything();

@@ -1,10 +1,10 @@
 //! Whether a catalogue contradicts itself.
 
+use super::join::BETWEEN;
 use crate::catalogue::{
     COUNTRY_COLUMN, Catalogue, CatalogueError, CatalogueFault, Column, Dataset, JoinPath, Kind,
     Level, LevelRule, MOST_DIGITS, Number, Range,
 };
-use super::join::BETWEEN;
 use crate::shape::{Grain, Literal};
 use std::collections::{BTreeMap, BTreeSet};
 

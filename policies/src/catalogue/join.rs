@@ -123,11 +123,7 @@ impl<'a> Join<'a> {
 
     /// What it is made of, apart from the datasets themselves.
     fn joined(&self) -> Joined {
-        Joined {
-            many: self.many.name.clone(),
-            one: self.one.name.clone(),
-            on: self.on.to_vec(),
-        }
+        Joined { many: self.many.name.clone(), one: self.one.name.clone(), on: self.on.to_vec() }
     }
 
     /// The name in the joined dataset of a column, or a level of one, of the second dataset.
@@ -205,7 +201,8 @@ mod tests {
         let catalogue = Catalogue::domain_pack();
         let dataset = catalogue.source(&"fin_transactions__fin_accounts".parse().unwrap()).unwrap();
         let units: Vec<&str> = dataset.units.iter().map(|unit| unit.column.as_str()).collect();
-        let expected = ["account_id", "tx_id", "fin_accounts__person_id", "fin_accounts__account_id"];
+        let expected =
+            ["account_id", "tx_id", "fin_accounts__person_id", "fin_accounts__account_id"];
         assert_eq!(units, expected);
         assert!(dataset.has_person_unit());
         assert!(dataset.column("fin_accounts__iban").is_none(), "hidden columns stay at home");

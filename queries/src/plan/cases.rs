@@ -191,7 +191,8 @@ impl Reader<'_, '_> {
     fn same(&self, case: &Case, level: &Level, at: Option<&Point>) -> bool {
         let expected = match at {
             None => None,
-            Some(Point::Number(number)) => {
+            Some(Point::Number(number)) =>
+            {
                 #[expect(clippy::cast_precision_loss, reason = "an edge is a small public number")]
                 level.is.band(|edge| *number < edge as f64).map(str::to_owned)
             }

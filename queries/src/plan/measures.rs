@@ -199,7 +199,10 @@ impl Cutter<'_, '_> {
     /// Of two columns that a join makes equal, the one of the rows.
     fn counted_once(&self, column: ColumnName) -> ColumnName {
         let own = self.rows.dataset.joined.as_ref().and_then(|joined| {
-            let own = joined.on.iter().find(|own| joined.own_name(column.as_str()) == Some(own.as_str()))?;
+            let own = joined
+                .on
+                .iter()
+                .find(|own| joined.own_name(column.as_str()) == Some(own.as_str()))?;
             self.rows.dataset.units.of(own).map(|unit| unit.column.clone())
         });
         own.unwrap_or(column)
@@ -214,9 +217,7 @@ impl Cutter<'_, '_> {
             Some(Source::Measure(column)) => {
                 Err(refuse::aggregate(format!("{name}({})", column.name)))
             }
-            Some(Source::Unit(column)) => {
-                Err(refuse::aggregate(format!("{name}({column})")))
-            }
+            Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({column})"))),
             Some(Source::Level(_)) | None => {
                 Err(refuse::aggregate(format!("{name} of {}", refuse::written(argument))))
             }
@@ -245,9 +246,7 @@ impl Cutter<'_, '_> {
             Some(Source::Measure(column)) => {
                 Err(refuse::aggregate(format!("{name}({all}{})", column.name)))
             }
-            Some(Source::Unit(column)) => {
-                Err(refuse::aggregate(format!("{name}({all}{column})")))
-            }
+            Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({all}{column})"))),
             Some(Source::Level(level)) => {
                 Err(refuse::aggregate(format!("{name}({all}{})", level.level.column)))
             }
@@ -289,12 +288,7 @@ impl Cutter<'_, '_> {
         }
     }
 
-    fn sum(
-        &mut self,
-        column: &ColumnName,
-        number: Number,
-        filter: Option<&Predicate>,
-    ) -> usize {
+    fn sum(&mut self, column: &ColumnName, number: Number, filter: Option<&Predicate>) -> usize {
         self.wire(MeasureOf::Sum { column: column.clone(), number }, filter)
     }
 

@@ -36,7 +36,7 @@ pub(super) fn rows() -> Refusal {
 }
 
 pub(super) fn not_supported(what: impl AsRef<str>) -> Refusal {
-    Refusal::new(Code::NotSupported, RULE, "leave it out; the manual lists what can be asked")
+    Refusal::new(Code::NotSupported, RULE, "leave it out; docs/questions.md says what can be asked")
         .about(what)
 }
 
@@ -65,8 +65,11 @@ pub(super) fn joined_and_alone(a: &DatasetName, b: &DatasetName, catalogue: &Cat
         parts.iter().map(DatasetName::as_str).collect::<Vec<_>>().join(" JOIN ")
     };
     let hint = "use the same join wherever the question reads this dataset";
-    Refusal::new(Code::NotSupported, RULE, hint)
-        .about(format!("{} beside {}", written(a), written(b)))
+    Refusal::new(Code::NotSupported, RULE, hint).about(format!(
+        "{} beside {}",
+        written(a),
+        written(b)
+    ))
 }
 
 /// An aggregate of numbers that stand in several rows because of a join.

@@ -98,10 +98,8 @@ impl<'a> Rows<'a> {
         match plan {
             LogicalPlan::TableScan(scan) => Self::scan(scan, catalogue),
             LogicalPlan::SubqueryAlias(alias) => Self::below(&alias.input, catalogue),
-            LogicalPlan::Filter(filter) => {
-                Self::below(&filter.input, catalogue)?
-                    .filtered(&filter.predicate, filter.input.schema())
-            }
+            LogicalPlan::Filter(filter) => Self::below(&filter.input, catalogue)?
+                .filtered(&filter.predicate, filter.input.schema()),
             LogicalPlan::Projection(projection) => {
                 let rows = Self::below(&projection.input, catalogue)?;
                 let schema = projection.input.schema();

@@ -11,6 +11,7 @@
 mod catalogue;
 mod hostile;
 mod law;
+mod manual;
 mod naive;
 mod statuses;
 mod tables;

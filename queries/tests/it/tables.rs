@@ -98,7 +98,7 @@ const FOLLOWED: [(&str, &[&str]); 7] = [
         "ask one SELECT; `mayag datasets` shows what there is to ask about",
         &["SELECT count(*) FROM seizures"],
     ),
-    ("leave it out; the manual lists what can be asked", &[]),
+    ("leave it out; docs/questions.md says what can be asked", &[]),
 ];
 
 /// Hints that offer nothing to write: where to read what is shared, limits, and damage.
@@ -165,9 +165,8 @@ fn release(release: &Release) -> String {
     let keys: Vec<_> = release.keys.iter().map(level).collect();
     let counted = release.counted.as_ref().map(|column| format!("units {column}"));
     let wire = release.wire.iter().map(measure);
-    let wire: Vec<_> = wire
-        .map(|of| counted.clone().filter(|_| of == "units").unwrap_or(of))
-        .collect();
+    let wire: Vec<_> =
+        wire.map(|of| counted.clone().filter(|_| of == "units").unwrap_or(of)).collect();
     let outputs: Vec<_> = release.outputs.iter().map(output).collect();
     let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(", ")) };
     let filter = predicate(&release.filter);
