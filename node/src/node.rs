@@ -241,7 +241,9 @@ impl Node {
         policy::remember(&config.state, &candidate)?;
         let policy = Some(candidate.accepted.policy);
         let ending = Ending::new();
-        policy.iter().for_each(|policy| ending.look(policy, clock.now()));
+        if let Some(policy) = &policy {
+            ending.look(policy, clock.now());
+        }
         let in_force = InForce { roster, version: Some(version), policy };
         let archive = config.keep_questions.then(|| Archive::new(&config.state));
         Ok(Arc::new(Self {

@@ -286,21 +286,9 @@ impl Tail {
                     false,
                 ));
                 status_columns.push(Arc::new(words) as ArrayRef);
-                if column.deviation {
-                    let deviation = result.column_by_name(&format!("d{i}"));
-                    let deviation = deviation.ok_or(TailError::Failed)?;
-                    let deviation = nullif(deviation, &withheld).map_err(|_| TailError::Failed)?;
-                    // Where nothing is noisy there is nothing to state.
-                    if deviation.null_count() == deviation.len() {
-                        fields.push(Field::new(&column.name, value.data_type().clone(), true));
-                        columns.push(value);
-                        continue;
-                    }
-                    status_fields.push(Field::new(
-                        format!("{}_sd", column.name),
-                        DataType::Float64,
-                        true,
-                    ));
+                if let Some(deviation) = deviation(result, i, column, &withheld)? {
+                    let name = format!("{}_sd", column.name);
+                    status_fields.push(Field::new(name, DataType::Float64, true));
                     status_columns.push(deviation);
                 }
             }
@@ -336,6 +324,21 @@ async fn run_all(
         results.push(result);
     }
     Ok(results)
+}
+
+/// The deviations of a column of the result, unless there are none to state because nothing is noisy.
+fn deviation(
+    result: &RecordBatch,
+    i: usize,
+    column: &TailColumn,
+    withheld: &BooleanArray,
+) -> Result<Option<ArrayRef>, TailError> {
+    if !column.deviation {
+        return Ok(None);
+    }
+    let deviation = result.column_by_name(&format!("d{i}")).ok_or(TailError::Failed)?;
+    let deviation = nullif(deviation, withheld).map_err(|_| TailError::Failed)?;
+    Ok((deviation.null_count() < deviation.len()).then_some(deviation))
 }
 
 /// The one number of a plan that counts.

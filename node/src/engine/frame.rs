@@ -119,7 +119,7 @@ impl Request {
     ) -> Work {
         let bounds = bounds.into_iter().map(|(column, (low, high))| (column, Bounds { low, high }));
         let bounds = bounds.collect();
-        Work { bounds, joined_rows, ..Work::new(release, rows, asks.protections()) }
+        Work { joined_rows, bounds, ..Work::new(release, rows, asks.protections()) }
     }
 }
 

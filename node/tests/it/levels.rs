@@ -194,6 +194,9 @@ fn levels() -> Vec<LevelRef> {
     plain.chain(Grain::ALL.map(|grain| level("day", Some(grain)))).collect()
 }
 
+/// What a comparison is by hand.
+type Holds = fn(&Literal, &Literal) -> bool;
+
 #[tokio::test]
 async fn groups_by_a_level_are_those_of_a_naive_count() {
     let bench = Bench::new().await;
@@ -235,7 +238,7 @@ async fn filters_by_a_level_are_those_of_a_naive_count() {
         assert_eq!(bench.count(nothing).await, naive(&|of| of.is_none()), "{level}");
         for _ in 0..3 {
             let value = dice.of(&known).clone();
-            let comparisons: [(Comparison, fn(&Literal, &Literal) -> bool); 6] = [
+            let comparisons: [(Comparison, Holds); 6] = [
                 (Comparison::Equal, |a, b| a == b),
                 (Comparison::NotEqual, |a, b| a != b),
                 (Comparison::Less, |a, b| a < b),

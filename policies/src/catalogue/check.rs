@@ -2,8 +2,8 @@
 
 use super::join::BETWEEN;
 use crate::catalogue::{
-    COUNTRY_COLUMN, Catalogue, CatalogueError, CatalogueFault, Column, Dataset, JoinPath, Kind,
-    Level, LevelRule, MOST_DIGITS, Number, Range,
+    COUNTRY_COLUMN, Catalogue, CatalogueError, CatalogueFault, Column, Dataset, Join, JoinPath,
+    Kind, Level, LevelRule, MOST_DIGITS, Number, Range,
 };
 use crate::shape::{Grain, Literal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,8 +205,8 @@ fn join(path: &JoinPath, dataset: &Dataset, catalogue: &Catalogue) -> Option<Cat
         pair.is_some_and(|(a, b)| text(&a.kind) == text(&b.kind))
     };
     let fits = other.is_some_and(|other| {
-        let named = path.many
-            || catalogue.join_of(dataset, other).is_some_and(|join| join.dataset().is_some());
+        let named =
+            path.many || Join::of(dataset, other).is_some_and(|join| join.dataset().is_some());
         named && !path.on.is_empty() && path.on.iter().all(|name| both(name.as_str(), other))
     });
     (!fits).then_some(CatalogueFault::Join)

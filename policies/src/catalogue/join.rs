@@ -47,13 +47,7 @@ impl Catalogue {
     /// The join that a joined dataset of this name is.
     pub fn join_named(&self, name: &DatasetName) -> Option<Join<'_>> {
         let (many, one) = name.as_str().split_once(BETWEEN)?;
-        self.join_of(self.dataset(many)?, self.dataset(one)?)
-    }
-
-    /// The declared join of two datasets in which every row of the first meets at most one row of the second.
-    pub fn join_of<'a>(&'a self, many: &'a Dataset, one: &'a Dataset) -> Option<Join<'a>> {
-        let path = many.joins.iter().find(|path| path.with == one.name && !path.many)?;
-        Some(Join { many, one, on: &path.on })
+        Join::of(self.dataset(many)?, self.dataset(one)?)
     }
 
     /// All joins in which no row is multiplied, with the dataset that declares each.
@@ -84,6 +78,12 @@ impl Catalogue {
 }
 
 impl<'a> Join<'a> {
+    /// The declared join of two datasets in which every row of the first meets at most one row of the second.
+    pub fn of(many: &'a Dataset, one: &'a Dataset) -> Option<Self> {
+        let path = many.joins.iter().find(|path| path.with == one.name && !path.many)?;
+        Some(Join { many, one, on: &path.on })
+    }
+
     /// The dataset whose rows the joined dataset has.
     pub fn many(&self) -> &'a Dataset {
         self.many

@@ -187,12 +187,8 @@ impl<'a> Cutting<'a> {
             LogicalPlan::Union(union) => joins::union(self, union),
             LogicalPlan::EmptyRelation(empty) => Ok(constants(plan, empty.schema.fields().len())),
             LogicalPlan::Values(values) => {
-                let plain = values
-                    .values
-                    .iter()
-                    .flatten()
-                    .all(|value| super::predicate::constant(value).is_some());
-                if !plain {
+                let constant = |value| super::predicate::constant(value).is_some();
+                if !values.values.iter().flatten().all(constant) {
                     return Err(refuse::not_supported("VALUES with an expression"));
                 }
                 Ok(constants(plan, values.schema.fields().len()))
@@ -323,13 +319,12 @@ impl<'a> Cutting<'a> {
 
     fn alias(&mut self, alias: &SubqueryAlias) -> Result<Cells, Refusal> {
         let known = self.named.iter().find(|(plan, _)| *plan == alias.input);
-        let mut cells = match known.map(|(_, cells)| cells.clone()) {
-            Some(cells) => cells,
-            None => {
-                let cells = self.cells(&alias.input)?;
-                self.named.push((Arc::clone(&alias.input), cells.clone()));
-                cells
-            }
+        let mut cells = if let Some((_, cells)) = known {
+            cells.clone()
+        } else {
+            let cells = self.cells(&alias.input)?;
+            self.named.push((Arc::clone(&alias.input), cells.clone()));
+            cells
         };
         let renamed = |column: &mut Column| {
             *column = Column::new(Some(alias.alias.clone()), &column.name);

@@ -177,21 +177,22 @@ pub(super) fn together(
     let names: Vec<String> = schema.fields().iter().map(|_| cutting.name()).collect();
     let inputs = parts.into_iter().map(|cells| side(cells, &names, &carried, row.as_ref()));
     let inputs = inputs.collect::<Result<_, _>>()?;
-    let mut fields: Vec<_> = schema
-        .fields()
-        .iter()
-        .zip(&names)
-        .map(|(field, name)| Field::new(name, field.data_type().clone(), true))
-        .collect();
+    let visible = schema.fields().iter().zip(&names);
+    let mut fields = Vec::new();
+    let mut add_field = |name: &str, data_type: DataType| {
+        fields.push((None, Arc::new(Field::new(name, data_type, true))));
+    };
+    visible.for_each(|(field, name)| add_field(name, field.data_type().clone()));
     let mut add = |column: Option<&Column>, data_type: DataType| {
-        fields.extend(column.map(|column| Field::new(&column.name, data_type, true)));
+        if let Some(column) = column {
+            add_field(&column.name, data_type);
+        }
     };
     for carried in &carried {
         add(carried.status.as_ref(), DataType::UInt8);
         add(carried.deviation.as_ref(), DataType::Float64);
     }
     add(row.as_ref(), DataType::UInt8);
-    let fields = fields.into_iter().map(|field| (None, Arc::new(field))).collect();
     let all = Arc::new(ok(DFSchema::new_with_metadata(fields, HashMap::new()))?);
     let plan = LogicalPlan::Union(Union { inputs, schema: all });
     let cells = Cells { plan, carried, row, doubts, order: None };

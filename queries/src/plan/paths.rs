@@ -44,7 +44,7 @@ impl<'a> Rows<'a> {
             let kind = join.join_type.to_string().to_uppercase();
             return Err(refuse::below(&format!("{kind} JOIN")));
         }
-        let (path, rowed) = path(&left, &right, catalogue)?;
+        let (path, rowed) = path(&left, &right)?;
         let dataset = path.dataset().ok_or_else(refuse::internal)?;
         let other = |side: Rowed, rows: Rows<'a>| {
             if side == rowed { Some(rows) } else { renamed(rows, &path) }
@@ -77,11 +77,11 @@ impl<'a> Rows<'a> {
             return Ok(self);
         }
         for part in split_conjunction(condition) {
-            let equal = match part {
-                Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-                    self.equation(left, right, schema)
-                }
-                _ => Equation::Other,
+            let equal = if let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = part
+            {
+                self.equation(left, right, schema)
+            } else {
+                Equation::Other
             };
             if !self.meet(equal)? {
                 let filter = predicate(part, &self, schema)?;
@@ -127,16 +127,12 @@ impl<'a> Rows<'a> {
 }
 
 /// The declared path between two sides that are a dataset each.
-fn path<'a>(
-    left: &Rows<'a>,
-    right: &Rows<'a>,
-    catalogue: &'a Catalogue,
-) -> Result<(catalogue::Join<'a>, Rowed), Refusal> {
+fn path<'a>(left: &Rows<'a>, right: &Rows<'a>) -> Result<(catalogue::Join<'a>, Rowed), Refusal> {
     let none = || refuse::no_path(left.dataset.name.as_str(), right.dataset.name.as_str());
     let (Cow::Borrowed(a), Cow::Borrowed(b)) = (&left.dataset, &right.dataset) else {
         return Err(refuse::below("a join of more than two datasets"));
     };
-    match (catalogue.join_of(a, b), catalogue.join_of(b, a)) {
+    match (catalogue::Join::of(a, b), catalogue::Join::of(b, a)) {
         (Some(path), _) => Ok((path, Rowed::Left)),
         (None, Some(path)) => Ok((path, Rowed::Right)),
         (None, None) => Err(none()),

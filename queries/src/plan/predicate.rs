@@ -42,10 +42,10 @@ pub(super) fn predicate(
             let any = any_of(&level, &list.list)?;
             Ok(if list.negated { Predicate::Not(Box::new(any)) } else { any })
         }
-        Expr::IsTrue(part) => Ok(inner(part)?.is_true()),
-        Expr::IsFalse(part) => Ok(inner(part)?.is_false()),
-        Expr::IsNotTrue(part) => Ok(not(inner(part)?.is_true())),
-        Expr::IsNotFalse(part) => Ok(not(inner(part)?.is_false())),
+        Expr::IsTrue(part) => Ok(inner(part)?.when_true()),
+        Expr::IsFalse(part) => Ok(inner(part)?.when_false()),
+        Expr::IsNotTrue(part) => Ok(not(inner(part)?.when_true())),
+        Expr::IsNotFalse(part) => Ok(not(inner(part)?.when_false())),
         Expr::IsUnknown(part) => Ok(not(is_decided(&inner(part)?))),
         Expr::IsNotUnknown(part) => Ok(is_decided(&inner(part)?)),
         Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Ok(Predicate::everything()),
@@ -147,7 +147,7 @@ fn same(a: &Expr, b: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predic
     if constant(with).is_some_and(|value| value.is_null()) {
         return Ok(Predicate::IsNull { level: level.level });
     }
-    Ok(compare(&level, Comparison::Equal, with)?.is_true())
+    Ok(compare(&level, Comparison::Equal, with)?.when_true())
 }
 
 fn not(part: Predicate) -> Predicate {
@@ -155,21 +155,21 @@ fn not(part: Predicate) -> Predicate {
 }
 
 fn is_decided(part: &Predicate) -> Predicate {
-    Predicate::Any(vec![part.clone().is_true(), part.clone().is_false()])
+    Predicate::Any(vec![part.clone().when_true(), part.clone().when_false()])
 }
 
 /// What a predicate is where SQL asks whether it is true or false: never null itself.
 trait Decided {
-    fn is_true(self) -> Self;
-    fn is_false(self) -> Self;
+    fn when_true(self) -> Self;
+    fn when_false(self) -> Self;
 }
 
 impl Decided for Predicate {
-    fn is_true(self) -> Self {
+    fn when_true(self) -> Self {
         match self {
-            Self::All(parts) => Self::All(parts.into_iter().map(Self::is_true).collect()),
-            Self::Any(parts) => Self::Any(parts.into_iter().map(Self::is_true).collect()),
-            Self::Not(part) => part.is_false(),
+            Self::All(parts) => Self::All(parts.into_iter().map(Self::when_true).collect()),
+            Self::Any(parts) => Self::Any(parts.into_iter().map(Self::when_true).collect()),
+            Self::Not(part) => part.when_false(),
             part @ Self::IsNull { .. } => part,
             Self::Compare { ref level, .. } | Self::In { ref level, .. } => {
                 let something = not(Self::IsNull { level: level.clone() });
@@ -178,11 +178,11 @@ impl Decided for Predicate {
         }
     }
 
-    fn is_false(self) -> Self {
+    fn when_false(self) -> Self {
         match self {
-            Self::All(parts) => Self::Any(parts.into_iter().map(Self::is_false).collect()),
-            Self::Any(parts) => Self::All(parts.into_iter().map(Self::is_false).collect()),
-            Self::Not(part) => part.is_true(),
+            Self::All(parts) => Self::Any(parts.into_iter().map(Self::when_false).collect()),
+            Self::Any(parts) => Self::All(parts.into_iter().map(Self::when_false).collect()),
+            Self::Not(part) => part.when_true(),
             part @ Self::IsNull { .. } => not(part),
             Self::Compare { ref level, .. } | Self::In { ref level, .. } => {
                 let something = not(Self::IsNull { level: level.clone() });

@@ -196,7 +196,7 @@ fn alike(setting: &Setting, there: &str, question: &dyn Fn(&str) -> String, dice
 fn said(setting: &Setting, sql: &str) -> String {
     match plan_and_decide(setting, sql) {
         Ok(_) => panic!("answered: {sql}"),
-        Err(Refusal { code, rule, subject, hint, .. }) => {
+        Err(Refusal { code, rule, subject, hint }) => {
             let place = hint.starts_with("look at line ");
             let hint = if place { "look at a place" } else { &hint };
             format!("{code} {rule} {subject:?}: {hint}")

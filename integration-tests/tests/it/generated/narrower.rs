@@ -124,8 +124,11 @@ impl Seen {
     }
 }
 
-/// Every number that a country shows: which country, release, key and measure.
-fn shown(answer: &Answer) -> BTreeMap<(&str, usize, Vec<String>, &str), String> {
+/// Which country, release, key and measure.
+type Place<'a> = (&'a str, usize, Vec<String>, &'a str);
+
+/// Every number that a country shows.
+fn shown(answer: &Answer) -> BTreeMap<Place<'_>, String> {
     let mut shown = BTreeMap::new();
     for (country, release, part) in &answer.signed {
         for row in &part.rows {
