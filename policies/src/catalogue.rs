@@ -204,6 +204,9 @@ pub enum CatalogueFault {
     /// A join with an unknown dataset, on no column, or on one that is not in both with the same type.
     #[error("a join needs another dataset of the catalogue and columns that both have")]
     Join,
+    /// A unit that is a person after one that is not: noise is scaled to what one unit of the first kind contributes.
+    #[error("units that are persons come before units that are not")]
+    PersonsFirst,
     /// A range of a column that has none, that is not of its type, or that is empty.
     #[error("only a date or a number to group by has a range, and the range is not empty")]
     Range,

@@ -400,6 +400,8 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
         ) => level_said(grant, dataset, level),
         // Which rows have a value says nothing of how fine it is.
         (Aggregate::Count, _) => Said::Yes,
+        // Noise hides one unit of the first kind; of another kind that one may have many.
+        (Aggregate::CountDistinct, _) if grant.protections.noise.on() => Said::AggregateNotShared,
         (Aggregate::CountDistinct, Shared::As(Share::Unit)) => {
             unit_said(grant, dataset, &level.column)
         }

@@ -168,6 +168,10 @@ fn nested(finer: &LevelRule, coarser: &LevelRule, kind: &Kind) -> bool {
 
 /// Every unit has a column of its own of the kind unit.
 fn units(dataset: &Dataset) -> Option<CatalogueFault> {
+    let persons: Vec<bool> = dataset.units.iter().map(|unit| unit.person).collect();
+    if !persons.is_sorted_by(|a, b| a >= b) {
+        return Some(CatalogueFault::PersonsFirst);
+    }
     let mut names = BTreeSet::new();
     let fits = dataset.units.iter().all(|unit| {
         let column = dataset.column(unit.column.as_str());

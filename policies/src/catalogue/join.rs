@@ -106,11 +106,17 @@ impl<'a> Join<'a> {
         for column in one.columns.iter().filter(|column| !matches!(column.kind, Kind::Hidden {})) {
             columns.push(Column { name: self.column(&column.name)?, ..column.clone() });
         }
-        let mut units: Vec<Unit> = many.units.iter().cloned().collect();
+        let mut others = Vec::new();
         for unit in one.units.iter() {
             // Several rows can meet the same row there.
-            units.push(Unit { column: self.column(&unit.column)?, unique: false, ..unit.clone() });
+            others.push(Unit { column: self.column(&unit.column)?, unique: false, ..unit.clone() });
         }
+        // Persons first, and of them those that more rows belong to: noise is scaled to what one of them contributes.
+        let mut units: Vec<Unit> = many.units.iter().cloned().collect();
+        let (persons, others): (Vec<Unit>, Vec<Unit>) =
+            others.into_iter().partition(|unit| unit.person);
+        units.splice(0..0, persons);
+        units.extend(others);
         Some(Dataset {
             name: format!("{}{BETWEEN}{}", many.name, one.name).parse().ok()?,
             about: many.about.clone(),
@@ -202,7 +208,7 @@ mod tests {
         let dataset = catalogue.source(&"fin_transactions__fin_accounts".parse().unwrap()).unwrap();
         let units: Vec<&str> = dataset.units.iter().map(|unit| unit.column.as_str()).collect();
         let expected =
-            ["account_id", "tx_id", "fin_accounts__person_id", "fin_accounts__account_id"];
+            ["fin_accounts__person_id", "account_id", "tx_id", "fin_accounts__account_id"];
         assert_eq!(units, expected);
         assert!(dataset.has_person_unit());
         assert!(dataset.column("fin_accounts__iban").is_none(), "hidden columns stay at home");
@@ -211,7 +217,7 @@ mod tests {
         assert_eq!(dataset.origin("channel").0.as_str(), "fin_transactions");
         let counting = dataset.counting(&"tx_id".parse().unwrap()).unwrap();
         let units: Vec<&str> = counting.units.iter().map(|unit| unit.column.as_str()).collect();
-        assert_eq!(&units[..2], ["tx_id", "account_id"]);
+        assert_eq!(&units[..2], ["tx_id", "fin_accounts__person_id"]);
     }
 
     #[test]

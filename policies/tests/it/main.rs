@@ -8,6 +8,8 @@ mod compare_people;
 #[cfg(test)]
 mod hints;
 #[cfg(test)]
+mod joins;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod levels;
