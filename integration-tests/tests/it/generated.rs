@@ -7,12 +7,14 @@
 //! * A narrower policy permits nothing that a wider one does not, and asks for no less protection.
 
 mod catalogues;
+mod checks;
 mod dice;
 mod executed;
 mod grammar;
 mod naive;
 mod names;
 mod narrower;
+mod thousands;
 
 use catalogues::Setting;
 use dice::Dice;
