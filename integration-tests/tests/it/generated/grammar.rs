@@ -91,8 +91,10 @@ pub(crate) struct Question {
 pub(crate) struct Above {
     /// What the release means.
     pub(crate) meaning: Meaning,
-    /// The SQL over the cells of the release instead of over rows.
+    /// The SQL over the cells of the release instead of over rows, without its limit.
     pub(crate) sql: String,
+    /// How many rows are asked for.
+    pub(crate) limit: Option<usize>,
 }
 
 /// The cells of a release as a table in [`Above::sql`].
@@ -108,9 +110,8 @@ impl Table {
         }
         let plain = self.plain(&meaning, dice);
         if dice.one_in(3) && meaning.sets.len() == 1 {
-            let (sql, over) = self.wrapped(&plain, &meaning, dice);
-            let above = Some(Above { meaning, sql: over });
-            return Question { sql, meaning: None, above, spoilt: false };
+            let (sql, above) = self.wrapped(&plain, meaning, dice);
+            return Question { sql, meaning: None, above: Some(above), spoilt: false };
         }
         Question { sql: plain, meaning: Some(meaning), above: None, spoilt: false }
     }
@@ -289,12 +290,12 @@ impl Table {
     }
 
     /// Something is computed above the release; the same above a table of the release's cells.
-    fn wrapped(&self, plain: &str, meaning: &Meaning, dice: &mut Dice) -> (String, String) {
+    fn wrapped(&self, plain: &str, meaning: Meaning, dice: &mut Dice) -> (String, Above) {
         let key = if meaning.keys.is_empty() { "1" } else { "k0" };
         let choice = dice.below(9);
         let number = if choice == 3 { dice.below(40) } else { 1 + dice.below(5) };
-        let write = |one: &str, other: &str| match choice {
-            0 => format!("SELECT * FROM ({one}) q ORDER BY v0 DESC LIMIT {number}"),
+        let above = |one: &str, other: &str| match choice {
+            0 => format!("SELECT * FROM ({one}) q ORDER BY v0 DESC"),
             1 => format!("WITH q AS ({one}) SELECT {key}, v0 * 2 AS w FROM q"),
             2 => format!("SELECT {key}, rank() OVER (ORDER BY v0) AS r FROM ({one}) q"),
             3 => format!("SELECT {key}, v0 FROM ({one}) q WHERE v0 > {number}"),
@@ -313,7 +314,13 @@ impl Table {
             ),
         };
         let cells = format!("SELECT * FROM {CELLS}");
-        (write(plain, &self.plain(meaning, dice)), write(&cells, &cells))
+        let over = above(&cells, &cells);
+        let mut sql = above(plain, &self.plain(&meaning, dice));
+        let limit = (choice == 0).then_some(number);
+        if let Some(limit) = limit {
+            write!(sql, " LIMIT {limit}").unwrap();
+        }
+        (sql, Above { meaning, sql: over, limit })
     }
 
     /// Something that no country answers, or damage.

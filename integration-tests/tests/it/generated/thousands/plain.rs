@@ -16,14 +16,15 @@ pub(super) struct Plain {
     rows: Vec<Row>,
 }
 
-/// How much of what plain SQL finds has to be in the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    /// All of it.
-    All,
-    /// What does not depend on withheld cells: every row of the answer that says all it was asked is among the rows
-    /// found.
-    OfThem,
+/// What plain SQL finds.
+pub(super) struct Expected {
+    /// The rows, all of them where the question asks for so many of the first ones.
+    pub(super) found: Cells,
+    /// Whether the answer has to have all of it. Otherwise cells are withheld, and only rows of the answer that say all
+    /// they were asked have to be among the rows found.
+    pub(super) all: bool,
+    /// How many of the rows the question asks for, which are then ordered by `v0`, the largest first.
+    pub(super) limit: Option<usize>,
 }
 
 impl Plain {
@@ -93,20 +94,34 @@ fn batch(rows: &[&Row]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
-/// Compares the first columns of an answer, which are those that were asked for, with what plain SQL finds.
-pub(super) fn compare(answer: &Cells, visible: usize, found: &Cells, part: Part, told: &str) {
-    assert_eq!(answer.columns[..visible], found.columns[..], "{told}");
-    let mut left: Vec<&Vec<Value>> = found.rows.iter().collect();
-    for row in &answer.rows {
-        let row = &row[..visible];
-        if part == Part::OfThem && says_nothing_somewhere(row, answer) {
-            continue;
+impl Expected {
+    /// Compares the first columns of an answer, which are those that were asked for, with what was found.
+    pub(super) fn compare(&self, answer: &Cells, visible: usize, told: &str) {
+        let Self { found, all, limit } = self;
+        assert_eq!(answer.columns[..visible], found.columns[..], "{told}");
+        let mut left: Vec<&Vec<Value>> = found.rows.iter().collect();
+        for row in &answer.rows {
+            let row = &row[..visible];
+            if !all && says_nothing_somewhere(row, answer) {
+                continue;
+            }
+            let at = left.iter().position(|other| same(row, other));
+            let at = at.unwrap_or_else(|| panic!("{told}{row:?} is not in {:?}", found.rows));
+            left.swap_remove(at);
         }
-        let at = left.iter().position(|other| same(row, other));
-        let at = at.unwrap_or_else(|| panic!("{told}{row:?} is not in {:?}", found.rows));
-        left.swap_remove(at);
+        match limit {
+            // Of equal ones it is open which come first: their values are compared.
+            Some(limit) if *all => {
+                assert_eq!(answer.rows.len(), found.rows.len().min(*limit), "{told}");
+                let at = found.columns.iter().position(|name| name == "v0").unwrap();
+                let pairs = answer.rows.iter().zip(&found.rows);
+                let wrong = pairs.into_iter().any(|(a, b)| !alike(a[at].number(), b[at].number()));
+                assert!(!wrong, "{told}{:?} instead of {:?}", answer.rows, found.rows);
+            }
+            Some(limit) => assert!(answer.rows.len() <= *limit, "{told}"),
+            None => assert!(!all || left.is_empty(), "{told}not in the answer: {left:?}"),
+        }
     }
-    assert!(part == Part::OfThem || left.is_empty(), "{told}not in the answer: {left:?}");
 }
 
 fn says_nothing_somewhere(row: &[Value], answer: &Cells) -> bool {
