@@ -13,7 +13,7 @@ pub mod ledger;
 mod line;
 pub mod node;
 pub mod policy;
-mod protecting;
+pub mod protecting;
 pub mod records;
 pub mod released;
 pub mod secret;

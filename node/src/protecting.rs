@@ -3,10 +3,12 @@
 //! A question is about one version of the data, or it has no answer. Protecting and remembering is one step for one
 //! question at a time: of two at once each would be judged without the other. What is shown is remembered durably before
 //! it leaves.
+//!
+//! [`execute`] and [`protect`] are all of it but the node: tests of many questions call them without one.
 
 use crate::engine::WorkFailure;
 use crate::engine::cells::{Atoms, Part, RawCells};
-use crate::engine::pool::Job;
+use crate::engine::pool::{Job, WorkerPool};
 use crate::node::Node;
 use crate::released::Released;
 use mayag_audit::keys::Mac;
@@ -14,6 +16,7 @@ use mayag_disclosure::{
     DataVersion, DifferenceGuard, Dominance, NoiseLevel, Prf, Protections, ReleaseContext,
     Unprotected, protect_question,
 };
+use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::Permit;
 use mayag_policies::document::{self, Noise, Switch};
 use mayag_protocol::names::{Digest, unhex};
@@ -31,16 +34,8 @@ pub(crate) async fn work_on(
     deadline: Instant,
 ) -> Result<Vec<Part>, WorkFailure> {
     let version = node.data_version().await.ok_or(WorkFailure::Source)?;
-    let mut jobs = Vec::new();
-    for (release, permit) in permitted {
-        let atoms = atoms(node, permitted, release, &jobs, deadline).await?;
-        jobs.push(job(release, permit, atoms));
-    }
-    let mut worked: Vec<Worked> = Vec::new();
-    for job in jobs {
-        let context = context(node, &job, data_version(&version)?)?;
-        worked.push((node.pool().run(job, deadline).await?, context));
-    }
+    let rows_of = data_version(&version)?;
+    let worked = execute(node.pool(), node.catalogue(), permitted, rows_of, deadline).await?;
     // Rows of two versions would be answered with the noise of one, and compared with cells of one.
     if node.data_version().await.as_ref() != Some(&version) {
         return Err(WorkFailure::Source);
@@ -48,9 +43,33 @@ pub(crate) async fn work_on(
     node.protect(worked).await
 }
 
+/// Executes every release of a question, in their order, over the rows of this version. Nobody can read the cells yet.
+pub async fn execute(
+    pool: &WorkerPool,
+    catalogue: &Catalogue,
+    permitted: &[(Release, Permit)],
+    version: DataVersion,
+    deadline: Instant,
+) -> Result<Vec<Worked>, WorkFailure> {
+    let mut jobs = Vec::new();
+    for (release, permit) in permitted {
+        let atoms = atoms(pool, permitted, release, &jobs, deadline).await?;
+        jobs.push(job(release, permit, atoms));
+    }
+    let mut worked = Vec::new();
+    for job in jobs {
+        let context = context(catalogue, &job, version)?;
+        worked.push((pool.run(job, deadline).await?, context));
+    }
+    Ok(worked)
+}
+
 /// What the cells of a release are cells of. Those of a join are remembered with the units of either dataset.
-fn context(node: &Node, job: &Job, version: DataVersion) -> Result<ReleaseContext, WorkFailure> {
-    let catalogue = node.catalogue();
+fn context(
+    catalogue: &Catalogue,
+    job: &Job,
+    version: DataVersion,
+) -> Result<ReleaseContext, WorkFailure> {
     let dataset = job.release.dataset_in(catalogue).ok_or(WorkFailure::Broken)?;
     let mut kinds = Vec::new();
     for unit in dataset.units.iter() {
@@ -68,7 +87,7 @@ fn context(node: &Node, job: &Job, version: DataVersion) -> Result<ReleaseContex
 
 /// The pieces of all releases of the question over the same dataset; none if there is one release only.
 async fn atoms(
-    node: &Arc<Node>,
+    pool: &WorkerPool,
     permitted: &[(Release, Permit)],
     release: &Release,
     before: &[Job],
@@ -84,7 +103,7 @@ async fn atoms(
         return Ok(None);
     }
     let atoms = match Atoms::work(&together) {
-        Some(work) => node.pool().atoms(work, deadline).await?,
+        Some(work) => pool.atoms(work, deadline).await?,
         None => Atoms::too_many(),
     };
     if !atoms.is_complete() {
@@ -154,7 +173,7 @@ pub(crate) fn words(asked: &document::Protections) -> String {
 }
 
 /// Protects a question, remembers what it shows, and makes the bytes that leave. Blocks for as long as the disk needs.
-pub(crate) fn protect(
+pub fn protect(
     worked: Vec<Worked>,
     secret: &Mac,
     released: &mut Released,

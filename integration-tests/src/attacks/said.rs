@@ -148,7 +148,8 @@ fn merged_cells(table: &Table) -> Cells {
     cells(&table.batch, keys.map(|column| column.value).collect())
 }
 
-fn signed_cells(part: &[u8]) -> Cells {
+/// The cells of a part that a country signed.
+pub fn signed_cells(part: &[u8]) -> Cells {
     let reader = StreamReader::try_new(Cursor::new(part), None).expect("a stream that verified");
     let schema = reader.schema();
     let batches: Vec<RecordBatch> = reader.collect::<Result<_, _>>().expect("a whole stream");
@@ -160,7 +161,8 @@ fn signed_cells(part: &[u8]) -> Cells {
     cells(&batch, names.filter(|(_, field)| is_key(field.name())).map(|(i, _)| i).collect())
 }
 
-fn cells(batch: &RecordBatch, keys: Vec<usize>) -> Cells {
+/// The rows of a batch, named by these columns.
+pub fn cells(batch: &RecordBatch, keys: Vec<usize>) -> Cells {
     let columns: Vec<Vec<Value>> = batch.columns().iter().map(values).collect();
     let rows = (0..batch.num_rows())
         .map(|row| columns.iter().map(|column| column[row].clone()).collect())

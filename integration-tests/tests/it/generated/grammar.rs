@@ -80,23 +80,40 @@ pub(crate) struct Question {
     pub(crate) sql: String,
     /// What it means, where it should be answered and nothing is computed above its release.
     pub(crate) meaning: Option<Meaning>,
+    /// What is computed above a release, where something is.
+    pub(crate) above: Option<Above>,
     /// Whether something in it is what no country answers.
     pub(crate) spoilt: bool,
 }
+
+/// What is computed above a release.
+#[derive(Debug, Clone)]
+pub(crate) struct Above {
+    /// What the release means.
+    pub(crate) meaning: Meaning,
+    /// The SQL over the cells of the release instead of over rows, without its limit.
+    pub(crate) sql: String,
+    /// How many rows are asked for.
+    pub(crate) limit: Option<usize>,
+}
+
+/// The cells of a release as a table in [`Above::sql`].
+pub(crate) const CELLS: &str = "cells";
 
 impl Table {
     /// Draws a question.
     pub(crate) fn question(&self, dice: &mut Dice) -> Question {
         let meaning = self.meaning(dice);
         if dice.one_in(2) {
-            return Question { sql: self.spoilt(&meaning, dice), meaning: None, spoilt: true };
+            let sql = self.spoilt(&meaning, dice);
+            return Question { sql, meaning: None, above: None, spoilt: true };
         }
         let plain = self.plain(&meaning, dice);
         if dice.one_in(3) && meaning.sets.len() == 1 {
-            let sql = self.wrapped(&plain, &meaning, dice);
-            return Question { sql, meaning: None, spoilt: false };
+            let (sql, above) = self.wrapped(&plain, meaning, dice);
+            return Question { sql, meaning: None, above: Some(above), spoilt: false };
         }
-        Question { sql: plain, meaning: Some(meaning), spoilt: false }
+        Question { sql: plain, meaning: Some(meaning), above: None, spoilt: false }
     }
 
     /// Draws what is asked: at most three columns in keys and conditions together.
@@ -272,31 +289,36 @@ impl Table {
         }
     }
 
-    /// Something is computed above the release.
-    fn wrapped(&self, plain: &str, meaning: &Meaning, dice: &mut Dice) -> String {
+    /// Something is computed above the release; the same above a table of the release's cells.
+    fn wrapped(&self, plain: &str, meaning: Meaning, dice: &mut Dice) -> (String, Above) {
         let key = if meaning.keys.is_empty() { "1" } else { "k0" };
-        match dice.below(9) {
-            0 => format!("SELECT * FROM ({plain}) q ORDER BY v0 DESC LIMIT {}", 1 + dice.below(5)),
-            1 => format!("WITH q AS ({plain}) SELECT {key}, v0 * 2 AS w FROM q"),
-            2 => format!("SELECT {key}, rank() OVER (ORDER BY v0) AS r FROM ({plain}) q"),
-            3 => format!("SELECT {key}, v0 FROM ({plain}) q WHERE v0 > {}", dice.below(40)),
-            4 => format!("SELECT sum(v0) AS total, count(*) AS cells FROM ({plain}) q"),
-            5 => {
-                let other = self.plain(meaning, dice);
-                format!("{plain} UNION ALL {other}")
-            }
+        let choice = dice.below(9);
+        let number = if choice == 3 { dice.below(40) } else { 1 + dice.below(5) };
+        let above = |one: &str, other: &str| match choice {
+            0 => format!("SELECT * FROM ({one}) q ORDER BY v0 DESC"),
+            1 => format!("WITH q AS ({one}) SELECT {key}, v0 * 2 AS w FROM q"),
+            2 => format!("SELECT {key}, rank() OVER (ORDER BY v0) AS r FROM ({one}) q"),
+            3 => format!("SELECT {key}, v0 FROM ({one}) q WHERE v0 > {number}"),
+            4 => format!("SELECT sum(v0) AS total, count(*) AS cells FROM ({one}) q"),
+            5 => format!("{one} UNION ALL {other}"),
             6 if !meaning.keys.is_empty() => {
-                format!(
-                    "SELECT a.k0, a.v0, b.v0 AS w FROM ({plain}) a JOIN ({plain}) b ON a.k0 = b.k0"
-                )
+                format!("SELECT a.k0, a.v0, b.v0 AS w FROM ({one}) a JOIN ({one}) b ON a.k0 = b.k0")
             }
             7 => format!(
-                "SELECT {key}, CASE WHEN v0 > 10 THEN 'many' ELSE 'few' END AS size FROM ({plain}) q"
+                "SELECT {key}, CASE WHEN v0 > 10 THEN 'many' ELSE 'few' END AS size FROM ({one}) q"
             ),
             _ => format!(
-                "SELECT {key}, round(100.0 * v0 / sum(v0) OVER (), 1) AS pct FROM ({plain}) q"
+                "SELECT {key}, round(100.0 * v0 / sum(v0) OVER (), 1) AS pct FROM ({one}) q"
             ),
+        };
+        let cells = format!("SELECT * FROM {CELLS}");
+        let over = above(&cells, &cells);
+        let mut sql = above(plain, &self.plain(&meaning, dice));
+        let limit = (choice == 0).then_some(number);
+        if let Some(limit) = limit {
+            write!(sql, " LIMIT {limit}").unwrap();
         }
+        (sql, Above { meaning, sql: over, limit })
     }
 
     /// Something that no country answers, or damage.

@@ -121,6 +121,11 @@ impl Cell {
         self.units.len()
     }
 
+    /// The units, and what each has in the cell.
+    pub(crate) fn units(&self) -> impl Iterator<Item = (&str, usize, f64)> {
+        self.units.iter().map(|(unit, (rows, grams))| (unit.as_str(), *rows, *grams))
+    }
+
     pub(crate) fn grams(&self) -> f64 {
         self.units.values().map(|unit| unit.1).sum()
     }
