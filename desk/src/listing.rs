@@ -75,7 +75,8 @@ fn would_answer(report: &CountryReport, release: &PreviewedRelease) -> [Option<S
     [
         Some(report.country.to_string()),
         Some("answer".to_owned()),
-        Some(release.dataset.to_string()),
+        // A declared join, as people write it.
+        Some(release.dataset.as_str().replace("__", " JOIN ")),
         Some(release.grant.clone()),
         Some(release.protections.clone()),
         None,

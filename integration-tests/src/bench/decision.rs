@@ -1,6 +1,6 @@
 //! The time of a decision: planning and policy of sixteen questions of analysts, and checking a long policy with errors.
 //!
-//! The questions are those of the domain's reference, adapted to levels and to one dataset each (`domain.sql`), decided
+//! The questions are those of the domain's reference, adapted to levels and declared joins (`domain.sql`), decided
 //! under the example policy over the wide catalogue. Nothing is read or executed. The limits are times, so the figures
 //! are the share of a limit that is used.
 

@@ -79,7 +79,7 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Pol
         }
         Ok(shapes) => {
             for (i, shape) in shapes.iter().enumerate() {
-                let dataset = &shape.dataset;
+                let dataset = catalogue_words(shape.dataset.as_str(), " JOIN ");
                 lines.push(format!("release {} of {}: {dataset}", i + 1, shapes.len()));
                 refused |= !deciding.release(shape, &mut lines);
             }
@@ -91,6 +91,12 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Pol
     Ok(if refused { Exit::RefusedByAll } else { Exit::Complete })
 }
 
+/// A name of a joined dataset, or of a column of its second dataset, as people write it. No name of a catalogue holds two
+/// underlines in a row.
+fn catalogue_words(name: &str, between: &str) -> String {
+    name.replace("__", between)
+}
+
 impl Deciding<'_> {
     fn decide(&self, shape: &ReleaseShape) -> Result<Permit, Refusal> {
         decide(self.policy, self.catalogue, &self.subject, self.now, shape)
@@ -100,15 +106,16 @@ impl Deciding<'_> {
     fn release(&self, shape: &ReleaseShape, lines: &mut Vec<String>) -> bool {
         for part in parts(shape) {
             let verdict = match self.decide(&part.shape) {
-                Ok(permit) => format!("yes  grant {}", permit.grant()),
+                Ok(permit) => format!("yes  grant {}", permit.grants()),
                 Err(refusal) => format!("no   {}", words(&refusal)),
             };
-            lines.push(format!("  {:<9}  {:<24}  {verdict}", part.verb, part.what));
+            let what = catalogue_words(&part.what, ".");
+            lines.push(format!("  {:<9}  {what:<24}  {verdict}", part.verb));
         }
         match self.decide(shape) {
             Ok(permit) => {
                 let protections = protections(permit.protections());
-                lines.push(format!("  together: grant {}; {protections}", permit.grant()));
+                lines.push(format!("  together: grant {}; {protections}", permit.grants()));
                 true
             }
             Err(refusal) => {

@@ -160,8 +160,7 @@ fn compared(
     match (was, decide(draft)) {
         (true, Ok(_)) | (false, Err(_)) => (Became::Same, String::new()),
         (false, Ok(permits)) => {
-            let rules: Vec<String> =
-                permits.iter().map(|permit| permit.grant().to_string()).collect();
+            let rules: Vec<String> = permits.iter().map(|permit| permit.grants()).collect();
             (Became::Answered, rules.join(","))
         }
         (true, Err(refusal)) => (Became::Refused, format!("{} {}", refusal.rule, refusal.code)),

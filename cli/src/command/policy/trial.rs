@@ -107,8 +107,7 @@ impl Trial<'_> {
     fn came(&mut self, subject: &Subject, sql: &str) -> Came {
         match decided(self.policy, self.catalogue, subject, self.now, sql) {
             Ok(permits) => {
-                let rules: Vec<String> =
-                    permits.iter().map(|permit| permit.grant().to_string()).collect();
+                let rules: Vec<String> = permits.iter().map(|permit| permit.grants()).collect();
                 self.used.extend(rules.iter().cloned());
                 Came { answered: true, rules, code: None }
             }
