@@ -1,8 +1,8 @@
 //! Random questions of a grammar, seeded: every run asks the same ones.
 //!
 //! * Twenty thousand are planned and decided: no panic, nothing slow, no word of the engine in a refusal, and what the
-//!   grammar means to be answered is permitted (about half). These are then executed and merged, and compared with an
-//!   independent implementation ([`thousands`]); a few go through a whole federation ([`executed`]).
+//!   grammar means to be answered is permitted (about half). Many of these are executed and merged, and compared with
+//!   an independent implementation ([`thousands`]); a few go through a whole federation ([`executed`]).
 //! * Some more are planned and decided with the catalogue that ships with the product.
 //! * A column that does not exist and one that is not shared are refused in the same words, whatever it is called and
 //!   wherever it stands.

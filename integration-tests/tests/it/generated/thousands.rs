@@ -1,5 +1,6 @@
-//! Every accepted one of twenty thousand random questions, executed and merged in this process by the product's own code:
-//! worker processes over a country's file, protections and their memory, parts, the fold, and the tail.
+//! Twenty thousand random questions, planned and decided; every fourth accepted one, about 2,500 of 10,000, is executed and
+//! merged in this process by the product's own code: worker processes over a country's file, protections and their
+//! memory, parts, the fold, and the tail. All of them ([`EVERY`] = 1) take a debug build on two cores about eight minutes.
 //!
 //! Each is asked of two of the six countries: what more countries would add is the fold of more parts. What the
 //! countries sign and the merged table are compared with the naive implementation; and what is computed above a release
@@ -39,6 +40,9 @@ use tokio::time::Instant;
 /// Questions of each kind: both kinds together are the twenty thousand.
 const QUESTIONS: u64 = 10_000;
 
+/// One of so many accepted questions is executed.
+const EVERY: usize = 4;
+
 /// Questions at once: two more than there are cores, so that one is always ready.
 const AT_ONCE: usize = 4;
 
@@ -46,6 +50,7 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Default)]
 struct Tally {
     accepted: usize,
+    executed: usize,
     answered: usize,
     /// The tail divides by what is zero or withheld, and says so.
     divided_by_zero: usize,
@@ -95,14 +100,14 @@ struct Answered {
 fn ten_thousand_exact_questions_are_answered_as_by_the_naive_implementation() {
     let tally = ask_everything(Setting::parcels(), Regime::Exact, 40_000_000);
     tally.check();
-    assert!(500 < tally.over_rows, "{tally:?}");
+    assert!(150 < tally.over_rows, "{tally:?}");
 }
 
 #[test]
 fn ten_thousand_noisy_questions_stay_close_to_the_truth_and_say_the_same_again() {
     let tally = ask_everything(Setting::persons(), Regime::Live, 50_000_000);
     tally.check();
-    assert!(1_000 < tally.again, "{tally:?}");
+    assert!(500 < tally.again, "{tally:?}");
 }
 
 /// Asks the questions from this seed on.
@@ -115,11 +120,10 @@ fn ask_everything(setting: Setting, regime: Regime, first: u64) -> Tally {
         let (tally, noisy) = (Mutex::default(), Mutex::default());
         let plain = Plain::new(&setting, &rows);
         let bench = Arc::new(Bench { setting, regime, rows, countries, plain, tally, noisy });
-        let count = std::env::var("N").ok().map_or(QUESTIONS, |n| n.parse().unwrap());
         let mut running = JoinSet::new();
         // All are asked: what is wrong with one may be wrong with many, and each says so itself.
         let mut wrong = 0;
-        for seed in first..first + count {
+        for seed in first..first + QUESTIONS {
             if AT_ONCE <= running.len() {
                 wrong += usize::from(running.join_next().await.unwrap().is_err());
             }
@@ -129,7 +133,6 @@ fn ask_everything(setting: Setting, regime: Regime, first: u64) -> Tally {
         while let Some(ended) = running.join_next().await {
             wrong += usize::from(ended.is_err());
         }
-        println!("{wrong} wrong, {:?}", bench.tally.lock());
         assert_eq!(wrong, 0, "of {QUESTIONS}; each is told above");
         let bench = Arc::into_inner(bench).unwrap();
         bench.tally.into_inner()
@@ -146,8 +149,12 @@ impl Bench {
         match plan_and_decide(&self.setting, &question.sql) {
             Ok((plan, permits)) => {
                 as_meant(&question, &plan);
-                let asking = Asking { question: &question, plan, permits, countries, told: &told };
-                self.answer(&asking).await;
+                self.tally.lock().accepted += 1;
+                if dice.one_in(EVERY) {
+                    let question = &question;
+                    let asking = Asking { question, plan, permits, countries, told: &told };
+                    self.answer(&asking).await;
+                }
             }
             Err(refusal) => {
                 assert!(question.spoilt, "{told}{refusal}");
@@ -193,7 +200,7 @@ impl Bench {
         }
         self.remember(&seen, asking.told);
         let mut tally = self.tally.lock();
-        tally.accepted += 1;
+        tally.executed += 1;
         tally.answered += usize::from(merged.is_some());
         tally.divided_by_zero += usize::from(merged.is_none());
         tally.shown += seen.shown;
@@ -295,9 +302,10 @@ impl Tally {
     fn check(&self) {
         let accepted = u64::try_from(self.accepted).unwrap();
         assert!((9 * QUESTIONS / 20..=11 * QUESTIONS / 20).contains(&accepted), "{self:?}");
-        assert!(49 * self.accepted < 50 * self.answered, "{self:?}");
-        assert!(10_000 < self.shown && 10_000 < self.withheld, "{self:?}");
-        assert!(10_000 < self.merged && 1_000 < self.over_cells, "{self:?}");
+        assert!(3 * self.accepted < 4 * self.executed * EVERY, "{self:?}");
+        assert!(49 * self.executed < 50 * self.answered, "{self:?}");
+        assert!(1_500 < self.shown && 10_000 < self.withheld, "{self:?}");
+        assert!(700 < self.merged && 250 < self.over_cells, "{self:?}");
     }
 }
 

@@ -19,6 +19,8 @@ use mayag_protocol::names::DatasetName;
 use mayag_queries::release::Release;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -66,7 +68,8 @@ impl Country {
     async fn start(setting: &Setting, name: &str, rows: &[&Row], number: u8) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("data")).unwrap();
-        std::fs::write(folder.path().join("data/seizures.csv"), fixture::csv(rows)).unwrap();
+        let mut file = File::create(folder.path().join("data/seizures.csv")).unwrap();
+        file.write_all(fixture::csv(rows).as_bytes()).unwrap();
         let secret = Secret::new([number; 32]);
         let settings = PoolSettings {
             program: binary(),
