@@ -160,7 +160,8 @@ fn compared(
     match (was, decide(draft)) {
         (true, Ok(_)) | (false, Err(_)) => (Became::Same, String::new()),
         (false, Ok(permits)) => {
-            let rules: Vec<String> = permits.iter().map(|permit| permit.grants()).collect();
+            let rules: Vec<String> =
+                permits.iter().map(mayag_policies::decide::Permit::grants).collect();
             (Became::Answered, rules.join(","))
         }
         (true, Err(refusal)) => (Became::Refused, format!("{} {}", refusal.rule, refusal.code)),

@@ -107,7 +107,8 @@ impl Trial<'_> {
     fn came(&mut self, subject: &Subject, sql: &str) -> Came {
         match decided(self.policy, self.catalogue, subject, self.now, sql) {
             Ok(permits) => {
-                let rules: Vec<String> = permits.iter().map(|permit| permit.grants()).collect();
+                let rules: Vec<String> =
+                    permits.iter().map(mayag_policies::decide::Permit::grants).collect();
                 self.used.extend(rules.iter().cloned());
                 Came { answered: true, rules, code: None }
             }

@@ -123,9 +123,9 @@ impl Asked<'_> {
                 if let (Value::Number(value), Value::Number(status)) = (at(""), at("_status")) {
                     seen.shown += 1;
                     self.check_shown(cell, &wire.of, *value, (*status, at("_sd")), &told);
-                    if self.regime == Regime::Live {
-                        seen.noisy.push((identity(country, cell, &wire.of), *value));
-                    }
+                    let noisy = (self.regime == Regime::Live)
+                        .then(|| (identity(country, cell, &wire.of), *value));
+                    seen.noisy.extend(noisy);
                 } else {
                     seen.withheld += 1;
                     assert!(may_withhold, "withheld: {told}");
@@ -193,30 +193,32 @@ impl Asked<'_> {
         let sum = place(|of| matches!(of, MeasureOf::Sum { .. }));
         let count = place(|of| matches!(of, MeasureOf::NonNull(_)));
         // A number, and by what it is divided in the end.
-        let mut sums: BTreeMap<Vec<String>, Vec<Option<(f64, f64)>>> = BTreeMap::new();
-        for (_, _, part) in signed.iter().filter(|part| part.1 == release) {
-            for row in &part.rows {
-                let key: Vec<String> = part.keys.iter().map(|i| row[*i].text()).collect();
-                let value = |wire: Option<usize>| {
-                    let name = format!("m{}", wire?);
-                    row[part.columns.iter().position(|column| *column == name)?].number()
+        let mut sums: BTreeMap<Vec<String>, Vec<Option<Quotient>>> = BTreeMap::new();
+        let parts = signed.iter().filter(|part| part.1 == release).map(|(_, _, part)| part);
+        for (part, row) in parts.flat_map(|part| part.rows.iter().map(move |row| (part, row))) {
+            let key: Vec<String> = part.keys.iter().map(|i| row[*i].text()).collect();
+            let value = |wire: Option<usize>| {
+                let name = format!("m{}", wire?);
+                row[part.columns.iter().position(|column| *column == name)?].number()
+            };
+            let shown = |aggregate: &Aggregate| match aggregate {
+                Aggregate::Avg => Some((value(sum)?, value(count.or(rows))?)),
+                Aggregate::Rows => Some((value(rows)?, 1.0)),
+                Aggregate::Sum => Some((value(sum)?, 1.0)),
+                Aggregate::Units => Some((value(units)?, 1.0)),
+            };
+            let measures = &self.meaning.measures;
+            let totals = sums.entry(key).or_insert_with(|| vec![None; measures.len()]);
+            for (total, (aggregate, _)) in totals.iter_mut().zip(measures) {
+                let more = shown(aggregate);
+                *total = match (*total, more, aggregate) {
+                    (total, None, _) => total,
+                    (None, more, _) => more,
+                    (Some(total), Some(more), Aggregate::Avg) => {
+                        Some((total.0 + more.0, total.1 + more.1))
+                    }
+                    (Some(total), Some(more), _) => Some((total.0 + more.0, 1.0)),
                 };
-                let shown = |aggregate: &Aggregate| match aggregate {
-                    Aggregate::Avg => Some((value(sum)?, value(count.or(rows))?)),
-                    Aggregate::Rows => Some((value(rows)?, 1.0)),
-                    Aggregate::Sum => Some((value(sum)?, 1.0)),
-                    Aggregate::Units => Some((value(units)?, 1.0)),
-                };
-                let measures = &self.meaning.measures;
-                let totals = sums.entry(key).or_insert_with(|| vec![None; measures.len()]);
-                for (total, (aggregate, _)) in totals.iter_mut().zip(measures) {
-                    let Some((number, by)) = shown(aggregate) else { continue };
-                    *total = match (*total, aggregate) {
-                        (Some(total), Aggregate::Avg) => Some((total.0 + number, total.1 + by)),
-                        (Some(total), _) => Some((total.0 + number, 1.0)),
-                        (None, _) => Some((number, by)),
-                    };
-                }
             }
         }
         let divided = |(total, by): (f64, f64)| total / by;
@@ -226,6 +228,9 @@ impl Asked<'_> {
         all.collect()
     }
 }
+
+/// A number, and by what it is divided in the end.
+type Quotient = (f64, f64);
 
 /// The same number, or nothing in both places.
 pub(crate) fn alike(a: Option<f64>, b: Option<f64>) -> bool {

@@ -180,7 +180,8 @@ impl Bench {
             Err(error) => panic!("{}{error}", asking.told),
         };
         let above = asking.question.above.as_ref();
-        let meaning = asking.question.meaning.as_ref().or(above.map(|above| &above.meaning));
+        let meaning =
+            asking.question.meaning.as_ref().or_else(|| above.map(|above| &above.meaning));
         let mut seen = Seen::default();
         // What was to be spoilt and is answered all the same has no meaning to compare with.
         if let Some(meaning) = meaning {
@@ -323,11 +324,11 @@ fn withholds(part: &Cells) -> bool {
     statuses.into_iter().any(|i| part.rows.iter().any(|row| row[i].number() == Some(withheld)))
 }
 
+/// Releases with their permits.
+type Permitted = Vec<(Release, Permit)>;
+
 /// The plan, and every release with its permit.
-fn plan_and_decide(
-    setting: &Setting,
-    sql: &str,
-) -> Result<(Plan, Vec<(Release, Permit)>), Refusal> {
+fn plan_and_decide(setting: &Setting, sql: &str) -> Result<(Plan, Permitted), Refusal> {
     let plan = plan(sql, &setting.catalogue)?;
     let permit = |release: &Release| {
         let (subject, now) = (&setting.subject, setting.now);
