@@ -63,7 +63,7 @@ fn refused_questions_are_refused_for_these_reasons() {
 }
 
 /// Every hint of the planner, and what whoever follows it writes. A new hint has to say what that is.
-const FOLLOWED: [(&str, &[&str]); 7] = [
+const FOLLOWED: [(&str, &[&str]); 12] = [
     (
         "add count(*), sum(..) or another aggregate, and GROUP BY levels",
         &["SELECT region, count(*), sum(kg) FROM seizures GROUP BY region"],
@@ -99,6 +99,37 @@ const FOLLOWED: [(&str, &[&str]); 7] = [
         &["SELECT count(*) FROM seizures"],
     ),
     ("leave it out; docs/questions.md says what can be asked", &[]),
+    (
+        "aggregate each dataset first and join the results; `mayag datasets` lists the joins of rows",
+        &[
+            "SELECT a.region, a.n, b.n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) a \
+           JOIN (SELECT product, count(*) AS n FROM labs GROUP BY product) b ON a.region = b.product",
+            "SELECT l.product, count(*) FROM batches b JOIN labs l USING (lab_id) GROUP BY 1",
+        ],
+    ),
+    (
+        "join the two datasets with USING (lab_id) and no other equation",
+        &["SELECT count(*) FROM batches b JOIN labs l USING (lab_id) WHERE l.product = 'x'"],
+    ),
+    (
+        "use the same join wherever the question reads this dataset",
+        &["SELECT (SELECT count(*) FROM batches JOIN labs USING (lab_id)) - \
+           (SELECT count(*) FROM batches b JOIN labs l USING (lab_id) WHERE l.product = 'x') AS d"],
+    ),
+    (
+        "the join repeats its rows: aggregate its dataset alone, or count rows",
+        &[
+            "SELECT sum(capacity) FROM labs",
+            "SELECT count(l.capacity) FROM batches b JOIN labs l USING (lab_id)",
+        ],
+    ),
+    (
+        "count one kind of unit in each SELECT, and join the results",
+        &[
+            "SELECT * FROM (SELECT count(DISTINCT b.batch_id) AS b FROM batches b JOIN labs l USING (lab_id)) x \
+           CROSS JOIN (SELECT count(DISTINCT l.lab_id) AS l FROM batches b JOIN labs l USING (lab_id)) y",
+        ],
+    ),
 ];
 
 /// Hints that offer nothing to write: where to read what is shared, limits, and damage.
