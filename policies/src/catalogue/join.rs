@@ -99,6 +99,11 @@ impl<'a> Join<'a> {
         self.on
     }
 
+    /// The name of the joined dataset. `None` only where it would be too long.
+    pub(crate) fn name(&self) -> Option<DatasetName> {
+        format!("{}{BETWEEN}{}", self.many.name, self.one.name).parse().ok()
+    }
+
     /// The joined dataset. `None` only where a name would be too long: no catalogue that was read has such a join.
     pub fn dataset(&self) -> Option<Dataset> {
         let (many, one) = (self.many, self.one);
@@ -118,7 +123,7 @@ impl<'a> Join<'a> {
         units.splice(0..0, persons);
         units.extend(others);
         Some(Dataset {
-            name: format!("{}{BETWEEN}{}", many.name, one.name).parse().ok()?,
+            name: self.name()?,
             about: many.about.clone(),
             units: Units::try_from(units).ok()?,
             columns,

@@ -43,7 +43,7 @@ impl Grant {
             columns.insert(join.column(name)?, share.clone());
         }
         Some(Self {
-            dataset: join.dataset()?.name,
+            dataset: join.name()?,
             columns,
             with: Some(other.id.clone()),
             joined_rows: other.rows.clone(),

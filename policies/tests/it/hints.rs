@@ -244,7 +244,8 @@ fn a_hint_that_offers_a_change_was_decided_again() {
     let offered = offered.into_inner();
     for code in [Code::AggregateNotShared, Code::ColumnNotShared, Code::LevelTooFine] {
         let (with, without) = offered[&code];
-        assert!(20 < with && 20 < without, "{code}: {with}, {without}");
+        // Some thirty are expected of the rarest: fewer than six do not happen by chance.
+        assert!(5 < with && 20 < without, "{code}: {with}, {without}");
     }
     assert!(20 < offered[&Code::TooManyLevels].0, "{offered:?}");
 }
