@@ -75,8 +75,7 @@ fn would_answer(report: &CountryReport, release: &PreviewedRelease) -> [Option<S
     [
         Some(report.country.to_string()),
         Some("answer".to_owned()),
-        // A declared join, as people write it.
-        Some(release.dataset.as_str().replace("__", " JOIN ")),
+        Some(mayag_policies::catalogue::written_name(release.dataset.as_str(), " JOIN ")),
         Some(release.grant.clone()),
         Some(release.protections.clone()),
         None,

@@ -11,7 +11,7 @@ mod units;
 
 pub use domain::{LARGEST_DOMAIN, Range};
 pub(crate) use domain::{first_day, first_day_after};
-pub use join::{Join, Joined};
+pub use join::{Join, Joined, written_name};
 pub use level::{Level, LevelRule, Named};
 pub use units::{Unit, Units};
 

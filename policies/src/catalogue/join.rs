@@ -153,6 +153,12 @@ impl<'a> Join<'a> {
     }
 }
 
+/// The name of a joined dataset, or of a column of its second dataset, as people write it, with `between` in the middle: no
+/// other name holds two underlines in a row.
+pub fn written_name(name: &str, between: &str) -> String {
+    name.replace(BETWEEN, between)
+}
+
 fn joined_name(one: &DatasetName, name: &ColumnName) -> Option<ColumnName> {
     format!("{one}{BETWEEN}{name}").parse().ok()
 }

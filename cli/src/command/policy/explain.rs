@@ -79,7 +79,8 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Pol
         }
         Ok(shapes) => {
             for (i, shape) in shapes.iter().enumerate() {
-                let dataset = catalogue_words(shape.dataset.as_str(), " JOIN ");
+                let dataset =
+                    mayag_policies::catalogue::written_name(shape.dataset.as_str(), " JOIN ");
                 lines.push(format!("release {} of {}: {dataset}", i + 1, shapes.len()));
                 refused |= !deciding.release(shape, &mut lines);
             }
@@ -89,12 +90,6 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Pol
     lines.push(verdict.to_owned());
     site::print(printer, &lines)?;
     Ok(if refused { Exit::RefusedByAll } else { Exit::Complete })
-}
-
-/// A name of a joined dataset, or of a column of its second dataset, as people write it. No name of a catalogue holds two
-/// underlines in a row.
-fn catalogue_words(name: &str, between: &str) -> String {
-    name.replace("__", between)
 }
 
 impl Deciding<'_> {
@@ -109,7 +104,7 @@ impl Deciding<'_> {
                 Ok(permit) => format!("yes  grant {}", permit.grants()),
                 Err(refusal) => format!("no   {}", words(&refusal)),
             };
-            let what = catalogue_words(&part.what, ".");
+            let what = mayag_policies::catalogue::written_name(&part.what, ".");
             lines.push(format!("  {:<9}  {what:<24}  {verdict}", part.verb));
         }
         match self.decide(shape) {
