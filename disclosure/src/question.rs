@@ -61,7 +61,10 @@ impl<T> Question<T> {
 /// A release on its way.
 struct Working<T> {
     cells: T,
+    /// With the `min_units` of the step that is being taken.
     context: ReleaseContext,
+    /// The `min_units` that the grant asks for.
+    asked: u64,
     measures: Vec<Measure>,
     noise: Option<Noise>,
     /// By cell and population.
@@ -80,28 +83,62 @@ pub fn protect_question<T: Table>(
     earlier: &dyn Earlier,
 ) -> Question<T> {
     let mut releases: Vec<Working<T>> =
-        releases.into_iter().map(|(cells, context)| Working::new(cells, context, secret)).collect();
-    hide_close_sets(&mut releases, earlier);
-    linked::withhold_complements(&mut releases);
+        releases.into_iter().map(|(cells, context)| Working::new(cells, context)).collect();
+    for min_units in thresholds(&releases) {
+        for release in &mut releases {
+            release.judge(min_units, secret);
+        }
+        hide_close_sets(&mut releases, earlier);
+        linked::withhold_complements(&mut releases);
+    }
     let records = shown_sets(&releases).into_iter().map(|(_, record)| record);
     let records = records.collect::<Vec<_>>();
     let releases = releases.into_iter().map(|release| release.finish(secret)).collect();
     Question { releases, records }
 }
 
+/// The thresholds of a question, one after the other: what is withheld at one stays withheld at the next.
+///
+/// Which complements are chosen depends on what is withheld already, and a stricter threshold alone could choose others:
+/// a cell would be shown that a wider policy withholds, and both answers together give away what neither does. So every
+/// threshold begins with what all smaller ones withhold, and a question costs as many judgements as there are thresholds.
+/// Beyond [`LAST_STEP`] a threshold begins with what that one withholds.
+fn thresholds<T>(releases: &[Working<T>]) -> Vec<u64> {
+    let most = releases.iter().map(|release| release.asked).max().unwrap_or_default();
+    let steps = FIRST_STEP..most.min(LAST_STEP + 1);
+    steps.chain([most]).collect()
+}
+
+/// The smallest threshold of any policy.
+const FIRST_STEP: u64 = 5;
+
+/// The last threshold that begins with what the one before withholds.
+const LAST_STEP: u64 = 30;
+
 impl<T: Table> Working<T> {
-    fn new(Unprotected(cells): Unprotected<T>, context: ReleaseContext, secret: &dyn Prf) -> Self {
+    fn new(Unprotected(cells): Unprotected<T>, context: ReleaseContext) -> Self {
         let measures: Vec<Measure> =
             (0..cells.measures()).map(|measure| cells.measure(measure)).collect();
         let noise = context.protections.noise.and_then(Noise::new);
-        let source = Source { secret, dataset: &context.dataset, version: &context.version };
-        let with = noise.as_ref().map(|noise| (noise, source));
-        let mut judged = judge(&cells, &measures, &context.protections, with);
-        let Protections { one_category_percent, min_units, .. } = context.protections;
-        one_category(&cells, one_category_percent, min_units, &mut judged);
-        hide_parts_of_hidden_cells(cells.populations(), &mut judged);
         let hidden_sums = vec![false; cells.len() * measures.len()];
-        Self { cells, context, measures, noise, judged, hidden_sums }
+        let asked = context.protections.min_units;
+        Self { cells, context, asked, measures, noise, judged: Vec::new(), hidden_sums }
+    }
+
+    /// Judges every population for itself at a threshold, or at the grant's own if that is smaller. What was hidden before
+    /// stays hidden.
+    fn judge(&mut self, min_units: u64, secret: &dyn Prf) {
+        self.context.protections.min_units = min_units.min(self.asked);
+        let ReleaseContext { dataset, version, protections, .. } = &self.context;
+        let with = self.noise.as_ref().map(|noise| (noise, Source { secret, dataset, version }));
+        let mut judged = judge(&self.cells, &self.measures, protections, with);
+        let Protections { one_category_percent, min_units, .. } = *protections;
+        one_category(&self.cells, one_category_percent, min_units, &mut judged);
+        for (judged, before) in judged.iter_mut().zip(&self.judged) {
+            judged.shown &= before.shown;
+        }
+        hide_parts_of_hidden_cells(self.cells.populations(), &mut judged);
+        self.judged = judged;
     }
 
     /// Whether anything is computed over a population.

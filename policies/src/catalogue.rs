@@ -44,6 +44,9 @@ pub struct Catalogue {
     pub version: u64,
     /// The datasets.
     pub datasets: Vec<Dataset>,
+    /// The joined datasets, which questions are planned and decided against: made once, when the catalogue is read.
+    #[serde(skip)]
+    joined: Vec<Dataset>,
 }
 
 /// A table with the same name and columns in every country.
@@ -238,7 +241,7 @@ impl Catalogue {
 
     /// Reads a catalogue and checks that it does not contradict itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, CatalogueError> {
-        let catalogue: Self = strict::parse(bytes, LONGEST)?;
+        let mut catalogue: Self = strict::parse(bytes, LONGEST)?;
         let mut names = BTreeSet::new();
         for dataset in &catalogue.datasets {
             if !names.insert(&dataset.name) {
@@ -246,6 +249,7 @@ impl Catalogue {
             }
             check::dataset(dataset, &catalogue)?;
         }
+        catalogue.joined = catalogue.all_joined();
         Ok(catalogue)
     }
 

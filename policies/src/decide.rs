@@ -156,7 +156,7 @@ pub fn decide(
     };
     let grants: Vec<&Grant> = grants.iter().map(AsRef::as_ref).collect();
     let dataset = catalogue.source(&shape.dataset).ok_or_else(|| no_grant(&shape.dataset))?;
-    let decided = among(policy, &grants, &dataset, shape);
+    let decided = among(policy, &grants, dataset, shape);
     decided.map_err(
         |refusal| {
             if join.is_some() { catalogue.with_own_names(refusal) } else { refusal }

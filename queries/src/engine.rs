@@ -14,7 +14,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::prelude::SessionConfig;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Memory of one tail. Tails work on released cells, which are few.
 const TAIL_MEMORY: usize = 256 * 1024 * 1024;
@@ -149,8 +149,14 @@ pub fn hardened(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
 }
 
-/// The session in which questions are planned. It holds no tables: the planner takes them from the catalogue.
-pub fn planning_state() -> Result<SessionState, DataFusionError> {
+/// The session in which questions are planned. It holds no tables, the planner takes them from the catalogue, and nothing
+/// of a question: so one serves all.
+pub(crate) fn planning_state() -> Option<&'static SessionState> {
+    static STATE: LazyLock<Option<SessionState>> = LazyLock::new(|| new_planning_state().ok());
+    STATE.as_ref()
+}
+
+fn new_planning_state() -> Result<SessionState, DataFusionError> {
     let mut config = SessionConfig::new().with_create_default_catalog_and_schema(false);
     // Both sides must plan the same types, whatever the engine's defaults become.
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;

@@ -71,11 +71,11 @@ pub fn plan(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
 }
 
 fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
-    let state = planning_state().map_err(|_| refuse::internal())?;
-    let tables = Tables { catalogue, state: &state };
+    let state = planning_state().ok_or_else(refuse::internal)?;
+    let tables = Tables { catalogue, state };
     let query = only_query(sql)?;
     guard::check_tree(&query, &tables.functions())?;
-    let plan = analysed(query, &tables, &state)?;
+    let plan = analysed(query, &tables, state)?;
     let mut cutting = Cutting::new(catalogue);
     let cells = cutting.cells(&plan)?;
     let cells = doubts::sure(&mut cutting, cells)?;

@@ -132,7 +132,7 @@ impl Release {
     pub fn dataset_in<'a>(&self, catalogue: &'a Catalogue) -> Option<Cow<'a, Dataset>> {
         let dataset = catalogue.source(&self.dataset)?;
         match &self.counted {
-            None => Some(dataset),
+            None => Some(Cow::Borrowed(dataset)),
             Some(column) => dataset.counting(column).map(Cow::Owned),
         }
     }

@@ -3,6 +3,7 @@
 // `cfg(test)` is always set here; it lets clippy know that helpers may unwrap too.
 #[cfg(test)]
 mod laws;
+mod narrower;
 #[cfg(test)]
 mod question;
 #[cfg(test)]

@@ -49,6 +49,21 @@ fn small_cells_and_their_complements_are_withheld_over_all_releases() {
 }
 
 #[test]
+fn the_threshold_itself_is_enough_and_one_less_is_not() {
+    for min_units in [5, 10, 31, 40] {
+        let protections = Protections::exact(min_units.into(), 10);
+        let alone = |count| {
+            ask(&[Release::plain(&country(&[count]), &[&[0]])], protections)[0].cells_shown()
+        };
+        assert_eq!(alone(min_units), [true]);
+        assert_eq!(alone(min_units - 1), [false]);
+        assert_eq!(alone(0), [false], "none is like few");
+        let cells = Release::plain(&country(&[min_units, min_units, 90]), &[&[0], &[1], &[2]]);
+        assert_eq!(ask(&[cells], protections)[0].cells_shown(), [true; 3]);
+    }
+}
+
+#[test]
 fn a_filter_shows_neither_few_nor_all_but_few() {
     let rows = country(&[40, 3, 30]);
     let group = [(vec![0, 1, 2], vec![0])];

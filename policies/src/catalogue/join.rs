@@ -9,7 +9,6 @@ use super::{COUNTRY_COLUMN, Catalogue, Column, Dataset, JoinPath, Kind, Unit, Un
 use crate::shape::{LevelRef, Predicate};
 use mayag_protocol::names::{ColumnName, DatasetName};
 use mayag_protocol::refusal::Refusal;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What stands between the names of two datasets, and between the name of a dataset and of one of its columns. No name of
@@ -37,11 +36,15 @@ pub struct Joined {
 
 impl Catalogue {
     /// A dataset, or the joined dataset of this name.
-    pub fn source(&self, name: &DatasetName) -> Option<Cow<'_, Dataset>> {
-        match self.dataset(name.as_str()) {
-            Some(dataset) => Some(Cow::Borrowed(dataset)),
-            None => self.join_named(name)?.dataset().map(Cow::Owned),
-        }
+    pub fn source(&self, name: &DatasetName) -> Option<&Dataset> {
+        let joined = || self.joined.iter().find(|dataset| dataset.name == *name);
+        self.dataset(name.as_str()).or_else(joined)
+    }
+
+    /// Every joined dataset. O(joins · columns).
+    pub(super) fn all_joined(&self) -> Vec<Dataset> {
+        let join = |(many, path): (_, &JoinPath)| Join::of(many, self.dataset(path.with.as_str())?);
+        self.joins().filter_map(join).filter_map(|join| join.dataset()).collect()
     }
 
     /// The join that a joined dataset of this name is.
@@ -100,12 +103,12 @@ impl<'a> Join<'a> {
     }
 
     /// The name of the joined dataset. `None` only where it would be too long.
-    pub(crate) fn name(&self) -> Option<DatasetName> {
+    pub fn name(&self) -> Option<DatasetName> {
         format!("{}{BETWEEN}{}", self.many.name, self.one.name).parse().ok()
     }
 
     /// The joined dataset. `None` only where a name would be too long: no catalogue that was read has such a join.
-    pub fn dataset(&self) -> Option<Dataset> {
+    pub(super) fn dataset(&self) -> Option<Dataset> {
         let (many, one) = (self.many, self.one);
         let mut columns = many.columns.clone();
         for column in one.columns.iter().filter(|column| !matches!(column.kind, Kind::Hidden {})) {

@@ -13,7 +13,6 @@ use mayag_policies::catalogue::{self, COUNTRY_COLUMN, Catalogue};
 use mayag_policies::shape::Predicate;
 use mayag_protocol::names::ColumnName;
 use mayag_protocol::refusal::Refusal;
-use std::borrow::Cow;
 
 /// Which of two joined sides has the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +44,15 @@ impl<'a> Rows<'a> {
             return Err(refuse::below(&format!("{kind} JOIN")));
         }
         let (path, rowed) = path(&left, &right)?;
-        let dataset = path.dataset().ok_or_else(refuse::internal)?;
+        let name = path.name().ok_or_else(refuse::internal)?;
+        let dataset = catalogue.source(&name).ok_or_else(refuse::internal)?;
         let other = |side: Rowed, rows: Rows<'a>| {
             if side == rowed { Some(rows) } else { renamed(rows, &path) }
         };
         let left = other(Rowed::Left, left).ok_or_else(refuse::internal)?;
         let right = other(Rowed::Right, right).ok_or_else(refuse::internal)?;
         let mut rows = Self {
-            dataset: Cow::Owned(dataset),
+            dataset,
             sources: left.sources.into_iter().chain(right.sources).collect(),
             filters: left.filters.into_iter().chain(right.filters).collect(),
             unmet: path.on().to_vec(),
@@ -129,9 +129,10 @@ impl<'a> Rows<'a> {
 /// The declared path between two sides that are a dataset each.
 fn path<'a>(left: &Rows<'a>, right: &Rows<'a>) -> Result<(catalogue::Join<'a>, Rowed), Refusal> {
     let none = || refuse::no_path(left.dataset.name.as_str(), right.dataset.name.as_str());
-    let (Cow::Borrowed(a), Cow::Borrowed(b)) = (&left.dataset, &right.dataset) else {
+    let (a, b) = (left.dataset, right.dataset);
+    if a.joined.is_some() || b.joined.is_some() {
         return Err(refuse::below("a join of more than two datasets"));
-    };
+    }
     match (catalogue::Join::of(a, b), catalogue::Join::of(b, a)) {
         (Some(path), _) => Ok((path, Rowed::Left)),
         (None, Some(path)) => Ok((path, Rowed::Right)),

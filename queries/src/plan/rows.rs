@@ -12,7 +12,6 @@ use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset, Kind, LevelR
 use mayag_policies::shape::{Grain, LevelRef, Predicate};
 use mayag_protocol::names::ColumnName;
 use mayag_protocol::refusal::Refusal;
-use std::borrow::Cow;
 
 /// What a column below a release stands for.
 #[derive(Debug, Clone)]
@@ -48,7 +47,7 @@ pub(super) enum Values {
 /// A row-wise part of a plan.
 #[derive(Debug)]
 pub(super) struct Rows<'a> {
-    pub(super) dataset: Cow<'a, Dataset>,
+    pub(super) dataset: &'a Dataset,
     /// One per column of the plan.
     pub(super) sources: Vec<Source>,
     pub(super) filters: Vec<Predicate>,
@@ -145,7 +144,6 @@ impl<'a> Rows<'a> {
             all.get(*i).and_then(|(_, meaning)| source(*meaning)).ok_or_else(refuse::internal)
         };
         let sources = positions.iter().map(source).collect::<Result<_, _>>()?;
-        let dataset = Cow::Borrowed(dataset);
         Ok(Self { dataset, sources, filters: Vec::new(), unmet: Vec::new() })
     }
 
