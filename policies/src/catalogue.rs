@@ -38,7 +38,7 @@ const DOMAIN: &str = include_str!("../catalogue/domain.json");
 
 /// All datasets of a federation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct Catalogue {
     /// Version of the catalogue; grows with every change.
     pub version: u64,
@@ -47,6 +47,21 @@ pub struct Catalogue {
     /// The joined datasets, which questions are planned and decided against: made once, when the catalogue is read.
     #[serde(skip)]
     joined: Vec<Dataset>,
+}
+
+/// A catalogue as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u64,
+    datasets: Vec<Dataset>,
+}
+
+impl From<Written> for Catalogue {
+    fn from(Written { version, datasets }: Written) -> Self {
+        let catalogue = Self { version, datasets, joined: Vec::new() };
+        Self { joined: catalogue.all_joined(), ..catalogue }
+    }
 }
 
 /// A table with the same name and columns in every country.
@@ -241,7 +256,7 @@ impl Catalogue {
 
     /// Reads a catalogue and checks that it does not contradict itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, CatalogueError> {
-        let mut catalogue: Self = strict::parse(bytes, LONGEST)?;
+        let catalogue: Self = strict::parse(bytes, LONGEST)?;
         let mut names = BTreeSet::new();
         for dataset in &catalogue.datasets {
             if !names.insert(&dataset.name) {
@@ -249,7 +264,6 @@ impl Catalogue {
             }
             check::dataset(dataset, &catalogue)?;
         }
-        catalogue.joined = catalogue.all_joined();
         Ok(catalogue)
     }
 
