@@ -379,8 +379,11 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
             Aggregate::Count => Said::Yes,
             Aggregate::CountDistinct => unit_said(grant, dataset, &dataset.unit().column),
             Aggregate::Avg
+            | Aggregate::Correlation
+            | Aggregate::Covariance
             | Aggregate::Max
             | Aggregate::Min
+            | Aggregate::Quantile
             | Aggregate::Stddev
             | Aggregate::Sum
             | Aggregate::Variance => Said::AggregateNotShared,
@@ -388,12 +391,16 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
     };
     match (measure.aggregate, share(grant, dataset, &level.column)) {
         (_, Shared::No) => Said::ColumnNotShared,
-        // One value, or the square of one, cannot hide in noise that is scaled to what one unit contributes.
-        (Aggregate::Max | Aggregate::Min | Aggregate::Stddev | Aggregate::Variance, _)
-            if grant.protections.noise.on() =>
-        {
-            Said::AggregateNotShared
-        }
+        // One value, or a product of two, cannot hide in noise that is scaled to what one unit contributes.
+        (
+            Aggregate::Correlation
+            | Aggregate::Covariance
+            | Aggregate::Max
+            | Aggregate::Min
+            | Aggregate::Stddev
+            | Aggregate::Variance,
+            _,
+        ) if grant.protections.noise.on() => Said::AggregateNotShared,
         (
             Aggregate::Min | Aggregate::Max,
             Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level,
@@ -405,6 +412,12 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
         (Aggregate::CountDistinct, Shared::As(Share::Unit)) => {
             unit_said(grant, dataset, &level.column)
         }
+        // Rows of bins are counted: no bound of the column is needed for their noise.
+        (Aggregate::Quantile, Shared::As(Share::Measure { aggregates, .. }))
+            if aggregates.contains(&Aggregate::Quantile) =>
+        {
+            Said::Yes
+        }
         (aggregate, Shared::As(Share::Measure { aggregates, bounds }))
             if aggregates.contains(&aggregate)
                 && (bounds.is_some() || !grant.protections.noise.on()) =>
@@ -413,9 +426,12 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
         }
         (
             Aggregate::Avg
+            | Aggregate::Correlation
             | Aggregate::CountDistinct
+            | Aggregate::Covariance
             | Aggregate::Max
             | Aggregate::Min
+            | Aggregate::Quantile
             | Aggregate::Stddev
             | Aggregate::Sum
             | Aggregate::Variance,

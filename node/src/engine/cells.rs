@@ -14,7 +14,9 @@ use super::layout::{Layout, Population};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use mayag_disclosure::{Contributions, Descriptor, KeyKind, Measure, Number, Protections, UnitSet};
+use mayag_disclosure::{
+    Contributions, Descriptor, Dominance, KeyKind, Measure, Number, Protections, UnitSet,
+};
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset};
 use mayag_policies::shape::{LevelRef, Literal, Predicate};
 use mayag_protocol::columns::{key_column, value_column};
@@ -91,6 +93,8 @@ pub struct RawCells {
     key_types: Vec<DataType>,
     layout: Layout,
     min_units: u64,
+    p_percent: u32,
+    dominance: Dominance,
     /// Values are bounded and noisy: dominance is not judged, because to withhold by it would itself say something.
     bounded: bool,
     unit_kinds: usize,
@@ -170,6 +174,8 @@ impl RawCells {
             key_types,
             layout,
             min_units: work.protections.min_units,
+            p_percent: work.protections.p_percent,
+            dominance: work.protections.dominance,
             bounded: work.protections.noise.is_some(),
             unit_kinds,
             cells,

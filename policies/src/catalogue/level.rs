@@ -31,6 +31,12 @@ pub enum LevelRule {
         edges: Vec<i64>,
         /// The bands' names: one more than there are edges.
         names: Vec<String>,
+        /// What no value is below, in any country. Only quantiles in the first band need it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lowest: Option<i64>,
+        /// What no value is above, in any country. Only quantiles in the last band need it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        highest: Option<i64>,
     },
     /// Of a category: the name of the group that lists the value.
     Groups {
@@ -83,7 +89,7 @@ impl LevelRule {
     /// bands.
     pub fn band(&self, below: impl Fn(i64) -> bool) -> Option<&str> {
         match self {
-            Self::Bands { edges, names } => {
+            Self::Bands { edges, names, .. } => {
                 let at = edges.iter().take_while(|edge| !below(**edge)).count();
                 names.get(at).map(String::as_str)
             }

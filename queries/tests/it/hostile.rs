@@ -133,6 +133,12 @@ fn assert_in_the_catalogue(release: &Release) {
             MeasureOf::NonNull(column) => {
                 assert!(!matches!(dataset.column(column.as_str()).unwrap().kind, Kind::Hidden {}));
             }
+            MeasureOf::Pair { x, y, .. } => {
+                for of in [x, y] {
+                    let kind = &dataset.column(of.column.as_str()).unwrap().kind;
+                    assert!(matches!(kind, Kind::Measure { .. }));
+                }
+            }
             MeasureOf::Sum { column, .. }
             | MeasureOf::SumCentred { column, .. }
             | MeasureOf::SumOfSquares { column, .. } => {

@@ -5,7 +5,7 @@
 use crate::catalogue::catalogue;
 use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
 use mayag_queries::plan;
-use mayag_queries::release::{MeasureOf, Output, Release, WireMeasure};
+use mayag_queries::release::{MeasureOf, Output, PairSums, Release, WireMeasure};
 use mayag_queries::tail::TailColumn;
 use std::fmt::Write as _;
 
@@ -212,6 +212,9 @@ fn measure(measure: &WireMeasure) -> String {
         MeasureOf::Max(of) => format!("max {}", level(of)),
         MeasureOf::Min(of) => format!("min {}", level(of)),
         MeasureOf::NonNull(column) => format!("nonnull {column}"),
+        MeasureOf::Pair { x, y, power } => {
+            format!("{power:?} of {}-{} {}-{}", x.column, x.center, y.column, y.center)
+        }
         MeasureOf::Rows => "rows".to_owned(),
         MeasureOf::Sum { column, .. } => format!("sum {column}"),
         MeasureOf::SumCentred { column, center } => format!("sum {column}-{center}"),
@@ -226,7 +229,25 @@ fn measure(measure: &WireMeasure) -> String {
 fn output(output: &Output) -> String {
     match output {
         Output::Avg { sum, count } => format!("{sum}/{count}"),
+        Output::Correlation { sums: PairSums { rows, x, y, xy }, xx, yy } => {
+            format!("corr({rows},{x},{y},{xy},{xx},{yy})")
+        }
+        Output::Covariance { sums: PairSums { rows, x, y, xy }, sample } => {
+            format!("covar{}({rows},{x},{y},{xy})", if *sample { "" } else { "_pop" })
+        }
         Output::Direct(i) => i.to_string(),
+        Output::Quantile(of) => {
+            let end = |end: &Option<i64>| end.map_or("..".to_owned(), |end| end.to_string());
+            let ends: Vec<_> = of.ends.iter().map(end).collect();
+            format!(
+                "{}/1e9 of {:?} in {} of {}{}",
+                of.billionths,
+                of.bins,
+                ends.join("|"),
+                of.rows,
+                if of.complete { " whole" } else { "" }
+            )
+        }
         Output::Spread { squares, sum, count, sample, root } => {
             format!(
                 "{}{}({squares},{sum},{count})",

@@ -1,0 +1,137 @@
+//! Quantiles: the rows of each declared bin of the measure, counted with a `FILTER`.
+//!
+//! Each count is a measure like any other, with its own threshold, and judged with all that the question shows. The
+//! finest bands of the catalogue are the bins: which of them a policy shares is not known here.
+
+use super::{Cutter, refuse};
+use crate::plan::predicate::constant;
+use crate::release::{MeasureOf, Output, Quantile};
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::expr::AggregateFunction;
+use mayag_policies::catalogue::{Column, Kind, LevelRule, Number};
+use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
+use mayag_protocol::refusal::Refusal;
+
+/// A part of one, in the unit of [`Quantile::billionths`].
+const WHOLE: f64 = 1e9;
+
+/// The bins of a measure.
+struct Bins<'a> {
+    level: LevelRef,
+    names: &'a [String],
+    ends: Vec<Option<i64>>,
+}
+
+impl Cutter<'_, '_> {
+    pub(super) fn quantile(
+        &mut self,
+        function: &AggregateFunction,
+        filter: Option<&Predicate>,
+        planned: &DataType,
+    ) -> Result<(Output, Option<String>), Refusal> {
+        let name = function.func.name();
+        let parameters = &function.params;
+        let (argument, part) = match parameters.args.as_slice() {
+            [argument] => (argument, None),
+            [argument, part] => (argument, Some(part)),
+            _ => return Err(refuse::not_supported(name)),
+        };
+        let column = self.measure(function, argument)?;
+        let ascending = match parameters.order_by.as_slice() {
+            [] => true,
+            [sort] if *self.measure(function, &sort.expr)? == *column => sort.asc,
+            _ => return Err(refuse::not_supported(format!("{name} with another order"))),
+        };
+        let part = match (part, name) {
+            (None, "approx_median" | "median") => 0.5,
+            (Some(part), "approx_percentile_cont" | "percentile_cont") => {
+                number(part).ok_or_else(|| refuse::not_supported(format!("{name} of this part")))?
+            }
+            _ => return Err(refuse::not_supported(name)),
+        };
+        let billionths = billionths(if ascending { part } else { 1.0 - part });
+        let billionths = billionths.ok_or_else(|| refuse::not_supported(name))?;
+        if !fits(planned) {
+            return Err(refuse::not_supported(name));
+        }
+        let bins =
+            bins(&column).ok_or_else(|| refuse::no_bins(&format!("{name}({})", column.name)))?;
+        let in_bin = |bin: &String| {
+            let bin = Predicate::Compare {
+                level: bins.level.clone(),
+                comparison: Comparison::Equal,
+                value: Literal::Text(bin.clone()),
+            };
+            match filter {
+                None => bin,
+                Some(filter) => Predicate::All(vec![filter.clone(), bin]),
+            }
+        };
+        let counts: Vec<usize> =
+            bins.names.iter().map(|bin| self.wire(MeasureOf::Rows, Some(&in_bin(bin)))).collect();
+        let quantile = Quantile {
+            column: column.name.clone(),
+            bins: counts,
+            ends: bins.ends,
+            rows: self.wire(MeasureOf::Rows, filter),
+            // A float may be no number, which is in no bin.
+            complete: column.required && !is_float(&column),
+            billionths,
+        };
+        Ok((Output::Quantile(quantile), column.unit.clone()))
+    }
+}
+
+/// The finest bands of a measure.
+fn bins(column: &Column) -> Option<Bins<'_>> {
+    column.levels.iter().find_map(|level| match &level.is {
+        LevelRule::Bands { edges, names, lowest, highest } => {
+            let ends = std::iter::once(*lowest)
+                .chain(edges.iter().copied().map(Some))
+                .chain([*highest])
+                .collect();
+            let level = LevelRef { column: column.virtual_name(level)?, grain: None };
+            Some(Bins { level, names, ends })
+        }
+        LevelRule::Groups { .. } | LevelRule::Prefix(_) => None,
+    })
+}
+
+fn is_float(column: &Column) -> bool {
+    matches!(column.kind, Kind::Measure { number: Number::Float, .. })
+}
+
+/// The types of measures, which quantiles keep.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all types measures have three")]
+fn fits(planned: &DataType) -> bool {
+    match planned {
+        DataType::Decimal128(..) | DataType::Float64 | DataType::Int64 => true,
+        _ => false,
+    }
+}
+
+/// A constant number.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all constants two are numbers here")]
+fn number(expr: &Expr) -> Option<f64> {
+    match constant(expr)? {
+        ScalarValue::Float64(value) => value,
+        ScalarValue::Int64(value) => match value? {
+            0 => Some(0.0),
+            1 => Some(1.0),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `None` for what is no part of one.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and a billion"
+)]
+fn billionths(part: f64) -> Option<u32> {
+    (0.0..=1.0).contains(&part).then(|| (part * WHOLE).round() as u32)
+}
