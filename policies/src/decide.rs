@@ -315,10 +315,12 @@ pub(crate) enum Coarseness {
     Level(usize),
 }
 
+/// Quantiles come before the levels that nobody wrote but they need: a column that is not shared is refused by its name.
 fn needs(shape: &ReleaseShape) -> Vec<Need<'_>> {
     let mut needs: Vec<Need<'_>> = Vec::new();
+    let quantiles = shape.measures.iter().filter(|of| of.aggregate == Aggregate::Quantile);
     let levels = shape.keys.iter().chain(&shape.filters).map(Need::Level);
-    for need in levels.chain(shape.measures.iter().map(Need::Measure)) {
+    for need in quantiles.map(Need::Measure).chain(levels).chain(shape.measures.iter().map(Need::Measure)) {
         if !needs.contains(&need) {
             needs.push(need);
         }
@@ -502,6 +504,18 @@ fn nearer(a: Said, b: Said) -> bool {
 }
 
 fn no(said: Said, grant: &Grant, asked: &Asked<'_>, need: &Need<'_>) -> Refusal {
+    let refusal = plain_no(said, grant, asked, need);
+    match *need {
+        // Nobody has to have written that level.
+        Need::Level(level) => match asked.by_quantile(level) {
+            Some(hint) => Refusal { hint, ..refusal },
+            None => refusal,
+        },
+        Need::Measure(_) => refusal,
+    }
+}
+
+fn plain_no(said: Said, grant: &Grant, asked: &Asked<'_>, need: &Need<'_>) -> Refusal {
     match (said, *need) {
         (
             Said::TooFine(shared),

@@ -4,7 +4,7 @@
 //! own: `hs6_chapter` beside `hs6`. Its values are texts; nothing stays nothing.
 
 use crate::catalogue::{Column, domain};
-use crate::shape::{Grain, Literal};
+use crate::shape::{Grain, LevelRef, Literal};
 use mayag_protocol::names::ColumnName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -111,6 +111,33 @@ impl LevelRule {
             }
             (Self::Prefix(_), None) => None,
         }
+    }
+}
+
+/// The bins that quantiles of a measure are read off: its finest bands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bins<'a> {
+    /// The level that they are values of.
+    pub level: LevelRef,
+    /// Their names, in the order of values.
+    pub names: &'a [String],
+    /// Where they end and the next begin, with both ends: one more than there are bins. An end that the catalogue does not
+    /// declare is open.
+    pub ends: Vec<Option<i64>>,
+}
+
+impl Column {
+    /// The bins of its quantiles; `None` where the catalogue declares none.
+    pub fn bins(&self) -> Option<Bins<'_>> {
+        self.levels.iter().find_map(|level| match &level.is {
+            LevelRule::Bands { edges, names, lowest, highest } => {
+                let level = LevelRef { column: self.virtual_name(level)?, grain: None };
+                let edges = edges.iter().copied().map(Some);
+                let ends = std::iter::once(*lowest).chain(edges).chain([*highest]).collect();
+                Some(Bins { level, names, ends })
+            }
+            LevelRule::Groups { .. } | LevelRule::Prefix(_) => None,
+        })
     }
 }
 

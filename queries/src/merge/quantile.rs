@@ -13,7 +13,7 @@ use arrow::datatypes::{Float64Type, Int64Type};
 use mayag_protocol::columns::{CellStatus, deviation_column, value_column};
 use std::sync::Arc;
 
-/// One quantile in a million is as exact as bins can say; more digits are only finer.
+/// A part of one, in the unit of [`Quantile::billionths`].
 const WHOLE: f64 = 1e9;
 
 /// A count of the parts: values, statuses, deviations.
@@ -174,3 +174,6 @@ impl Below {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,19 +10,12 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::AggregateFunction;
-use mayag_policies::catalogue::{Column, Kind, LevelRule, Number};
-use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
+use mayag_policies::catalogue::{Column, Kind, Number};
+use mayag_policies::shape::{Comparison, Literal, Predicate};
 use mayag_protocol::refusal::Refusal;
 
 /// A part of one, in the unit of [`Quantile::billionths`].
 const WHOLE: f64 = 1e9;
-
-/// The bins of a measure.
-struct Bins<'a> {
-    level: LevelRef,
-    names: &'a [String],
-    ends: Vec<Option<i64>>,
-}
 
 impl Cutter<'_, '_> {
     pub(super) fn quantile(
@@ -82,21 +75,6 @@ impl Cutter<'_, '_> {
         };
         Ok((Output::Quantile(quantile), column.unit.clone()))
     }
-}
-
-/// The finest bands of a measure.
-fn bins(column: &Column) -> Option<Bins<'_>> {
-    column.levels.iter().find_map(|level| match &level.is {
-        LevelRule::Bands { edges, names, lowest, highest } => {
-            let ends = std::iter::once(*lowest)
-                .chain(edges.iter().copied().map(Some))
-                .chain([*highest])
-                .collect();
-            let level = LevelRef { column: column.virtual_name(level)?, grain: None };
-            Some(Bins { level, names, ends })
-        }
-        LevelRule::Groups { .. } | LevelRule::Prefix(_) => None,
-    })
 }
 
 fn is_float(column: &Column) -> bool {
