@@ -5,7 +5,7 @@ use super::Working;
 use crate::complement::{Judge, Need, Nothing, Piece, System};
 use crate::primary::hide_parts_of_hidden_cells;
 use crate::protection::{Contributions, Protections};
-use crate::table::{Number, Table, ValueKind};
+use crate::table::{Measure, Number, Table, ValueKind};
 use crate::units::as_float;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,18 +50,25 @@ type From = (usize, usize, usize);
 fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) -> bool {
     let (mut pieces, mut from): (Vec<Piece>, Vec<From>) = (Vec::new(), Vec::new());
     let (mut totals, mut noisy, mut least) = (Vec::new(), false, 0);
+    // Counts of values among the pieces: where they are, and the measure.
+    let mut of_values: BTreeMap<usize, usize> = BTreeMap::new();
     for at in group {
         let Some(release) = releases.get(*at) else { continue };
         noisy |= release.context.protections.noise.is_some();
         least = least.max(release.context.protections.min_units);
         let mut total = Vec::new();
         for (cell, population) in release.published() {
-            let Some(piece) = count_piece(release, cell, population, count) else { return false };
+            let Some(piece) = count_piece(release, cell, population, count) else { continue };
             if population == 0 {
                 total.push(pieces.len());
             }
             pieces.push(piece);
             from.push((*at, cell, population));
+        }
+        for (measure, cell, piece) in value_pieces(release, count) {
+            of_values.insert(pieces.len(), measure);
+            pieces.push(piece);
+            from.push((*at, cell, 0));
         }
         totals.push(total);
     }
@@ -73,8 +80,17 @@ fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) 
     let mut system = System { pieces, totals, judge };
     system.withhold_complements();
     let mut hidden = false;
-    for (piece, (at, cell, population)) in system.pieces.iter().zip(from) {
+    for (i, (piece, (at, cell, population))) in system.pieces.iter().zip(from).enumerate() {
         let Some(release) = releases.get_mut(at) else { continue };
+        if let Some(measure) = of_values.get(&i) {
+            let place = cell * release.measures.len() + measure;
+            let place = release.hidden_sums.get_mut(place).filter(|hidden| !**hidden);
+            if let Some(place) = place.filter(|_| !piece.shown) {
+                *place = true;
+                hidden = true;
+            }
+            continue;
+        }
         let place = release.place(cell, population);
         if let Some(judged) = release.judged.get_mut(place)
             && judged.shown
@@ -102,7 +118,7 @@ fn count_piece<T: Table>(
     let value = match count {
         Count::Units => as_float(judged.units),
         Count::Rows => {
-            let is_rows = |(_, measure): &(usize, &crate::table::Measure)| {
+            let is_rows = |(_, measure): &(usize, &Measure)| {
                 measure.population == population && measure.kind == ValueKind::Rows
             };
             let (measure, _) = release.measures.iter().enumerate().find(is_rows)?;
@@ -120,6 +136,31 @@ fn count_piece<T: Table>(
         own: judged.units == 1 && noise.is_none(),
         need: Need { width, reach: width, nothing },
     })
+}
+
+/// Counts of values are counts of rows: of those in which the column has one.
+fn value_pieces<T: Table>(release: &Working<T>, count: Count) -> Vec<(usize, usize, Piece)> {
+    let mut pieces = Vec::new();
+    let measures = release.measures.iter().enumerate();
+    let counting = |of: &&Measure| of.kind == ValueKind::NonNull && count == Count::Rows;
+    for (measure, of) in measures.filter(|(_, of)| counting(of)) {
+        for cell in 0..release.cells.len() {
+            let Some(atoms) = release.cells.atoms_with_value(cell, measure) else { continue };
+            let Some(judged) = release.judged(cell, of.population) else { continue };
+            let hidden = release.hidden_sums.get(cell * release.measures.len() + measure);
+            let width = as_float(release.context.protections.min_units);
+            let piece = Piece {
+                atoms: atoms.to_vec(),
+                value: release.cells.value(cell, measure).map_or(0.0, float),
+                order: (judged.units, release.cells.descriptor(cell, of.population)),
+                shown: judged.shown && hidden == Some(&false),
+                own: false,
+                need: Need { width, reach: width, nothing: Nothing::MayBeImpossible },
+            };
+            pieces.push((measure, cell, piece));
+        }
+    }
+    pieces
 }
 
 /// The p%-rule and dominance, where values are exact: all measures of the group are hidden. Noise is scaled to a public

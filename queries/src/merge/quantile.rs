@@ -167,8 +167,9 @@ impl Below {
         match (before, known(bin), ends) {
             (Some(before), Some(until), (Some(from), Some(to))) if bin == other => {
                 let (from, to) = (from as f64, to as f64);
-                let of_each = (to - from) / (until - before);
-                Place::At { value: from + (wanted - before).max(0.0) * of_each, of_each }
+                let (width, count) = (to - from, until - before);
+                let value = from + (wanted - before).max(0.0) * width / count;
+                Place::At { value, of_each: width / count }
             }
             (Some(_) | None, Some(_) | None, (Some(_) | None, Some(_) | None)) => Place::Unknown,
         }

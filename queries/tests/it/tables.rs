@@ -63,7 +63,7 @@ fn refused_questions_are_refused_for_these_reasons() {
 }
 
 /// Every hint of the planner, and what whoever follows it writes. A new hint has to say what that is.
-const FOLLOWED: [(&str, &[&str]); 12] = [
+const FOLLOWED: [(&str, &[&str]); 13] = [
     (
         "add count(*), sum(..) or another aggregate, and GROUP BY levels",
         &["SELECT region, count(*), sum(kg) FROM seizures GROUP BY region"],
@@ -88,11 +88,15 @@ const FOLLOWED: [(&str, &[&str]); 12] = [
         ],
     ),
     (
-        "use count(*), count(DISTINCT unit), sum, avg, stddev or var of a measure, min or max of a level",
+        "use count(*), count(DISTINCT unit), sum, avg, stddev, var or median of a measure, corr of two, min or max of a level",
         &[
-            "SELECT count(*), count(DISTINCT person_id), sum(kg), avg(kg), stddev(kg), var(kg), min(region), max(hour) \
+            "SELECT count(*), count(DISTINCT person_id), sum(kg), avg(kg), stddev(kg), var(kg), median(quantity_g), corr(kg, items), min(region), max(hour) \
            FROM seizures",
         ],
+    ),
+    (
+        "the catalogue declares no bins for it: ask for avg, or for sum and count",
+        &["SELECT avg(items) FROM seizures", "SELECT sum(kg), count(kg) FROM batches"],
     ),
     (
         "ask one SELECT; `mayag datasets` shows what there is to ask about",

@@ -168,6 +168,10 @@ impl Table for RawCells {
         of_cells.and_then(|cells| cells.get(cell)).map_or(&[], Vec::as_slice)
     }
 
+    fn atoms_with_value(&self, cell: usize, measure: usize) -> Option<&[u32]> {
+        self.value_atoms.get(&measure)?.get(cell).map(Vec::as_slice)
+    }
+
     fn keys(&self) -> &[KeyKind] {
         &self.key_kinds
     }

@@ -49,8 +49,8 @@ impl Cutter<'_, '_> {
         if !fits(planned) {
             return Err(refuse::not_supported(name));
         }
-        let bins =
-            bins(&column).ok_or_else(|| refuse::no_bins(&format!("{name}({})", column.name)))?;
+        let no_bins = || refuse::no_bins(&format!("{name}({})", column.name));
+        let bins = column.bins().ok_or_else(no_bins)?;
         let in_bin = |bin: &String| {
             let bin = Predicate::Compare {
                 level: bins.level.clone(),
