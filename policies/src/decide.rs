@@ -320,7 +320,9 @@ fn needs(shape: &ReleaseShape) -> Vec<Need<'_>> {
     let mut needs: Vec<Need<'_>> = Vec::new();
     let quantiles = shape.measures.iter().filter(|of| of.aggregate == Aggregate::Quantile);
     let levels = shape.keys.iter().chain(&shape.filters).map(Need::Level);
-    for need in quantiles.map(Need::Measure).chain(levels).chain(shape.measures.iter().map(Need::Measure)) {
+    for need in
+        quantiles.map(Need::Measure).chain(levels).chain(shape.measures.iter().map(Need::Measure))
+    {
         if !needs.contains(&need) {
             needs.push(need);
         }

@@ -39,6 +39,14 @@ impl Row {
             }
             "route" => text(&self.route),
             "hour" => self.hour.map(Literal::Int),
+            "quantity_g_band" => self.quantity_g.map(|quantity| {
+                let band = match quantity {
+                    ..10.0 => "small",
+                    10.0..100.0 => "middle",
+                    _ => "large",
+                };
+                Literal::Text(band.to_owned())
+            }),
             "seized_on" => {
                 self.seized_on.map(|day| Literal::Date(first_day(day, level.grain.unwrap())))
             }
