@@ -84,6 +84,14 @@ pub(super) fn no_bins(what: &str) -> Refusal {
     Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
 }
 
+/// Quantiles that stand for too many counts.
+pub(super) fn too_many_measures(most: usize) -> Refusal {
+    let hint = format!(
+        "at most {most} measures, each bin of a quantile one: ask several smaller questions"
+    );
+    Refusal::new(Code::TooComplex, RULE, hint).about("measures")
+}
+
 /// Two kinds of units counted at once.
 pub(super) fn two_counted(column: &str) -> Refusal {
     let hint = "count one kind of unit in each SELECT, and join the results";

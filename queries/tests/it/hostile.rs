@@ -170,6 +170,10 @@ fn oversized_questions_are_refused_with_the_limit() {
     too_complex(&format!("{count}{}hour = 1{}", "(".repeat(10_000), ")".repeat(10_000)));
     too_complex(&format!("{count}{}hour = 1{}", "(".repeat(200), ")".repeat(200)));
     too_complex(&"x".repeat(1 << 20));
+    // Few words, many counts: three bins for each, and all their rows.
+    let median = |i: usize| format!("median(quantity_g) FILTER (WHERE hour = {i})");
+    let medians = (0..70).map(median).collect::<Vec<_>>().join(", ");
+    too_complex(&format!("SELECT {medians} FROM seizures"));
     too_complex(&format!("SELECT '{}'", "x".repeat(1 << 20)));
     too_complex(&vec!["SELECT count(*) FROM seizures"; 1000].join(" UNION ALL "));
     too_complex(&format!(

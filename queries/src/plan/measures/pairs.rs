@@ -23,14 +23,10 @@ impl Cutter<'_, '_> {
         if !parameters.order_by.is_empty() || planned != &DataType::Float64 {
             return Err(refuse::not_supported(name));
         }
-        let mut pair = [one, other].map(|argument| self.measure(function, argument));
+        let (x, y) = (self.measure(function, one)?, self.measure(function, other)?);
         // The order of the two says nothing: both spellings are the same wire measures.
-        pair.sort_by(|a, b| match (a, b) {
-            (Ok(a), Ok(b)) => a.name.cmp(&b.name),
-            (Ok(_) | Err(_), Ok(_) | Err(_)) => std::cmp::Ordering::Equal,
-        });
-        let [x, y] = pair;
-        let (x, y) = (centred(&*x?)?, centred(&*y?)?);
+        let (x, y) = if y.name < x.name { (y, x) } else { (x, y) };
+        let (x, y) = (centred(&x)?, centred(&y)?);
         let mut sum = |power| {
             let of = MeasureOf::Pair { x: x.clone(), y: y.clone(), power };
             self.wire(of, filter)

@@ -14,6 +14,9 @@ use mayag_policies::catalogue::{Column, Kind, Number};
 use mayag_policies::shape::{Comparison, Literal, Predicate};
 use mayag_protocol::refusal::Refusal;
 
+/// The most measures of a release with quantiles: a few words stand for many counts, each of which has two populations.
+const MOST_MEASURES: usize = 256;
+
 /// A part of one, in the unit of [`Quantile::billionths`].
 const WHOLE: f64 = 1e9;
 
@@ -73,6 +76,9 @@ impl Cutter<'_, '_> {
             complete: column.required && !is_float(&column),
             billionths,
         };
+        if MOST_MEASURES < self.wire.len() {
+            return Err(refuse::too_many_measures(MOST_MEASURES));
+        }
         Ok((Output::Quantile(quantile), column.unit.clone()))
     }
 }
