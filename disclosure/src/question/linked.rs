@@ -20,8 +20,14 @@ pub(super) fn withhold_complements<T: Table>(releases: &mut [Working<T>]) {
         groups.entry(rows).or_default().push(at);
     }
     for group in groups.into_values() {
+        // Whole cells first: with the parts of cells among the pieces the smallest ones are parts, and part after part of
+        // large cells would be hidden for the sake of one small cell, where one more whole cell is enough.
+        counts(releases, &group, Count::Units, Of::Cells);
+        counts(releases, &group, Count::Rows, Of::Cells);
         // Hiding a cell hides its populations, which are pieces too: until that changes nothing more.
-        while counts(releases, &group, Count::Units) | counts(releases, &group, Count::Rows) {}
+        while counts(releases, &group, Count::Units, Of::Everything)
+            | counts(releases, &group, Count::Rows, Of::Everything)
+        {}
         let sums: BTreeSet<String> = group
             .iter()
             .filter_map(|at| releases.get(*at))
@@ -43,11 +49,20 @@ enum Count {
     Units,
 }
 
+/// What is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Cells as a whole.
+    Cells,
+    /// Their other populations too.
+    Everything,
+}
+
 /// Where a piece comes from: release, cell, and population or measure.
 type From = (usize, usize, usize);
 
 /// Hides populations whose counts would give others away. Whether any was hidden.
-fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) -> bool {
+fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count, of: Of) -> bool {
     let (mut pieces, mut from): (Vec<Piece>, Vec<From>) = (Vec::new(), Vec::new());
     let (mut totals, mut noisy, mut least) = (Vec::new(), false, 0);
     // Counts of values among the pieces: where they are, and the measure.
@@ -57,7 +72,8 @@ fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) 
         noisy |= release.context.protections.noise.is_some();
         least = least.max(release.context.protections.min_units);
         let mut total = Vec::new();
-        for (cell, population) in release.published() {
+        let judged = |population: usize| of == Of::Everything || population == 0;
+        for (cell, population) in release.published().into_iter().filter(|at| judged(at.1)) {
             let Some(piece) = count_piece(release, cell, population, count) else { continue };
             if population == 0 {
                 total.push(pieces.len());
@@ -65,7 +81,8 @@ fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) 
             pieces.push(piece);
             from.push((*at, cell, population));
         }
-        for (measure, cell, piece) in value_pieces(release, count) {
+        let values = if of == Of::Everything { value_pieces(release, count) } else { Vec::new() };
+        for (measure, cell, piece) in values {
             of_values.insert(pieces.len(), measure);
             pieces.push(piece);
             from.push((*at, cell, 0));
