@@ -395,9 +395,11 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
     };
     match (measure.aggregate, share(grant, dataset, &level.column)) {
         (_, Shared::No) => Said::ColumnNotShared,
-        // One value, or a product of two, cannot hide in noise that is scaled to what one unit contributes.
+        // One value, or a product of two, cannot hide in noise that is scaled to what one unit contributes. And noise hides
+        // one unit of the first kind; of another kind that one may have many.
         (
             Aggregate::Correlation
+            | Aggregate::CountDistinct
             | Aggregate::Covariance
             | Aggregate::Max
             | Aggregate::Min
@@ -411,8 +413,6 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
         ) => level_said(grant, dataset, level),
         // Which rows have a value says nothing of how fine it is.
         (Aggregate::Count, _) => Said::Yes,
-        // Noise hides one unit of the first kind; of another kind that one may have many.
-        (Aggregate::CountDistinct, _) if grant.protections.noise.on() => Said::AggregateNotShared,
         (Aggregate::CountDistinct, Shared::As(Share::Unit)) => {
             unit_said(grant, dataset, &level.column)
         }

@@ -190,14 +190,18 @@ impl MeasureOf {
     /// How it folds over countries.
     pub fn role(&self) -> MergeRole {
         match self {
-            Self::DistinctUnits | Self::NonNull(_) | Self::Rows => MergeRole::Count,
-            Self::Pair { power: Power::Rows, .. } => MergeRole::Count,
-            Self::Pair { power: Power::X | Power::Xy | Power::Y, .. } => MergeRole::Sum,
-            Self::Pair { power: Power::Xx | Power::Yy, .. } => MergeRole::SumOfSquares,
+            Self::DistinctUnits
+            | Self::NonNull(_)
+            | Self::Pair { power: Power::Rows, .. }
+            | Self::Rows => MergeRole::Count,
             Self::Max(_) => MergeRole::Max,
             Self::Min(_) => MergeRole::Min,
-            Self::Sum { .. } | Self::SumCentred { .. } => MergeRole::Sum,
-            Self::SumOfSquares { .. } => MergeRole::SumOfSquares,
+            Self::Pair { power: Power::X | Power::Xy | Power::Y, .. }
+            | Self::Sum { .. }
+            | Self::SumCentred { .. } => MergeRole::Sum,
+            Self::Pair { power: Power::Xx | Power::Yy, .. } | Self::SumOfSquares { .. } => {
+                MergeRole::SumOfSquares
+            }
         }
     }
 

@@ -139,6 +139,9 @@ enum Method {
     Exact,
 }
 
+/// An aggregate, and the condition on its rows if it has one of its own.
+type OverSome = (Expr, Option<Expr>);
+
 /// The names of the columns of a pass.
 fn summed_name(i: usize) -> String {
     format!("c{i}")
@@ -212,7 +215,7 @@ impl Query<'_> {
 
     /// The aggregate of a measure that the first pass computes under its own name, and which rows it is over where these
     /// are not all of its population.
-    fn measure(&self, of: &MeasureOf) -> Result<Option<(Expr, Option<Expr>)>, WorkFailure> {
+    fn measure(&self, of: &MeasureOf) -> Result<Option<OverSome>, WorkFailure> {
         let float = |column_name: &str| cast(column(column_name), DataType::Float64);
         #[expect(
             clippy::cast_precision_loss,

@@ -77,7 +77,7 @@ fn measure_sql(measure: &WireMeasure) -> String {
             Power::Y => format!("sum({far_y})"),
             Power::Yy => format!("sum({far_y} * {far_y})"),
         };
-        let only = measure.filter.as_ref().map_or("TRUE".to_owned(), predicate_sql);
+        let only = measure.filter.as_ref().map_or_else(|| "TRUE".to_owned(), predicate_sql);
         let pairs = format!("{} IS NOT NULL AND {} IS NOT NULL", x.column, y.column);
         return format!("{value} FILTER (WHERE {pairs} AND ({only}))");
     }

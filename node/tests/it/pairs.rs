@@ -81,7 +81,13 @@ async fn what_the_pairs_leave_out_of_a_sum_is_no_single_unit() {
 
 #[tokio::test]
 async fn a_product_that_one_unit_dominates_is_withheld() {
-    let large = |i: usize| if i == 0 { 1_000 } else { 100 };
-    let rows: Vec<Row> = (0..11).map(|i| row(i, Some(large(i)), Some(large(i) as f64))).collect();
+    let large = |i: usize| if i == 0 { 1_000_i32 } else { 100 };
+    let both = |of: i32| (Some(i128::from(of)), Some(f64::from(of)));
+    let rows: Vec<Row> = (0..11)
+        .map(|i| {
+            let (mass, price) = both(large(i));
+            row(i, mass, price)
+        })
+        .collect();
     assert_eq!(shown(&rows).await, [(false, true); 2], "neither column is dominated");
 }

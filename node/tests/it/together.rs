@@ -162,7 +162,7 @@ impl Shows for RawCells {
     fn cells_shown(&self) -> u64 {
         let batch = self.to_batch().unwrap();
         let status = batch.column_by_name("m0_status").unwrap();
-        let status = arrow::array::AsArray::as_primitive::<arrow::datatypes::UInt8Type>(status);
+        let status = status.as_primitive::<UInt8Type>();
         let shown = status.values().iter().filter(|status| **status != 3).count();
         shown as u64
     }

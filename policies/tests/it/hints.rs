@@ -123,13 +123,10 @@ fn followed(shape: &ReleaseShape, refusal: &Refusal, dataset: &Dataset) -> Vec<R
         let with = |word: &str| {
             let aggregate = serde_json::from_value::<Aggregate>(word.into()).unwrap();
             let mut other = shape.clone();
-            for measure in &mut other.measures {
-                if written(measure) == subject {
-                    measure.aggregate = aggregate;
-                    if aggregate == Aggregate::Quantile {
-                        other.filters.extend(bins_of(measure, dataset));
-                    }
-                }
+            for measure in other.measures.iter_mut().filter(|of| written(of) == subject) {
+                measure.aggregate = aggregate;
+                let quantile = aggregate == Aggregate::Quantile;
+                other.filters.extend(bins_of(measure, dataset).filter(|_| quantile));
             }
             assert_ne!(other, *shape, "{subject}");
             other

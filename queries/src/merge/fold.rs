@@ -200,7 +200,8 @@ fn fold_measure(
             .filter(|row| together.iter().all(|statuses| statuses.value(*row) != withheld))
             .collect();
         let noisy = kept.iter().any(|row| own.value(*row) == CellStatus::Noisy.byte());
-        status.push(worth(kept.len(), rows.len(), *unlisted, noisy).byte());
+        let tally = Tally { kept: kept.len(), of: rows.len(), unlisted: *unlisted, noisy };
+        status.push(tally.worth().byte());
         let squares = kept
             .iter()
             .filter(|row| deviations.is_valid(**row))
@@ -218,17 +219,31 @@ fn fold_measure(
     Ok((value, Arc::new(UInt8Array::from(status)), Arc::new(Float64Array::from(deviation))))
 }
 
-/// What a fold of `kept` of the cells of `of` countries is worth. A country whose own cell was partial cannot be: reading
-/// a part refuses it.
-pub(super) fn worth(kept: usize, of: usize, unlisted: bool, noisy: bool) -> CellStatus {
-    if kept == 0 && (unlisted || 0 < of) {
-        CellStatus::Suppressed
-    } else if unlisted || kept < of {
-        CellStatus::Partial
-    } else if noisy {
-        CellStatus::Noisy
-    } else {
-        CellStatus::Known
+/// What is folded into one cell.
+pub(super) struct Tally {
+    /// The countries whose cells are in it.
+    pub(super) kept: usize,
+    /// The countries that list it.
+    pub(super) of: usize,
+    /// Whether a country withholds it by not listing it.
+    pub(super) unlisted: bool,
+    /// Whether any of what is kept is noisy.
+    pub(super) noisy: bool,
+}
+
+impl Tally {
+    /// What the cell is worth. A country whose own cell was partial cannot be: reading a part refuses it.
+    pub(super) fn worth(&self) -> CellStatus {
+        let Self { kept, of, unlisted, noisy } = *self;
+        if kept == 0 && (unlisted || 0 < of) {
+            CellStatus::Suppressed
+        } else if unlisted || kept < of {
+            CellStatus::Partial
+        } else if noisy {
+            CellStatus::Noisy
+        } else {
+            CellStatus::Known
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! many rows it has in all and every row is in a bin: then the withheld bins hold the difference, somewhere. Where that
 //! leaves open which bin it is, or how full, the quantile is withheld, and so it is in a bin without an end.
 
-use super::fold::{Folded, Groups, worth};
+use super::fold::{Folded, Groups, Tally};
 use super::{MergeError, column, statuses};
 use crate::release::Quantile;
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, UInt8Array};
@@ -39,7 +39,7 @@ pub(super) fn read(
 ) -> Result<Folded, MergeError> {
     let bins = of.bins.iter().map(|bin| count(all, *bin)).collect::<Result<Vec<_>, _>>()?;
     let rows = count(all, of.rows)?;
-    let (mut values, mut states, mut deviations) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut values, mut said, mut deviations) = (Vec::new(), Vec::new(), Vec::new());
     for (cells, unlisted) in groups.rows.iter().zip(&groups.unlisted) {
         let mut below = Below::nothing(bins.len());
         let (mut kept, mut noisy, mut variance) = (0, false, 0.0);
@@ -52,8 +52,8 @@ pub(super) fn read(
                 variance += count.deviations.value(row).powi(2);
             }
         }
-        let status = worth(kept, cells.len(), *unlisted, noisy);
-        let (value, status, width) = match (below.place(of), status) {
+        let tally = Tally { kept, of: cells.len(), unlisted: *unlisted, noisy };
+        let (value, status, width) = match (below.place(of), tally.worth()) {
             (_, CellStatus::Suppressed) | (Place::Unknown, _) => {
                 (None, CellStatus::Suppressed, None)
             }
@@ -61,13 +61,13 @@ pub(super) fn read(
             (Place::At { value, of_each }, status) => (Some(value), status, Some(of_each)),
         };
         values.push(value);
-        states.push(Some(status.byte()));
+        said.push(Some(status.byte()));
         // As far as it stays within its bin: so many rows more or less below it.
         deviations.push(width.filter(|_| noisy).map(|width| width * variance.sqrt()));
     }
     Ok((
         Arc::new(Float64Array::from(values)),
-        Arc::new(UInt8Array::from(states)),
+        Arc::new(UInt8Array::from(said)),
         Arc::new(Float64Array::from(deviations)),
     ))
 }

@@ -35,7 +35,7 @@ fn binned(setting: Setting) -> Setting {
     let aggregates = columns["quantity_g"]["measure"]["aggregates"].as_array_mut().unwrap();
     aggregates.push("quantile".into());
     let policy = parsed(&document, &catalogue).unwrap_or_else(|faults| panic!("{faults}"));
-    Setting { catalogue, document, policy, ..setting }
+    Setting { catalogue, policy, document, ..setting }
 }
 
 /// One seizure of a person of their own.
@@ -57,16 +57,11 @@ fn row(country: &'static str, number: usize, substance: &'static str, grams: f64
 }
 
 /// So many rows of a substance in each bin.
-fn in_bins(
-    rows: &mut Vec<Row>,
-    country: &'static str,
-    substance: &'static str,
-    counts: [usize; 4],
-) {
+fn in_bins(rows: &mut Vec<Row>, country: &'static str, substance: &'static str, counts: [u32; 4]) {
     for (bin, count) in counts.into_iter().enumerate() {
         let (from, to) = (ENDS[bin], ENDS[bin + 1]);
         for i in 0..count {
-            let grams = (from + (to - from) * (i as f64 + 0.5) / count as f64).floor();
+            let grams = (from + (to - from) * (f64::from(i) + 0.5) / f64::from(count)).floor();
             rows.push(row(country, rows.len() + 1, substance, grams));
         }
     }
@@ -121,6 +116,11 @@ fn hidden_bins(signed: &Cells, row: &[Value]) -> Option<(usize, f64)> {
     Some((hidden, shown(4)? - bins.iter().flatten().sum::<f64>()))
 }
 
+/// The same of every row that shows how many rows there are.
+fn hidden_of(signed: &Cells) -> Vec<(usize, f64)> {
+    signed.rows.iter().filter_map(|row| hidden_bins(signed, row)).collect()
+}
+
 fn true_median(rows: &[Row], substance: &str) -> f64 {
     let mut grams: Vec<f64> =
         rows.iter().filter(|row| row.substance == substance).map(|row| row.grams).collect();
@@ -168,7 +168,7 @@ async fn no_withheld_bin_follows_from_the_others() {
         (Vec::new(), ["cocaine", "heroin", "mdma", "cannabis", "fentanyl"]);
     for country in ["NL", "DE", "FR"] {
         for substance in substances {
-            let counts = std::array::from_fn(|_| [0, 2, 4, 9, 30, 60, 60, 60][dice.below(8)]);
+            let counts = std::array::from_fn(|_| [0_u32, 2, 4, 9, 30, 60, 60, 60][dice.below(8)]);
             in_bins(&mut rows, country, substance, counts);
         }
     }
@@ -180,15 +180,12 @@ async fn no_withheld_bin_follows_from_the_others() {
         "SELECT substance, median(quantity_g) AS m, avg(quantity_g) AS a, count(quantity_g) AS n FROM seizures GROUP BY substance",
     ] {
         let asked = ask(&setting, &countries, &codes, sql).await;
-        for signed in &asked.signed {
-            for row in &signed.rows {
-                let Some((hidden, rows)) = hidden_bins(signed, row) else { continue };
-                // That there is nothing follows from every total, also where cells are grouped by the bins.
-                let told = hidden == 1 && rows != 0.0;
-                assert!(!told, "the total gives it away: {signed:?}");
-                some += usize::from(1 < hidden && rows != 0.0);
-                none += usize::from(hidden == 0);
-            }
+        let rows_of = |signed| hidden_of(signed).into_iter();
+        for (hidden, held) in asked.signed.iter().flat_map(rows_of) {
+            // That there is nothing follows from every total, also where cells are grouped by the bins.
+            assert!(hidden != 1 || held == 0.0, "the total gives it away: {:?}", asked.signed);
+            some += usize::from(1 < hidden && held != 0.0);
+            none += usize::from(hidden == 0);
         }
         for substance in substances {
             let (median, status) = said(&asked.merged, substance);

@@ -25,7 +25,7 @@ fn dataset() -> Dataset {
 }
 
 /// The quantile of `billionths` over four bins, the last of which is open.
-fn release(billionths: u32, complete: bool) -> Release {
+fn release(billionths: u32) -> Release {
     let in_bin = |name: &str| Predicate::Compare {
         level: LevelRef { column: "kg_band".parse().unwrap(), grain: None },
         comparison: Comparison::Equal,
@@ -37,7 +37,7 @@ fn release(billionths: u32, complete: bool) -> Release {
         bins: vec![0, 1, 2, 3],
         ends: vec![Some(0), Some(10), Some(20), Some(40), None],
         rows: 4,
-        complete,
+        complete: false,
         billionths,
     };
     Release {
@@ -48,6 +48,15 @@ fn release(billionths: u32, complete: bool) -> Release {
         wire: counts.map(|filter| WireMeasure { of: MeasureOf::Rows, filter }).collect(),
         outputs: vec![Output::Quantile(quantile)],
     }
+}
+
+/// The same where every row is in a bin.
+fn complete(billionths: u32) -> Release {
+    let mut release = release(billionths);
+    if let Some(Output::Quantile(of)) = release.outputs.first_mut() {
+        of.complete = true;
+    }
+    release
 }
 
 /// The counts of bins and of all rows of a country, withheld where there is none; with a deviation they are noisy.
@@ -96,58 +105,58 @@ const MEDIAN: u32 = 500_000_000;
 
 #[test]
 fn a_quantile_is_interpolated_within_its_bin() {
-    let median = |counts| read(&release(MEDIAN, false), &[known(counts)]);
+    let median = |counts| read(&release(MEDIAN), &[known(counts)]);
     assert_eq!(median([10, 20, 10, 0]), (Some(15.0), CellStatus::Known, None));
     assert_eq!(median([30, 0, 10, 0]), (Some(10.0 * 20.0 / 30.0), CellStatus::Known, None));
     assert_eq!(median([0, 0, 0, 0]), (None, CellStatus::Known, None));
-    let low = read(&release(0, false), &[known([0, 10, 10, 0])]);
+    let low = read(&release(0), &[known([0, 10, 10, 0])]);
     assert_eq!(low.0, Some(10.0), "the least value is in the first bin that holds any");
-    let ninth = read(&release(900_000_000, false), &[known([40, 40, 20, 0])]);
+    let ninth = read(&release(900_000_000), &[known([40, 40, 20, 0])]);
     assert_eq!(ninth.0, Some(30.0));
 }
 
 #[test]
 fn a_quantile_in_a_bin_without_an_end_is_withheld() {
-    let median = read(&release(MEDIAN, false), &[known([10, 0, 10, 50])]);
+    let median = read(&release(MEDIAN), &[known([10, 0, 10, 50])]);
     assert_eq!(median, (None, CellStatus::Suppressed, None));
 }
 
 #[test]
 fn countries_are_added_before_the_quantile_is_read() {
     let countries = [known([10, 20, 10, 0]), known([100, 0, 0, 0])];
-    let median = read(&release(MEDIAN, false), &countries);
+    let median = read(&release(MEDIAN), &countries);
     assert_eq!(median, (Some(70.0 / 110.0 * 10.0), CellStatus::Known, None));
 }
 
 #[test]
 fn withheld_bins_count_where_it_is_known_how_many_rows_they_hold() {
     let counts = ([Some(10), Some(80), None, None, Some(100)], None);
-    let upper = read(&release(MEDIAN, true), &[counts]);
+    let upper = read(&complete(MEDIAN), &[counts]);
     assert_eq!(upper, (Some(15.0), CellStatus::Known, None));
     // With rows in no bin, nobody knows how many are in these.
-    assert_eq!(read(&release(MEDIAN, false), &[counts]), (None, CellStatus::Suppressed, None));
+    assert_eq!(read(&release(MEDIAN), &[counts]), (None, CellStatus::Suppressed, None));
     // On both sides of it: how many are below is not known.
     let around = ([None, Some(80), Some(10), None, Some(100)], None);
-    assert_eq!(read(&release(MEDIAN, true), &[around]).1, CellStatus::Suppressed);
+    assert_eq!(read(&complete(MEDIAN), &[around]).1, CellStatus::Suppressed);
     // It is in a withheld one.
     let inside = ([Some(10), None, None, Some(10), Some(100)], None);
-    assert_eq!(read(&release(MEDIAN, true), &[inside]).1, CellStatus::Suppressed);
+    assert_eq!(read(&complete(MEDIAN), &[inside]).1, CellStatus::Suppressed);
     // Without the number of all rows too.
     let nothing = ([Some(10), Some(80), None, None, None], None);
-    assert_eq!(read(&release(MEDIAN, true), &[nothing]).1, CellStatus::Suppressed);
+    assert_eq!(read(&complete(MEDIAN), &[nothing]).1, CellStatus::Suppressed);
 }
 
 #[test]
 fn a_country_that_says_too_little_is_left_out_and_the_quantile_is_partial() {
     let withheld = ([Some(10), Some(80), None, None, Some(100)], None);
-    let both = read(&release(MEDIAN, false), &[known([10, 20, 10, 0]), withheld]);
+    let both = read(&release(MEDIAN), &[known([10, 20, 10, 0]), withheld]);
     assert_eq!(both, (Some(15.0), CellStatus::Partial, None));
 }
 
 #[test]
 fn noise_is_stated_as_far_as_the_bin_reaches() {
     let noisy = ([Some(10), Some(20), Some(10), Some(-1), Some(40)], Some(2.0));
-    let (value, status, deviation) = read(&release(MEDIAN, false), &[noisy]);
+    let (value, status, deviation) = read(&release(MEDIAN), &[noisy]);
     assert_eq!((value, status), (Some(15.0), CellStatus::Noisy));
     let expected = 10.0 / 20.0 * 20.0_f64.sqrt();
     assert!((deviation.unwrap() - expected).abs() < 1e-9, "{deviation:?}");
@@ -161,7 +170,7 @@ proptest! {
         hidden in proptest::collection::vec(proptest::array::uniform5(any::<bool>()), 4),
         billionths in 0_u32..=1_000_000_000,
     ) {
-        let release = release(billionths, true);
+        let release = complete(billionths);
         let whole: Vec<Counts> = counts.iter().map(|counts| known(*counts)).collect();
         let truth = read(&release, &whole);
         let withheld: Vec<Counts> = whole.iter().zip(&hidden).map(|((counts, _), hidden)| {

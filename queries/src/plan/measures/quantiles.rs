@@ -88,12 +88,8 @@ fn is_float(column: &Column) -> bool {
 }
 
 /// The types of measures, which quantiles keep.
-#[expect(clippy::wildcard_enum_match_arm, reason = "of all types measures have three")]
 fn fits(planned: &DataType) -> bool {
-    match planned {
-        DataType::Decimal128(..) | DataType::Float64 | DataType::Int64 => true,
-        _ => false,
-    }
+    matches!(planned, DataType::Decimal128(..) | DataType::Float64 | DataType::Int64)
 }
 
 /// A constant number.
