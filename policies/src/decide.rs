@@ -12,6 +12,7 @@
 
 mod change;
 mod joined;
+mod shared;
 
 use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Named};
 use crate::document::{Grant, Policy, Share};
@@ -23,6 +24,7 @@ use mayag_protocol::names::{ColumnName, Country, DatasetName, GrantId, Role};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Timestamp;
+use shared::{Shared, share};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -448,30 +450,6 @@ fn unit_said(grant: &Grant, dataset: &Dataset, column: &ColumnName) -> Said {
     match share(grant, dataset, column) {
         Shared::As(Share::Unit) if dataset.units.of(column).is_some() => Said::Yes,
         Shared::As(_) | Shared::Country | Shared::Level | Shared::No => Said::ColumnNotShared,
-    }
-}
-
-/// How a grant shares a column.
-enum Shared<'a> {
-    As(&'a Share),
-    /// The implied column `country`.
-    Country,
-    /// A level of a column that is shared at this level or a finer one.
-    Level,
-    No,
-}
-
-fn share<'a>(grant: &'a Grant, dataset: &Dataset, name: &ColumnName) -> Shared<'a> {
-    if name.as_str() == COUNTRY_COLUMN {
-        return Shared::Country;
-    }
-    // A policy is checked against the catalogue when it is read; a column that has left it since is not shared.
-    if dataset.column(name.as_str()).is_some() {
-        return grant.columns.get(name).map_or(Shared::No, Shared::As);
-    }
-    match level_said(grant, dataset, &LevelRef { column: name.clone(), grain: None }) {
-        Said::Yes => Shared::Level,
-        Said::AggregateNotShared | Said::ColumnNotShared | Said::TooFine(_) => Shared::No,
     }
 }
 
