@@ -81,7 +81,7 @@ fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count, 
             pieces.push(piece);
             from.push((*at, cell, population));
         }
-        let values = if of == Of::Everything { value_pieces(release, count) } else { Vec::new() };
+        let values = if of == Of::Everything { value_pieces(release) } else { Vec::new() };
         for (measure, cell, piece) in values {
             of_values.insert(pieces.len(), measure);
             pieces.push(piece);
@@ -155,11 +155,13 @@ fn count_piece<T: Table>(
     })
 }
 
-/// Counts of values are counts of rows: of those in which the column has one.
-fn value_pieces<T: Table>(release: &Working<T>, count: Count) -> Vec<(usize, usize, Piece)> {
+/// Counts of values are counts of rows: of those in which the column has one. They are among the units too, because where
+/// every row is its own unit nothing else counts rows.
+fn value_pieces<T: Table>(release: &Working<T>) -> Vec<(usize, usize, Piece)> {
     let mut pieces = Vec::new();
     let measures = release.measures.iter().enumerate();
-    let counting = |of: &&Measure| of.kind == ValueKind::NonNull && count == Count::Rows;
+    let exact = release.context.protections.noise.is_none();
+    let counting = |of: &&Measure| of.kind == ValueKind::NonNull && exact;
     for (measure, of) in measures.filter(|(_, of)| counting(of)) {
         for cell in 0..release.cells.len() {
             let Some(atoms) = release.cells.atoms_with_value(cell, measure) else { continue };
