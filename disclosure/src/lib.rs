@@ -18,7 +18,8 @@
 //!    estimated by sketches ([`UnitSet`]); that a difference below `min_units` passes has a chance of less than 1 in 1000 per pair.
 //! 4. **Complements** (module `complement`): no withheld cell follows from everything that is shown together and the totals of
 //!    the releases (rank), none is bounded within fewer than `min_units` (interval), no cell that is small looks different
-//!    from an empty one, and no difference of shown cells is a group of fewer than `min_units`.
+//!    from an empty one, and no difference of shown cells is a group of fewer than `min_units`. A count of values is a count of the rows
+//!    that have one, where atoms tell which these are.
 //! 5. **Dominated sums**, where values are exact: p%-rule `X - x1 - x2 < p/100 * x1`, and (n,k): the n largest hold more than
 //!    k percent. Everything derived from the same column is withheld with them ([`Cells::group`]), and complements as in 4.
 //! 6. **Noise** on every value that is left, if the grant says so ([`NoiseLevel`]): numbers of units by a cell key table

@@ -142,7 +142,7 @@ pub(crate) fn hide_parts_of_hidden_cells(populations: usize, judged: &mut [Judge
 
 impl Contributions {
     /// Whether one or two units can be told too closely from the total: the p%-rule, or (n,k)-dominance.
-    pub(crate) fn is_dominated(&self, p_percent: u32, dominance: Dominance) -> bool {
+    pub fn is_dominated(&self, p_percent: u32, dominance: Dominance) -> bool {
         self.remainder() < f64::from(p_percent) / 100.0
             || self.share(dominance.units) > dominance.percent.into()
     }

@@ -94,7 +94,8 @@ pub trait Cells {
     /// sums of one column, and are withheld together. Any numbering serves.
     fn group(&self, measure: usize) -> usize;
 
-    /// What the units contribute to a measure of a cell; `None` where dominance does not apply, as in a count.
+    /// What the units contribute to a measure of a cell; `None` where dominance does not apply, as in a count. Of a measure
+    /// that several sums follow from, one that is dominated if there is one.
     fn contributions(&self, cell: usize, measure: usize) -> Option<Contributions>;
 
     /// Removes the values of a cell for good, all its measures included.

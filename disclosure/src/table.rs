@@ -33,6 +33,13 @@ pub trait Table: Cells {
     /// An atom may be empty. A population without atoms is taken for one that overlaps no other.
     fn atoms(&self, cell: usize, population: usize) -> &[u32];
 
+    /// The atoms of a measure's population in which the column that it counts has a value, as in [`Table::atoms`]. `None`
+    /// where atoms do not say which these are.
+    fn atoms_with_value(&self, cell: usize, measure: usize) -> Option<&[u32]> {
+        let (_, _) = (cell, measure);
+        None
+    }
+
     /// The release's keys in their order, the country and dates among them.
     fn keys(&self) -> &[KeyKind];
 

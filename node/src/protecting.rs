@@ -85,7 +85,8 @@ fn context(
     Ok(ReleaseContext { dataset: rows_of.to_string(), version, protections, kinds })
 }
 
-/// The pieces of all releases of the question over the same dataset; none if there is one release only.
+/// The pieces of all releases of the question over the same dataset; none if there is one release only, and not more than
+/// one filter in it.
 async fn atoms(
     pool: &WorkerPool,
     permitted: &[(Release, Permit)],
@@ -99,7 +100,7 @@ async fn atoms(
     let same = permitted.iter().filter(|(other, _)| other.dataset == release.dataset);
     let together: Vec<_> =
         same.map(|(release, permit)| (release, permit.rows(), permit.joined_rows())).collect();
-    if together.len() < 2 {
+    if together.len() < 2 && !overlaps_itself(release) {
         return Ok(None);
     }
     let atoms = match Atoms::work(&together) {
@@ -111,6 +112,14 @@ async fn atoms(
         tracing::info!(%dataset, "too many combinations to judge a question by: all is withheld");
     }
     Ok(Some(Arc::new(atoms)))
+}
+
+/// Whether the measures of a release are over more than two parts of its cells: then what is left of a cell without them
+/// is no part that is looked at by itself.
+fn overlaps_itself(release: &Release) -> bool {
+    let mut filters = release.wire.iter().filter_map(|measure| measure.filter.as_ref());
+    let first = filters.next();
+    filters.any(|filter| Some(filter) != first)
 }
 
 fn job(release: &Release, permit: &Permit, atoms: Option<Arc<Atoms>>) -> Job {

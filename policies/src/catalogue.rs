@@ -12,7 +12,7 @@ mod units;
 pub use domain::{LARGEST_DOMAIN, Range};
 pub(crate) use domain::{first_day, first_day_after};
 pub use join::{Join, Joined, written_name};
-pub use level::{Level, LevelRule, Named};
+pub use level::{Bins, Level, LevelRule, Named};
 pub use units::{Unit, Units};
 
 use crate::shape::{Grain, LevelRef};

@@ -12,6 +12,7 @@
 
 mod change;
 mod joined;
+mod shared;
 
 use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Named};
 use crate::document::{Grant, Policy, Share};
@@ -23,6 +24,7 @@ use mayag_protocol::names::{ColumnName, Country, DatasetName, GrantId, Role};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Timestamp;
+use shared::{Shared, share};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -315,10 +317,14 @@ pub(crate) enum Coarseness {
     Level(usize),
 }
 
+/// Quantiles come before the levels that nobody wrote but they need: a column that is not shared is refused by its name.
 fn needs(shape: &ReleaseShape) -> Vec<Need<'_>> {
     let mut needs: Vec<Need<'_>> = Vec::new();
+    let quantiles = shape.measures.iter().filter(|of| of.aggregate == Aggregate::Quantile);
     let levels = shape.keys.iter().chain(&shape.filters).map(Need::Level);
-    for need in levels.chain(shape.measures.iter().map(Need::Measure)) {
+    for need in
+        quantiles.map(Need::Measure).chain(levels).chain(shape.measures.iter().map(Need::Measure))
+    {
         if !needs.contains(&need) {
             needs.push(need);
         }
@@ -379,8 +385,11 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
             Aggregate::Count => Said::Yes,
             Aggregate::CountDistinct => unit_said(grant, dataset, &dataset.unit().column),
             Aggregate::Avg
+            | Aggregate::Correlation
+            | Aggregate::Covariance
             | Aggregate::Max
             | Aggregate::Min
+            | Aggregate::Quantile
             | Aggregate::Stddev
             | Aggregate::Sum
             | Aggregate::Variance => Said::AggregateNotShared,
@@ -388,22 +397,32 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
     };
     match (measure.aggregate, share(grant, dataset, &level.column)) {
         (_, Shared::No) => Said::ColumnNotShared,
-        // One value, or the square of one, cannot hide in noise that is scaled to what one unit contributes.
-        (Aggregate::Max | Aggregate::Min | Aggregate::Stddev | Aggregate::Variance, _)
-            if grant.protections.noise.on() =>
-        {
-            Said::AggregateNotShared
-        }
+        // One value, or a product of two, cannot hide in noise that is scaled to what one unit contributes. And noise hides
+        // one unit of the first kind; of another kind that one may have many.
+        (
+            Aggregate::Correlation
+            | Aggregate::CountDistinct
+            | Aggregate::Covariance
+            | Aggregate::Max
+            | Aggregate::Min
+            | Aggregate::Stddev
+            | Aggregate::Variance,
+            _,
+        ) if grant.protections.noise.on() => Said::AggregateNotShared,
         (
             Aggregate::Min | Aggregate::Max,
             Shared::As(Share::Dimension { .. }) | Shared::Country | Shared::Level,
         ) => level_said(grant, dataset, level),
         // Which rows have a value says nothing of how fine it is.
         (Aggregate::Count, _) => Said::Yes,
-        // Noise hides one unit of the first kind; of another kind that one may have many.
-        (Aggregate::CountDistinct, _) if grant.protections.noise.on() => Said::AggregateNotShared,
         (Aggregate::CountDistinct, Shared::As(Share::Unit)) => {
             unit_said(grant, dataset, &level.column)
+        }
+        // Rows of bins are counted: no bound of the column is needed for their noise.
+        (Aggregate::Quantile, Shared::As(Share::Measure { aggregates, .. }))
+            if aggregates.contains(&Aggregate::Quantile) =>
+        {
+            Said::Yes
         }
         (aggregate, Shared::As(Share::Measure { aggregates, bounds }))
             if aggregates.contains(&aggregate)
@@ -413,9 +432,12 @@ fn measure_said(grant: &Grant, dataset: &Dataset, measure: &MeasureRef) -> Said 
         }
         (
             Aggregate::Avg
+            | Aggregate::Correlation
             | Aggregate::CountDistinct
+            | Aggregate::Covariance
             | Aggregate::Max
             | Aggregate::Min
+            | Aggregate::Quantile
             | Aggregate::Stddev
             | Aggregate::Sum
             | Aggregate::Variance,
@@ -428,30 +450,6 @@ fn unit_said(grant: &Grant, dataset: &Dataset, column: &ColumnName) -> Said {
     match share(grant, dataset, column) {
         Shared::As(Share::Unit) if dataset.units.of(column).is_some() => Said::Yes,
         Shared::As(_) | Shared::Country | Shared::Level | Shared::No => Said::ColumnNotShared,
-    }
-}
-
-/// How a grant shares a column.
-enum Shared<'a> {
-    As(&'a Share),
-    /// The implied column `country`.
-    Country,
-    /// A level of a column that is shared at this level or a finer one.
-    Level,
-    No,
-}
-
-fn share<'a>(grant: &'a Grant, dataset: &Dataset, name: &ColumnName) -> Shared<'a> {
-    if name.as_str() == COUNTRY_COLUMN {
-        return Shared::Country;
-    }
-    // A policy is checked against the catalogue when it is read; a column that has left it since is not shared.
-    if dataset.column(name.as_str()).is_some() {
-        return grant.columns.get(name).map_or(Shared::No, Shared::As);
-    }
-    match level_said(grant, dataset, &LevelRef { column: name.clone(), grain: None }) {
-        Said::Yes => Shared::Level,
-        Said::AggregateNotShared | Said::ColumnNotShared | Said::TooFine(_) => Shared::No,
     }
 }
 
@@ -486,6 +484,18 @@ fn nearer(a: Said, b: Said) -> bool {
 }
 
 fn no(said: Said, grant: &Grant, asked: &Asked<'_>, need: &Need<'_>) -> Refusal {
+    let refusal = plain_no(said, grant, asked, need);
+    match *need {
+        // Nobody has to have written that level.
+        Need::Level(level) => match asked.by_quantile(level) {
+            Some(hint) => Refusal { hint, ..refusal },
+            None => refusal,
+        },
+        Need::Measure(_) => refusal,
+    }
+}
+
+fn plain_no(said: Said, grant: &Grant, asked: &Asked<'_>, need: &Need<'_>) -> Refusal {
     match (said, *need) {
         (
             Said::TooFine(shared),

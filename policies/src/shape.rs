@@ -122,14 +122,20 @@ pub enum Predicate {
 pub enum Aggregate {
     /// `avg(measure)`.
     Avg,
+    /// Correlation of a measure with another one that is shared for it too.
+    Correlation,
     /// `count(*)` (no column), or `count(column)`: rows in which the column is not null.
     Count,
     /// `count(DISTINCT unit)`.
     CountDistinct,
+    /// Covariance of a measure with another one that is shared for it too, population or sample.
+    Covariance,
     /// `max(level)`.
     Max,
     /// `min(level)`.
     Min,
+    /// Median or another quantile of a measure, read off its declared bins, which are a level and shared as one.
+    Quantile,
     /// Standard deviation of a measure, population or sample.
     Stddev,
     /// `sum(measure)`.
@@ -192,29 +198,43 @@ impl Literal {
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Avg,
+        Self::Correlation,
         Self::Count,
         Self::CountDistinct,
+        Self::Covariance,
         Self::Max,
         Self::Min,
+        Self::Quantile,
         Self::Stddev,
         Self::Sum,
         Self::Variance,
     ];
 
     /// The aggregates that a policy can share of a measure.
-    pub const OF_MEASURES: [Self; 5] =
-        [Self::Avg, Self::Count, Self::Stddev, Self::Sum, Self::Variance];
+    pub const OF_MEASURES: [Self; 8] = [
+        Self::Avg,
+        Self::Correlation,
+        Self::Count,
+        Self::Covariance,
+        Self::Quantile,
+        Self::Stddev,
+        Self::Sum,
+        Self::Variance,
+    ];
 
     /// The word in policies.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Avg => "avg",
+            Self::Correlation => "correlation",
             Self::Count => "count",
             Self::CountDistinct => "count_distinct",
+            Self::Covariance => "covariance",
             Self::Max => "max",
             Self::Min => "min",
+            Self::Quantile => "quantile",
             Self::Stddev => "stddev",
             Self::Sum => "sum",
             Self::Variance => "variance",

@@ -243,7 +243,7 @@ fn base_values(named: Named<'_>, comparison: Comparison, value: &Literal) -> Opt
         (Named::Period(_, grain), Literal::Date(day)) => periods(grain, comparison, *day),
         (Named::Coarser(_, level), value @ Literal::Text(text)) => Some(match &level.is {
             LevelRule::Prefix(length) => prefixes(usize::from(*length), comparison, text),
-            LevelRule::Bands { edges, names } => {
+            LevelRule::Bands { edges, names, .. } => {
                 let starts = std::iter::once(None).chain(edges.iter().copied().map(Some));
                 let ends = edges.iter().copied().map(Some).chain([None]);
                 let bands = starts

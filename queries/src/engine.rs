@@ -64,6 +64,8 @@ const SCALAR: &[&str] = &[
 
 /// Aggregate functions that a question may name: over a dataset those that a release can carry, in the tail all of them.
 const AGGREGATE: &[&str] = &[
+    "approx_median",
+    "approx_percentile_cont",
     "avg",
     "bool_and",
     "bool_or",
@@ -75,6 +77,7 @@ const AGGREGATE: &[&str] = &[
     "max",
     "median",
     "min",
+    "percentile_cont",
     "stddev",
     "stddev_pop",
     "sum",

@@ -6,13 +6,14 @@
 mod fold;
 mod listed;
 mod outputs;
+mod quantile;
 
 pub use fold::fold;
 pub use listed::{check_listed, literals};
 pub use outputs::outputs;
 pub(crate) use outputs::{natural_type, outputs_as};
 
-use crate::release::{MeasureOf, Release};
+use crate::release::{MeasureOf, Power, Release};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt8Array};
 use arrow::buffer::Buffer;
 use arrow::compute::concat_batches;
@@ -262,14 +263,19 @@ pub(crate) fn level_type(level: &LevelRef, dataset: &Dataset) -> Result<DataType
 
 fn measure_type(of: &MeasureOf, dataset: &Dataset) -> Result<DataType, MergeError> {
     match of {
-        MeasureOf::DistinctUnits | MeasureOf::NonNull(_) | MeasureOf::Rows => Ok(DataType::Int64),
+        MeasureOf::DistinctUnits
+        | MeasureOf::NonNull(_)
+        | MeasureOf::Pair { power: Power::Rows, .. }
+        | MeasureOf::Rows => Ok(DataType::Int64),
         MeasureOf::Max(level) | MeasureOf::Min(level) => level_type(level, dataset),
         MeasureOf::Sum { number, .. } => Ok(match number {
             Number::Decimal { scale, .. } => DataType::Decimal128(38, *scale),
             Number::Float => DataType::Float64,
             Number::Integer => DataType::Int64,
         }),
-        MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => Ok(DataType::Float64),
+        MeasureOf::Pair { .. } | MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => {
+            Ok(DataType::Float64)
+        }
     }
 }
 

@@ -50,6 +50,15 @@ pub enum MeasureOf {
     Min(LevelRef),
     /// Rows in which the column is not null.
     NonNull(ColumnName),
+    /// A power sum over the rows in which two measures both have a value.
+    Pair {
+        /// The one, the first of the two by name.
+        x: Centred,
+        /// The other.
+        y: Centred,
+        /// Which sum.
+        power: Power,
+    },
     /// Rows.
     Rows,
     /// The sum of a measure.
@@ -75,6 +84,32 @@ pub enum MeasureOf {
     },
 }
 
+/// A measure and the public centre of its power sums.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Centred {
+    /// The measure.
+    pub column: ColumnName,
+    /// The centre.
+    pub center: i64,
+}
+
+/// What is summed over the rows in which two measures `x` and `y` both have a value, as distances from their centres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Power {
+    /// One for each row: a count. The others are floats.
+    Rows,
+    /// `x`
+    X,
+    /// `x²`
+    Xx,
+    /// `x · y`
+    Xy,
+    /// `y`
+    Y,
+    /// `y²`
+    Yy,
+}
+
 /// How one aggregate of the SQL follows from wire measures (indices into [`Release::wire`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
@@ -85,8 +120,26 @@ pub enum Output {
         /// The count of non-null values.
         count: usize,
     },
+    /// The correlation of two measures; null where one of them does not vary.
+    Correlation {
+        /// The sums over pairs.
+        sums: PairSums,
+        /// The sum of `x²`.
+        xx: usize,
+        /// The sum of `y²`.
+        yy: usize,
+    },
+    /// The covariance of two measures.
+    Covariance {
+        /// The sums over pairs.
+        sums: PairSums,
+        /// Divide by `n - 1` instead of `n`.
+        sample: bool,
+    },
     /// The measure as it is.
     Direct(usize),
+    /// A quantile of a measure, read off the counts of its declared bins.
+    Quantile(Quantile),
     /// Variance or standard deviation from power sums around the public centre.
     Spread {
         /// Sum of squares around the centre.
@@ -102,27 +155,68 @@ pub enum Output {
     },
 }
 
+/// The sums over pairs that covariances and correlations need, by [`Power`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairSums {
+    /// [`Power::Rows`].
+    pub rows: usize,
+    /// [`Power::X`].
+    pub x: usize,
+    /// [`Power::Y`].
+    pub y: usize,
+    /// [`Power::Xy`].
+    pub xy: usize,
+}
+
+/// A quantile, as the counts of bins give it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantile {
+    /// The measure.
+    pub column: ColumnName,
+    /// The rows of each bin, in the order of values.
+    pub bins: Vec<usize>,
+    /// Where bins end and the next begin, with both ends: one more than there are bins. An end that nobody declared is
+    /// open.
+    pub ends: Vec<Option<i64>>,
+    /// All rows.
+    pub rows: usize,
+    /// Whether every row is in a bin, so that [`Self::rows`] says how many are in withheld ones.
+    pub complete: bool,
+    /// Which part of the values is below it, in billionths.
+    pub billionths: u32,
+}
+
 impl MeasureOf {
     /// How it folds over countries.
     pub fn role(&self) -> MergeRole {
         match self {
-            Self::DistinctUnits | Self::NonNull(_) | Self::Rows => MergeRole::Count,
+            Self::DistinctUnits
+            | Self::NonNull(_)
+            | Self::Pair { power: Power::Rows, .. }
+            | Self::Rows => MergeRole::Count,
             Self::Max(_) => MergeRole::Max,
             Self::Min(_) => MergeRole::Min,
-            Self::Sum { .. } | Self::SumCentred { .. } => MergeRole::Sum,
-            Self::SumOfSquares { .. } => MergeRole::SumOfSquares,
+            Self::Pair { power: Power::X | Power::Xy | Power::Y, .. }
+            | Self::Sum { .. }
+            | Self::SumCentred { .. } => MergeRole::Sum,
+            Self::Pair { power: Power::Xx | Power::Yy, .. } | Self::SumOfSquares { .. } => {
+                MergeRole::SumOfSquares
+            }
         }
     }
 
-    /// The measure column whose contributions per unit matter for dominance, if any.
+    /// The one measure column that is summed, if any. Pairs have two.
     pub fn summed_column(&self) -> Option<&ColumnName> {
         match self {
             Self::Sum { column, .. }
             | Self::SumCentred { column, .. }
             | Self::SumOfSquares { column, .. } => Some(column),
-            Self::DistinctUnits | Self::Max(_) | Self::Min(_) | Self::NonNull(_) | Self::Rows => {
-                None
-            }
+            Self::DistinctUnits
+            | Self::Max(_)
+            | Self::Min(_)
+            | Self::NonNull(_)
+            | Self::Pair { .. }
+            | Self::Rows => None,
         }
     }
 }
@@ -150,29 +244,43 @@ impl Release {
                 filters.push(level);
             }
         }
-        let wire = |i: &usize| self.wire.get(*i).map(|measure| &measure.of);
-        let measures = self
-            .outputs
-            .iter()
-            .filter_map(|output| match output {
-                Output::Avg { sum, .. } => wire(sum).map(|of| self.measure(Aggregate::Avg, of)),
-                Output::Direct(i) => wire(i).map(|of| self.measure(direct(of), of)),
-                Output::Spread { squares, root: true, .. } => {
-                    wire(squares).map(|of| self.measure(Aggregate::Stddev, of))
-                }
-                Output::Spread { squares, .. } => {
-                    wire(squares).map(|of| self.measure(Aggregate::Variance, of))
-                }
-            })
-            .collect();
+        let measures = self.outputs.iter().flat_map(|output| self.measures(output)).collect();
         ReleaseShape { dataset: self.dataset.clone(), keys: self.keys.clone(), filters, measures }
     }
 
+    /// What an output shows: of two columns, it is decided for each.
+    fn measures(&self, output: &Output) -> Vec<MeasureRef> {
+        let of = |aggregate, wire: &usize| {
+            let wire = self.wire.get(*wire).map(|measure| &measure.of);
+            wire.map(|of| self.measure(aggregate, of)).into_iter().collect()
+        };
+        let both = |aggregate, sums: &PairSums| match self.wire.get(sums.xy).map(|wire| &wire.of) {
+            Some(MeasureOf::Pair { x, y, .. }) => {
+                [x, y].map(|of| MeasureRef { aggregate, column: Some(plain(&of.column)) }).to_vec()
+            }
+            Some(_) | None => Vec::new(),
+        };
+        match output {
+            Output::Avg { sum, .. } => of(Aggregate::Avg, sum),
+            Output::Correlation { sums, .. } => both(Aggregate::Correlation, sums),
+            Output::Covariance { sums, .. } => both(Aggregate::Covariance, sums),
+            Output::Direct(i) => match self.wire.get(*i) {
+                Some(measure) => of(direct(&measure.of), i),
+                None => Vec::new(),
+            },
+            Output::Quantile(Quantile { column, .. }) => {
+                vec![MeasureRef { aggregate: Aggregate::Quantile, column: Some(plain(column)) }]
+            }
+            Output::Spread { squares, root: true, .. } => of(Aggregate::Stddev, squares),
+            Output::Spread { squares, .. } => of(Aggregate::Variance, squares),
+        }
+    }
+
     fn measure(&self, aggregate: Aggregate, of: &MeasureOf) -> MeasureRef {
-        let plain = |column: &ColumnName| LevelRef { column: column.clone(), grain: None };
         let column = match of {
             MeasureOf::DistinctUnits => self.counted.as_ref().map(plain),
-            MeasureOf::Rows => None,
+            // Never shown as they are.
+            MeasureOf::Pair { .. } | MeasureOf::Rows => None,
             MeasureOf::Max(level) | MeasureOf::Min(level) => Some(level.clone()),
             MeasureOf::NonNull(column)
             | MeasureOf::Sum { column, .. }
@@ -183,12 +291,17 @@ impl Release {
     }
 }
 
+fn plain(column: &ColumnName) -> LevelRef {
+    LevelRef { column: column.clone(), grain: None }
+}
+
 fn direct(of: &MeasureOf) -> Aggregate {
     match of {
         MeasureOf::DistinctUnits => Aggregate::CountDistinct,
         MeasureOf::Max(_) => Aggregate::Max,
         MeasureOf::Min(_) => Aggregate::Min,
         MeasureOf::NonNull(_) | MeasureOf::Rows => Aggregate::Count,
+        MeasureOf::Pair { .. } => Aggregate::Covariance,
         MeasureOf::Sum { .. } | MeasureOf::SumCentred { .. } | MeasureOf::SumOfSquares { .. } => {
             Aggregate::Sum
         }

@@ -5,7 +5,7 @@ use super::Working;
 use crate::complement::{Judge, Need, Nothing, Piece, System};
 use crate::primary::hide_parts_of_hidden_cells;
 use crate::protection::{Contributions, Protections};
-use crate::table::{Number, Table, ValueKind};
+use crate::table::{Measure, Number, Table, ValueKind};
 use crate::units::as_float;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,14 @@ pub(super) fn withhold_complements<T: Table>(releases: &mut [Working<T>]) {
         groups.entry(rows).or_default().push(at);
     }
     for group in groups.into_values() {
+        // Whole cells first: with the parts of cells among the pieces the smallest ones are parts, and part after part of
+        // large cells would be hidden for the sake of one small cell, where one more whole cell is enough.
+        counts(releases, &group, Count::Units, Of::Cells);
+        counts(releases, &group, Count::Rows, Of::Cells);
         // Hiding a cell hides its populations, which are pieces too: until that changes nothing more.
-        while counts(releases, &group, Count::Units) | counts(releases, &group, Count::Rows) {}
+        while counts(releases, &group, Count::Units, Of::Everything)
+            | counts(releases, &group, Count::Rows, Of::Everything)
+        {}
         let sums: BTreeSet<String> = group
             .iter()
             .filter_map(|at| releases.get(*at))
@@ -43,25 +49,43 @@ enum Count {
     Units,
 }
 
+/// What is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Cells as a whole.
+    Cells,
+    /// Their other populations too.
+    Everything,
+}
+
 /// Where a piece comes from: release, cell, and population or measure.
 type From = (usize, usize, usize);
 
 /// Hides populations whose counts would give others away. Whether any was hidden.
-fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) -> bool {
+fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count, of: Of) -> bool {
     let (mut pieces, mut from): (Vec<Piece>, Vec<From>) = (Vec::new(), Vec::new());
     let (mut totals, mut noisy, mut least) = (Vec::new(), false, 0);
+    // Counts of values among the pieces: where they are, and the measure.
+    let mut of_values: BTreeMap<usize, usize> = BTreeMap::new();
     for at in group {
         let Some(release) = releases.get(*at) else { continue };
         noisy |= release.context.protections.noise.is_some();
         least = least.max(release.context.protections.min_units);
         let mut total = Vec::new();
-        for (cell, population) in release.published() {
-            let Some(piece) = count_piece(release, cell, population, count) else { return false };
+        let judged = |population: usize| of == Of::Everything || population == 0;
+        for (cell, population) in release.published().into_iter().filter(|at| judged(at.1)) {
+            let Some(piece) = count_piece(release, cell, population, count) else { continue };
             if population == 0 {
                 total.push(pieces.len());
             }
             pieces.push(piece);
             from.push((*at, cell, population));
+        }
+        let values = if of == Of::Everything { value_pieces(release) } else { Vec::new() };
+        for (measure, cell, piece) in values {
+            of_values.insert(pieces.len(), measure);
+            pieces.push(piece);
+            from.push((*at, cell, 0));
         }
         totals.push(total);
     }
@@ -73,8 +97,17 @@ fn counts<T: Table>(releases: &mut [Working<T>], group: &[usize], count: Count) 
     let mut system = System { pieces, totals, judge };
     system.withhold_complements();
     let mut hidden = false;
-    for (piece, (at, cell, population)) in system.pieces.iter().zip(from) {
+    for (i, (piece, (at, cell, population))) in system.pieces.iter().zip(from).enumerate() {
         let Some(release) = releases.get_mut(at) else { continue };
+        if let Some(measure) = of_values.get(&i) {
+            let place = cell * release.measures.len() + measure;
+            let place = release.hidden_sums.get_mut(place).filter(|hidden| !**hidden);
+            if let Some(place) = place.filter(|_| !piece.shown) {
+                *place = true;
+                hidden = true;
+            }
+            continue;
+        }
         let place = release.place(cell, population);
         if let Some(judged) = release.judged.get_mut(place)
             && judged.shown
@@ -102,7 +135,7 @@ fn count_piece<T: Table>(
     let value = match count {
         Count::Units => as_float(judged.units),
         Count::Rows => {
-            let is_rows = |(_, measure): &(usize, &crate::table::Measure)| {
+            let is_rows = |(_, measure): &(usize, &Measure)| {
                 measure.population == population && measure.kind == ValueKind::Rows
             };
             let (measure, _) = release.measures.iter().enumerate().find(is_rows)?;
@@ -120,6 +153,33 @@ fn count_piece<T: Table>(
         own: judged.units == 1 && noise.is_none(),
         need: Need { width, reach: width, nothing },
     })
+}
+
+/// Counts of values are counts of rows: of those in which the column has one. They are among the units too, because where
+/// every row is its own unit nothing else counts rows.
+fn value_pieces<T: Table>(release: &Working<T>) -> Vec<(usize, usize, Piece)> {
+    let mut pieces = Vec::new();
+    let measures = release.measures.iter().enumerate();
+    let exact = release.context.protections.noise.is_none();
+    let counting = |of: &&Measure| of.kind == ValueKind::NonNull && exact;
+    for (measure, of) in measures.filter(|(_, of)| counting(of)) {
+        for cell in 0..release.cells.len() {
+            let Some(atoms) = release.cells.atoms_with_value(cell, measure) else { continue };
+            let Some(judged) = release.judged(cell, of.population) else { continue };
+            let hidden = release.hidden_sums.get(cell * release.measures.len() + measure);
+            let width = as_float(release.context.protections.min_units);
+            let piece = Piece {
+                atoms: atoms.to_vec(),
+                value: release.cells.value(cell, measure).map_or(0.0, float),
+                order: (judged.units, release.cells.descriptor(cell, of.population)),
+                shown: judged.shown && hidden == Some(&false),
+                own: false,
+                need: Need { width, reach: width, nothing: Nothing::MayBeImpossible },
+            };
+            pieces.push((measure, cell, piece));
+        }
+    }
+    pieces
 }
 
 /// The p%-rule and dominance, where values are exact: all measures of the group are hidden. Noise is scaled to a public

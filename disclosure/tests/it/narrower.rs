@@ -23,13 +23,12 @@ fn shown(releases: &[Release], protections: Protections) -> Vec<Release> {
 
 /// A table of three lines and four columns: its cells, its margins, and its total.
 fn table(counts: &[u32]) -> Vec<Release> {
-    let rows: Vec<Row> = (0_u32..)
-        .zip(counts)
-        .flat_map(|(atom, count)| people(atom * 1000, *count, atom))
-        .collect();
+    let rows: Vec<Row> =
+        (0_u32..).zip(counts).flat_map(|(atom, count)| people(atom * 1000, *count, atom)).collect();
     let cells: Vec<_> = (0..12).map(|atom| (vec![atom], vec![atom / 4, atom % 4])).collect();
     let lines: Vec<Vec<u32>> = (0..3).map(|line| (4 * line..4 * line + 4).collect()).collect();
-    let columns: Vec<Vec<u32>> = (0..4).map(|column| vec![column, column + 4, column + 8]).collect();
+    let columns: Vec<Vec<u32>> =
+        (0..4).map(|column| vec![column, column + 4, column + 8]).collect();
     let plain = |groups: &[Vec<u32>]| {
         Release::plain(&rows, &groups.iter().map(Vec::as_slice).collect::<Vec<_>>())
     };

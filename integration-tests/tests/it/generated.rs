@@ -16,6 +16,7 @@ mod grammar;
 mod naive;
 mod names;
 mod narrower;
+mod quantiles;
 mod thousands;
 
 use catalogues::Setting;

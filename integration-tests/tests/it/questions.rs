@@ -51,6 +51,43 @@ fn two_countries_add_up() {
 }
 
 #[test]
+fn correlations_are_those_of_all_rows() {
+    let spec = |country, count| {
+        let spec = spec(country, count);
+        let policy = spec.policy.replace(
+            "\"aggregates\": [\"sum\", \"avg\", \"count\"]",
+            "\"aggregates\": [\"covariance\", \"correlation\"]",
+        );
+        assert_ne!(policy, spec.policy);
+        CountrySpec { policy, ..spec }
+    };
+    let world = World::start(&[spec("kr", 20), spec("us", 30)]);
+    let sql = "SELECT drug, covar_pop(quantity, quantity) AS c, corr(quantity, quantity) AS r FROM seizures GROUP BY drug ORDER BY drug";
+    let (code, stdout, stderr) = out(&world.ask("kr", sql, &[]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let pounds: Vec<f64> = (0..20).chain(0..30).map(|i| 1.5 + 0.01 * f64::from(i)).collect();
+    let mean = pounds.iter().sum::<f64>() / 50.0;
+    let variance = pounds.iter().map(|lb| (lb - mean).powi(2)).sum::<f64>() / 50.0;
+    let mut found = 0;
+    for line in
+        stdout.lines().filter(|line| line.starts_with("Cocaine,") || line.starts_with("Heroin,"))
+    {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert_eq!((fields[2], fields[4]), ("known", "known"), "{line}");
+        let number = |i: usize| fields[i].parse::<f64>().expect("a number");
+        assert!((number(1) - variance).abs() < 1e-9, "{line}: {variance}");
+        assert!((number(3) - 1.0).abs() < 1e-9, "{line}");
+        found += 1;
+    }
+    assert_eq!(found, 2, "{stdout}");
+    // The grant shares neither sums nor quantiles, and no bins are declared.
+    let (code, _, said) = out(&world.ask("kr", "SELECT avg(quantity) AS a FROM seizures", &[]));
+    assert!(code == 4 && said.contains("permitted in its place"), "{said}");
+    let (code, _, said) = out(&world.ask("kr", "SELECT median(quantity) AS m FROM seizures", &[]));
+    assert!(code == 4 && said.contains("declares no bins"), "{said}");
+}
+
+#[test]
 fn a_small_group_is_withheld_and_labelled() {
     let mut incidents = plain_incidents(&["Cocaine", "Heroin", "Opium"], 15);
     incidents.extend(plain_incidents(&["Fentanyl"], 3));

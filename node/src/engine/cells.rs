@@ -14,8 +14,10 @@ use super::layout::{Layout, Population};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use arrow::ipc::reader::StreamReader;
-use mayag_disclosure::{Contributions, Descriptor, KeyKind, Measure, Number, Protections, UnitSet};
-use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset};
+use mayag_disclosure::{
+    Contributions, Descriptor, Dominance, KeyKind, Measure, Number, Protections, UnitSet,
+};
+use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset, Named};
 use mayag_policies::shape::{LevelRef, Literal, Predicate};
 use mayag_protocol::columns::{key_column, value_column};
 use mayag_protocol::names::Country;
@@ -81,6 +83,8 @@ pub struct RawCells {
     descriptors: Vec<Vec<Descriptor>>,
     /// For each population, the atoms of the cells.
     atoms: Vec<Vec<Vec<u32>>>,
+    /// For each measure that counts values, the atoms of each cell in which there are some, as far as atoms tell.
+    value_atoms: HashMap<usize, Vec<Vec<u32>>>,
     /// For each summed column, the contributions of each cell.
     contributions: Vec<Vec<Contributions>>,
     measures: Vec<Measure>,
@@ -91,6 +95,8 @@ pub struct RawCells {
     key_types: Vec<DataType>,
     layout: Layout,
     min_units: u64,
+    p_percent: u32,
+    dominance: Dominance,
     /// Values are bounded and noisy: dominance is not judged, because to withhold by it would itself say something.
     bounded: bool,
     unit_kinds: usize,
@@ -163,6 +169,7 @@ impl RawCells {
             },
             descriptors: Vec::new(),
             atoms: Vec::new(),
+            value_atoms: HashMap::new(),
             contributions: contributions(batch, layout.summed.len())?,
             measures: table::measures(work, &layout, home.dataset),
             noisy: vec![vec![None; cells]; release.wire.len()],
@@ -170,6 +177,8 @@ impl RawCells {
             key_types,
             layout,
             min_units: work.protections.min_units,
+            p_percent: work.protections.p_percent,
+            dominance: work.protections.dominance,
             bounded: work.protections.noise.is_some(),
             unit_kinds,
             cells,
@@ -262,6 +271,28 @@ impl RawCells {
             if let Some(atoms) = cells.and_then(|cells| cells.get_mut(cell)) {
                 atoms.push(number);
             }
+        }
+        self.find_value_atoms(work, home, atoms);
+    }
+
+    /// In which atoms there are values of a column that is counted: those in which a level of it has one.
+    fn find_value_atoms(&mut self, work: &Work, home: Home<'_>, atoms: &Atoms) {
+        for (i, measure) in work.release.wire.iter().enumerate() {
+            let MeasureOf::NonNull(column) = &measure.of else { continue };
+            let is_of = |level: &LevelRef| {
+                let base = home.dataset.named(level).and_then(Named::column);
+                level.column == *column || base.is_some_and(|base| base.name == *column)
+            };
+            let Some(level) = atoms.levels.iter().position(is_of) else { continue };
+            let has_value = |atom: &u32| {
+                let piece = usize::try_from(*atom).ok().and_then(|at| atoms.pieces.get(at));
+                piece.and_then(|piece| piece.get(level)).is_some_and(Option::is_some)
+            };
+            let population = self.layout.measures.get(i).map(|measure| measure.population);
+            let of_cells = population.and_then(|population| self.atoms.get(population));
+            let of_cells = of_cells.into_iter().flatten();
+            let kept = of_cells.map(|atoms| atoms.iter().copied().filter(has_value).collect());
+            self.value_atoms.insert(i, kept.collect());
         }
     }
 

@@ -5,7 +5,7 @@ use super::accumulate::sketch::{Counted, sketch};
 use super::cells::Atoms;
 use super::failure::WorkFailure;
 use super::gate;
-use super::layout::{Layout, Population, number_of};
+use super::layout::{Layout, Population, Term, number_of, number_of_term};
 use super::predicate::Scope;
 use super::sources::Datasets;
 use crate::secret::Secret;
@@ -15,7 +15,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
-use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, lit};
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, cast, lit, when,
+};
 use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::physical_plan::collect;
@@ -24,7 +26,7 @@ use mayag_policies::catalogue::{COUNTRY_COLUMN, Dataset, Named, Number};
 use mayag_policies::document::Bounds;
 use mayag_policies::shape::{LevelRef, Predicate};
 use mayag_protocol::names::ColumnName;
-use mayag_queries::release::{MeasureOf, Release};
+use mayag_queries::release::{Centred, MeasureOf, Power, Release};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -137,6 +139,9 @@ enum Method {
     Exact,
 }
 
+/// An aggregate, and the condition on its rows if it has one of its own.
+type OverSome = (Expr, Option<Expr>);
+
 /// The names of the columns of a pass.
 fn summed_name(i: usize) -> String {
     format!("c{i}")
@@ -186,16 +191,16 @@ impl Query<'_> {
             aggregates.push(self.over(count(lit(1_i64)), population)?.alias(rows_name(i)));
         }
         for (i, summed) in self.layout.summed.iter().enumerate() {
-            number_of(self.scope.dataset, &summed.column)?;
-            let all = contributions().call(vec![column(summed.column.as_str())]);
+            let all = contributions().call(vec![self.term(&summed.of)?]);
             aggregates
                 .push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
         }
         for (i, measure) in self.work.release.wire.iter().enumerate() {
             let population = self.layout.measures.get(i).ok_or(WorkFailure::Broken)?.population;
-            if let Some(value) = self.measure(&measure.of)? {
+            if let Some((value, only)) = self.measure(&measure.of)? {
                 let name = mayag_protocol::columns::value_column(i);
-                aggregates.push(self.over(value, self.population(population)?)?.alias(name));
+                let value = self.over_those(value, self.population(population)?, only)?;
+                aggregates.push(value.alias(name));
             }
         }
         if let Method::Sketch { enough } = method {
@@ -208,19 +213,36 @@ impl Query<'_> {
         self.collect(plan.map_err(engine)?).await
     }
 
-    /// The aggregate of a measure that the first pass computes under its own name.
-    fn measure(&self, of: &MeasureOf) -> Result<Option<Expr>, WorkFailure> {
+    /// The aggregate of a measure that the first pass computes under its own name, and which rows it is over where these
+    /// are not all of its population.
+    fn measure(&self, of: &MeasureOf) -> Result<Option<OverSome>, WorkFailure> {
         let float = |column_name: &str| cast(column(column_name), DataType::Float64);
         #[expect(
             clippy::cast_precision_loss,
             reason = "a centre is a public round number near a mean"
         )]
         let distance = |column_name: &str, center: i64| float(column_name) - lit(center as f64);
-        Ok(match of {
+        let of_all = match of {
             MeasureOf::DistinctUnits | MeasureOf::Rows | MeasureOf::Sum { .. } => None,
             MeasureOf::Max(level) => Some(max(self.scope.value(level)?)),
             MeasureOf::Min(level) => Some(min(self.scope.value(level)?)),
             MeasureOf::NonNull(name) => Some(count(self.counted(name)?)),
+            MeasureOf::Pair { x, y, power } => {
+                number_of(self.scope.dataset, &x.column)?;
+                number_of(self.scope.dataset, &y.column)?;
+                let one = |of: &Centred| distance(of.column.as_str(), of.center);
+                let (x, y) = (one(x), one(y));
+                let pairs = x.clone().is_not_null().and(y.clone().is_not_null());
+                let summed = match power {
+                    Power::Rows => count(lit(1_i64)),
+                    Power::X => sum(x),
+                    Power::Xx => sum(x.clone() * x),
+                    Power::Xy => sum(x * y),
+                    Power::Y => sum(y),
+                    Power::Yy => sum(y.clone() * y),
+                };
+                return Ok(Some((summed, Some(pairs))));
+            }
             MeasureOf::SumCentred { column, center } => {
                 number_of(self.scope.dataset, column)?;
                 Some(sum(distance(column.as_str(), *center)))
@@ -230,7 +252,24 @@ impl Query<'_> {
                 let distance = distance(column.as_str(), *center);
                 Some(sum(distance.clone() * distance))
             }
-        })
+        };
+        Ok(of_all.map(|of| (of, None)))
+    }
+
+    /// A number of each row, whose contributions are bounded.
+    fn term(&self, term: &Term) -> Result<Expr, WorkFailure> {
+        number_of_term(self.scope.dataset, term)?;
+        let where_it =
+            |of: &ColumnName, holds: Expr| when(holds, column(of.as_str())).end().map_err(engine);
+        match term {
+            Term::Column(name) => Ok(column(name.as_str())),
+            Term::Product(x, y) => {
+                let float = |name: &ColumnName| cast(column(name.as_str()), DataType::Float64);
+                Ok(float(x) * float(y))
+            }
+            Term::With(of, other) => where_it(of, column(other.as_str()).is_not_null()),
+            Term::Without(of, other) => where_it(of, column(other.as_str()).is_null()),
+        }
     }
 
     /// A sketch for each population, and one more where floats are summed.
@@ -243,7 +282,9 @@ impl Query<'_> {
                     continue;
                 }
                 let mut arguments = vec![column(self.scope.dataset.unit().column.as_str())];
-                arguments.extend(columns.iter().map(|summed| column(summed.1)));
+                for (_, term) in columns {
+                    arguments.push(self.term(term)?);
+                }
                 let units = sketch(enough, counted).call(arguments);
                 sketches.push(self.over(units, population)?.alias(sketch_name(i, counted)));
             }
@@ -256,15 +297,15 @@ impl Query<'_> {
         &self,
         population: usize,
         counted: Counted,
-    ) -> Result<Vec<(usize, &str)>, WorkFailure> {
+    ) -> Result<Vec<(usize, &Term)>, WorkFailure> {
         let mut columns = Vec::new();
         for (i, summed) in self.layout.summed.iter().enumerate() {
-            let way = match number_of(self.scope.dataset, &summed.column)? {
+            let way = match number_of_term(self.scope.dataset, &summed.of)? {
                 Number::Decimal { .. } | Number::Integer => Counted::Exactly,
                 Number::Float => Counted::InFloats,
             };
             if summed.population == population && way == counted {
-                columns.push((i, summed.column.as_str()));
+                columns.push((i, &summed.of));
             }
         }
         Ok(columns)
@@ -287,7 +328,18 @@ impl Query<'_> {
 
     /// An aggregate over a population.
     fn over(&self, aggregate: Expr, population: &Population) -> Result<Expr, WorkFailure> {
-        match self.condition(population)? {
+        self.over_those(aggregate, population, None)
+    }
+
+    /// An aggregate over those rows of a population that `only` keeps.
+    fn over_those(
+        &self,
+        aggregate: Expr,
+        population: &Population,
+        only: Option<Expr>,
+    ) -> Result<Expr, WorkFailure> {
+        let condition = self.condition(population)?;
+        match condition.into_iter().chain(only).reduce(Expr::and) {
             None => Ok(aggregate),
             Some(condition) => aggregate.filter(condition).build().map_err(engine),
         }
@@ -374,6 +426,11 @@ impl Query<'_> {
                 | MeasureOf::SumCentred { column: name, .. }
                 | MeasureOf::SumOfSquares { column: name, .. } => {
                     columns.insert(self.shown(name.as_str())?.to_owned());
+                }
+                MeasureOf::Pair { x, y, .. } => {
+                    for of in [x, y] {
+                        columns.insert(self.shown(of.column.as_str())?.to_owned());
+                    }
                 }
             }
         }

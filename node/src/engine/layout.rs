@@ -18,23 +18,36 @@ pub(super) enum Population {
     Where(Predicate),
 }
 
-/// A column that is summed over a population.
+/// What is summed over a population, so that contributions to it are bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Summed {
-    pub(super) column: ColumnName,
+    pub(super) of: Term,
     /// Index into [`Layout::populations`].
     pub(super) population: usize,
 }
 
+/// A number of each row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Term {
+    /// A column.
+    Column(ColumnName),
+    /// The product of two columns.
+    Product(ColumnName, ColumnName),
+    /// The first column where the second one has a value.
+    With(ColumnName, ColumnName),
+    /// The first column where the second one has none: what sums over pairs leave out of a sum of the column.
+    Without(ColumnName, ColumnName),
+}
+
 /// How one wire measure is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Protection {
     /// The rows it is computed over: an index into [`Layout::populations`].
     pub(super) population: usize,
     /// The rows it leaves out, if it has a filter.
     pub(super) rest: Option<usize>,
-    /// Its contributions: an index into [`Layout::summed`].
-    pub(super) summed: Option<usize>,
+    /// Its contributions: indices into [`Layout::summed`]. Those of a column are its own sum.
+    pub(super) summed: Vec<usize>,
 }
 
 /// Everything that protecting a release needs, each once.
@@ -72,17 +85,55 @@ impl Layout {
                 )
             }
         };
-        let summed = of.summed_column().map(|column| Summed { column: column.clone(), population });
-        Protection {
-            population,
-            rest,
-            summed: summed.map(|summed| index_of(&mut self.summed, summed)),
-        }
+        let summed = terms(of).into_iter().map(|of| Summed { of, population });
+        let summed = summed.map(|summed| index_of(&mut self.summed, summed)).collect();
+        Protection { population, rest, summed }
     }
 
     /// Whether distinct units are a measure, so that bounds do not serve.
     pub(super) fn counts_units(release: &Release) -> bool {
         release.wire.iter().any(|measure| matches!(measure.of, MeasureOf::DistinctUnits))
+    }
+}
+
+/// What must not be dominated where a measure is shown. Over pairs that is each column, their product, and what is left
+/// out of the sum of each column, which somebody may know. All sums over the same pairs follow from each other.
+fn terms(of: &MeasureOf) -> Vec<Term> {
+    match of {
+        MeasureOf::DistinctUnits
+        | MeasureOf::Max(_)
+        | MeasureOf::Min(_)
+        | MeasureOf::NonNull(_)
+        | MeasureOf::Rows => Vec::new(),
+        MeasureOf::Pair { x, y, .. } => {
+            let (x, y) = (&x.column, &y.column);
+            vec![
+                Term::With(x.clone(), y.clone()),
+                Term::With(y.clone(), x.clone()),
+                Term::Product(x.clone(), y.clone()),
+                Term::Without(x.clone(), y.clone()),
+                Term::Without(y.clone(), x.clone()),
+            ]
+        }
+        MeasureOf::Sum { column, .. }
+        | MeasureOf::SumCentred { column, .. }
+        | MeasureOf::SumOfSquares { column, .. } => vec![Term::Column(column.clone())],
+    }
+}
+
+/// The type of a term: that of its column, and a float for products.
+pub(super) fn number_of_term(dataset: &Dataset, term: &Term) -> Result<Number, WorkFailure> {
+    match term {
+        Term::Column(column) => number_of(dataset, column),
+        Term::With(column, other) | Term::Without(column, other) => {
+            number_of(dataset, other)?;
+            number_of(dataset, column)
+        }
+        Term::Product(column, other) => {
+            number_of(dataset, column)?;
+            number_of(dataset, other)?;
+            Ok(Number::Float)
+        }
     }
 }
 

@@ -140,7 +140,8 @@ pub(crate) fn catalogue() -> Catalogue {
         {"name":"drug","about":"d","kind":{"type":"category","values":["heroin","cocaine","meth","fentanyl","a very long name of a substance"]}},
         {"name":"code","about":"c","kind":{"type":"number"}},
         {"name":"day","about":"d","kind":{"type":"date"}},
-        {"name":"mass","about":"m","kind":{"type":"measure","number":{"decimal":{"precision":20,"scale":4}},"center":70}},
+        {"name":"mass","about":"m","kind":{"type":"measure","number":{"decimal":{"precision":20,"scale":4}},"center":70},"levels":[
+            {"name":"band","about":"b","is":{"bands":{"edges":[10,100],"names":["a","b","c"]}}}]},
         {"name":"price","about":"p","kind":{"type":"measure","number":"float"}},
         {"name":"pieces","about":"p","kind":{"type":"measure","number":"integer"}},
         {"name":"secret","about":"s","kind":{"type":"hidden"}}]"#;

@@ -10,7 +10,7 @@ use mayag_node::engine::cells::RawCells;
 use mayag_policies::catalogue::Number;
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_protocol::columns::{key_column, value_column};
-use mayag_queries::release::{MeasureOf, Release, WireMeasure};
+use mayag_queries::release::{Centred, MeasureOf, Power, Release, WireMeasure};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,11 +66,27 @@ fn predicate_sql(predicate: &Predicate) -> String {
 }
 
 fn measure_sql(measure: &WireMeasure) -> String {
+    if let MeasureOf::Pair { x, y, power } = &measure.of {
+        let far = |of: &Centred| format!("(CAST({} AS DOUBLE) - {}.0)", of.column, of.center);
+        let (far_x, far_y) = (far(x), far(y));
+        let value = match power {
+            Power::Rows => "count(*)".to_owned(),
+            Power::X => format!("sum({far_x})"),
+            Power::Xx => format!("sum({far_x} * {far_x})"),
+            Power::Xy => format!("sum({far_x} * {far_y})"),
+            Power::Y => format!("sum({far_y})"),
+            Power::Yy => format!("sum({far_y} * {far_y})"),
+        };
+        let only = measure.filter.as_ref().map_or_else(|| "TRUE".to_owned(), predicate_sql);
+        let pairs = format!("{} IS NOT NULL AND {} IS NOT NULL", x.column, y.column);
+        return format!("{value} FILTER (WHERE {pairs} AND ({only}))");
+    }
     let value = match &measure.of {
         MeasureOf::DistinctUnits => "count(DISTINCT unit)".to_owned(),
         MeasureOf::Max(level) => format!("max({})", level_sql(level)),
         MeasureOf::Min(level) => format!("min({})", level_sql(level)),
         MeasureOf::NonNull(column) => format!("count({column})"),
+        MeasureOf::Pair { .. } => panic!("written above"),
         MeasureOf::Rows => "count(*)".to_owned(),
         MeasureOf::Sum { column, .. } => format!("sum({column})"),
         MeasureOf::SumCentred { column, center } => {
@@ -172,13 +188,19 @@ fn any_measure(dice: &mut Dice) -> WireMeasure {
         1 => level("code", None),
         _ => level("day", Some(*dice.of(&Grain::ALL))),
     };
-    let of = match dice.below(9) {
+    let powers = [Power::Rows, Power::X, Power::Xx, Power::Xy, Power::Y, Power::Yy];
+    let of = match dice.below(12) {
         0 => MeasureOf::DistinctUnits,
         1 => MeasureOf::Max(any_level(dice)),
         2 => MeasureOf::Min(any_level(dice)),
         3 => MeasureOf::NonNull(dice.of(&["mass", "drug", "unit"]).parse().unwrap()),
         4 => MeasureOf::Rows,
         5 | 6 => MeasureOf::Sum { column, number },
+        9..12 => {
+            let [x, y] = *dice.of(&[["mass", "price"], ["mass", "pieces"], ["pieces", "price"]]);
+            let centred = |name: &str, center| Centred { column: name.parse().unwrap(), center };
+            MeasureOf::Pair { x: centred(x, 40), y: centred(y, 70), power: *dice.of(&powers) }
+        }
         7 => MeasureOf::SumCentred { column, center: 70 },
         _ => MeasureOf::SumOfSquares { column, center: 70 },
     };

@@ -67,6 +67,7 @@ fn moved(release: Release, dice: &mut Dice) -> Release {
             MeasureOf::Min(of) => MeasureOf::Min(level(of, dice)),
             of @ (MeasureOf::DistinctUnits
             | MeasureOf::NonNull(_)
+            | MeasureOf::Pair { .. }
             | MeasureOf::Rows
             | MeasureOf::Sum { .. }
             | MeasureOf::SumCentred { .. }

@@ -10,5 +10,6 @@ mod joins;
 mod ledger;
 mod levels;
 mod noisy;
+mod pairs;
 mod released;
 mod together;

@@ -2,6 +2,8 @@
 //! much to judge by.
 
 use crate::engine::{Bench, Row, is, level, measure, release, rows};
+use arrow::array::AsArray;
+use arrow::datatypes::UInt8Type;
 use mayag_disclosure::{
     Cells, DataVersion, Memory, Prf, Protections, ReleaseContext, Table, protect_question,
 };
@@ -9,7 +11,7 @@ use mayag_node::engine::cells::{Atoms, Part, RawCells};
 use mayag_node::engine::pool::Job;
 use mayag_policies::shape::{Grain, LevelRef, Predicate};
 use mayag_protocol::answer::Listed;
-use mayag_queries::release::{MeasureOf, Release};
+use mayag_queries::release::{MeasureOf, Release, WireMeasure};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -160,8 +162,63 @@ impl Shows for RawCells {
     fn cells_shown(&self) -> u64 {
         let batch = self.to_batch().unwrap();
         let status = batch.column_by_name("m0_status").unwrap();
-        let status = arrow::array::AsArray::as_primitive::<arrow::datatypes::UInt8Type>(status);
+        let status = status.as_primitive::<UInt8Type>();
         let shown = status.values().iter().filter(|status| **status != 3).count();
         shown as u64
     }
+}
+
+/// Whether the count of rows with a mass, and how many bins of it, are shown.
+async fn values_and_bins(rows: &[Row]) -> (bool, usize) {
+    let bench = Bench::new(rows, &[], |_| {}).await;
+    let bin = |name: &str| WireMeasure { of: MeasureOf::Rows, filter: Some(is("mass_band", name)) };
+    let mut wire: Vec<_> = ["a", "b", "c"].map(bin).to_vec();
+    wire.push(measure(MeasureOf::Rows));
+    wire.push(measure(MeasureOf::NonNull("mass".parse().unwrap())));
+    let release = release("incidents", &[], Predicate::everything(), wire);
+    let everything = Predicate::everything();
+    let deadline = Instant::now() + Duration::from_mins(2);
+    let atoms = bench.pool.atoms(work(&[(&release, &everything)]), deadline).await.unwrap();
+    let protections = Protections::exact(5, 10);
+    let job = Job::new(release, everything, protections);
+    let job = Job { atoms: Some(Arc::new(atoms)), ..job };
+    let context = ReleaseContext {
+        dataset: "incidents".to_owned(),
+        version: DataVersion([1; 32]),
+        protections,
+        kinds: Vec::new(),
+    };
+    let worked = vec![(bench.pool.run(job, deadline).await.unwrap(), context)];
+    let question = protect_question(worked, &Fixed, &Memory::default());
+    let cells = question.into_releases().remove(0).into_inner();
+    let batch = crate::noisy::read(&cells.to_part().unwrap().bytes);
+    let shown = |i: usize| {
+        let status = batch.column_by_name(&format!("m{i}_status")).unwrap();
+        status.as_primitive::<UInt8Type>().value(0) == 0
+    };
+    (shown(4), (0..3).filter(|bin| shown(*bin)).count())
+}
+
+#[tokio::test]
+async fn a_count_of_values_does_not_give_a_withheld_bin_away() {
+    let masses = |counts: [usize; 4]| -> Vec<Row> {
+        let of = [Some(50_000), Some(500_000), Some(5_000_000), None];
+        let all = of.into_iter().zip(counts).flat_map(|(mass, n)| std::iter::repeat_n(mass, n));
+        let row = |(i, mass): (usize, Option<i128>)| Row {
+            unit: Some(format!("unit-{i}")),
+            drug: None,
+            code: None,
+            day: None,
+            mass,
+            price: None,
+            pieces: None,
+        };
+        all.enumerate().map(row).collect()
+    };
+    assert_eq!(values_and_bins(&masses([30, 30, 20, 40])).await, (true, 3));
+    // All rows but those of two bins are 42, of which nobody knows how many are in the third. With the rows that have a
+    // mass everybody would know.
+    let (values, bins) = values_and_bins(&masses([30, 30, 2, 40])).await;
+    assert!(!values || bins < 2, "{values} {bins}");
+    assert!(0 < bins, "not all of it is withheld");
 }

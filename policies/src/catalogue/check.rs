@@ -101,10 +101,15 @@ fn levels(column: &Column) -> Option<CatalogueFault> {
 
 fn rule_fits(rule: &LevelRule, kind: &Kind) -> bool {
     match (rule, kind) {
-        (LevelRule::Bands { edges, names }, Kind::Measure { .. } | Kind::Number {}) => {
+        (
+            LevelRule::Bands { edges, names, lowest, highest },
+            Kind::Measure { .. } | Kind::Number {},
+        ) => {
             let distinct: BTreeSet<&String> = names.iter().collect();
             !edges.is_empty()
                 && edges.is_sorted_by(|a, b| a < b)
+                && lowest.is_none_or(|lowest| edges.iter().all(|edge| lowest < *edge))
+                && highest.is_none_or(|highest| edges.iter().all(|edge| *edge < highest))
                 && names.len() == edges.len() + 1
                 && distinct.len() == names.len()
         }

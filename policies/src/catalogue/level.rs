@@ -4,7 +4,7 @@
 //! own: `hs6_chapter` beside `hs6`. Its values are texts; nothing stays nothing.
 
 use crate::catalogue::{Column, domain};
-use crate::shape::{Grain, Literal};
+use crate::shape::{Grain, LevelRef, Literal};
 use mayag_protocol::names::ColumnName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +31,12 @@ pub enum LevelRule {
         edges: Vec<i64>,
         /// The bands' names: one more than there are edges.
         names: Vec<String>,
+        /// What no value is below, in any country. Only quantiles in the first band need it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lowest: Option<i64>,
+        /// What no value is above, in any country. Only quantiles in the last band need it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        highest: Option<i64>,
     },
     /// Of a category: the name of the group that lists the value.
     Groups {
@@ -83,7 +89,7 @@ impl LevelRule {
     /// bands.
     pub fn band(&self, below: impl Fn(i64) -> bool) -> Option<&str> {
         match self {
-            Self::Bands { edges, names } => {
+            Self::Bands { edges, names, .. } => {
                 let at = edges.iter().take_while(|edge| !below(**edge)).count();
                 names.get(at).map(String::as_str)
             }
@@ -105,6 +111,33 @@ impl LevelRule {
             }
             (Self::Prefix(_), None) => None,
         }
+    }
+}
+
+/// The bins that quantiles of a measure are read off: its finest bands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bins<'a> {
+    /// The level that they are values of.
+    pub level: LevelRef,
+    /// Their names, in the order of values.
+    pub names: &'a [String],
+    /// Where they end and the next begin, with both ends: one more than there are bins. An end that the catalogue does not
+    /// declare is open.
+    pub ends: Vec<Option<i64>>,
+}
+
+impl Column {
+    /// The bins of its quantiles; `None` where the catalogue declares none.
+    pub fn bins(&self) -> Option<Bins<'_>> {
+        self.levels.iter().find_map(|level| match &level.is {
+            LevelRule::Bands { edges, names, lowest, highest } => {
+                let level = LevelRef { column: self.virtual_name(level)?, grain: None };
+                let edges = edges.iter().copied().map(Some);
+                let ends = std::iter::once(*lowest).chain(edges).chain([*highest]).collect();
+                Some(Bins { level, names, ends })
+            }
+            LevelRule::Groups { .. } | LevelRule::Prefix(_) => None,
+        })
     }
 }
 

@@ -45,17 +45,6 @@ type Found = BTreeMap<Key, Vec<usize>>;
 /// More intersections than this are not looked at.
 const MOST_CASES: usize = 10_000;
 
-const AGGREGATES: [Aggregate; 8] = [
-    Aggregate::Avg,
-    Aggregate::Count,
-    Aggregate::CountDistinct,
-    Aggregate::Max,
-    Aggregate::Min,
-    Aggregate::Stddev,
-    Aggregate::Sum,
-    Aggregate::Variance,
-];
-
 /// Everything of a dataset that at least one grant covers. `count(*)` and `country` are covered by every grant.
 pub(super) fn atoms(both: &Both<'_>, dataset: &Dataset) -> Vec<Atom> {
     let mut needs = Vec::new();
@@ -79,8 +68,8 @@ pub(super) fn atoms(both: &Both<'_>, dataset: &Dataset) -> Vec<Atom> {
     atoms.filter(|atom| !atom.covered.is_empty()).collect()
 }
 
-fn aggregates(i: usize, level: &LevelRef) -> [Needed; AGGREGATES.len()] {
-    AGGREGATES
+fn aggregates(i: usize, level: &LevelRef) -> [Needed; Aggregate::ALL.len()] {
+    Aggregate::ALL
         .map(|aggregate| Needed::Measure(i, MeasureRef { aggregate, column: Some(level.clone()) }))
 }
 
@@ -218,7 +207,10 @@ impl Needed {
                         })
                     }
                     Aggregate::Avg
+                    | Aggregate::Correlation
                     | Aggregate::CountDistinct
+                    | Aggregate::Covariance
+                    | Aggregate::Quantile
                     | Aggregate::Stddev
                     | Aggregate::Sum
                     | Aggregate::Variance => false,
@@ -239,9 +231,12 @@ impl Needed {
                 match measure.aggregate {
                     Aggregate::CountDistinct => format!("count(distinct {column})"),
                     Aggregate::Avg
+                    | Aggregate::Correlation
                     | Aggregate::Count
+                    | Aggregate::Covariance
                     | Aggregate::Max
                     | Aggregate::Min
+                    | Aggregate::Quantile
                     | Aggregate::Stddev
                     | Aggregate::Sum
                     | Aggregate::Variance => format!("{}({column})", measure.aggregate.as_str()),

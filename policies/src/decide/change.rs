@@ -1,7 +1,7 @@
 //! Changes of a release that a hint offers. Each is decided again first: a hint that does not work is worse than none.
 
 use super::{Need, covering};
-use crate::catalogue::{Column, Dataset};
+use crate::catalogue::{Column, Dataset, Named};
 use crate::document::Grant;
 use crate::shape::{Aggregate, Grain, LevelRef, MeasureRef, ReleaseShape};
 
@@ -52,11 +52,36 @@ impl Asked<'_> {
         Some(format!("write {name} in place of {}", level.column))
     }
 
+    /// What to do where quantiles are read off a level that is not shared, or not as finely; `None` for any other level.
+    pub(super) fn by_quantile(&self, level: &LevelRef) -> Option<String> {
+        let column = self.dataset.named(level).and_then(Named::column)?;
+        let is_one = |of: &MeasureRef| {
+            let own = of.column.as_ref().is_some_and(|of| of.column == column.name);
+            own && of.aggregate == Aggregate::Quantile
+        };
+        let bins = column.bins().is_some_and(|bins| bins.level == *level);
+        if !bins || !self.shape.measures.iter().any(is_one) {
+            return None;
+        }
+        let mut without = self.shape.clone();
+        without.measures.retain(|of| !is_one(of));
+        without.filters.retain(|of| of != level);
+        let name = &column.name;
+        Some(if self.permits(&without) {
+            format!("leave out the quantiles of {name}: they are read off {level}")
+        } else {
+            format!("quantiles of {name} are read off {level}; {ALONE}")
+        })
+    }
+
     /// The aggregates in the place of which the release would be permitted.
     pub(super) fn by_aggregate(&self, need: &Need<'_>) -> Option<String> {
         let Need::Measure(measure) = need else { return None };
+        // Correlations are of two columns.
+        let of_two = [Aggregate::Correlation, Aggregate::Covariance];
         let permitted: Vec<&str> = Aggregate::ALL
             .into_iter()
+            .filter(|aggregate| !of_two.contains(aggregate))
             .filter(|aggregate| self.permits(&self.with_aggregate(measure, *aggregate)))
             .map(Aggregate::as_str)
             .collect();
@@ -77,6 +102,11 @@ impl Asked<'_> {
         for of in shape.measures.iter_mut().filter(|of| *of == measure) {
             of.aggregate = aggregate;
         }
+        let column = measure.column.as_ref().map(|level| level.column.as_str());
+        let column = column.and_then(|column| self.dataset.column(column));
+        // Quantiles come with the level that they are read off.
+        let bins = column.filter(|_| aggregate == Aggregate::Quantile).and_then(Column::bins);
+        shape.filters.extend(bins.map(|bins| bins.level));
         shape
     }
 

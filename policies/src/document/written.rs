@@ -207,7 +207,9 @@ pub enum ColumnUse {
     /// A number people may aggregate and count where it is known, but not see, group or filter by.
     Measure {
         /// The aggregates. An average travels as sum and count and a variance as power sums, so whoever may ask for
-        /// `avg`, `variance` or `stddev` can also work the sum out.
+        /// `avg`, `variance` or `stddev` can also work the sum out. `covariance` and `correlation` have to be shared of both
+        /// columns, and say as much of the rows in which both have a value. `quantile` needs the column's finest bands,
+        /// shared as a dimension; the rows of each band travel.
         #[schemars(schema_with = "aggregates")]
         aggregates: Vec<Aggregate>,
         /// The least that one unit contributes to a sum in a cell, in the column's unit; 0 if not given. What is less is

@@ -112,14 +112,21 @@ fn followed(shape: &ReleaseShape, refusal: &Refusal, dataset: &Dataset) -> Vec<R
             }
         })];
     }
+    if let Some(rest) = hint.strip_prefix("leave out the quantiles of ") {
+        let (column, level) = rest.split_once(": they are read off ").unwrap();
+        let mut other = shape.clone();
+        other.measures.retain(|of| written(of) != format!("quantile({column})"));
+        other.filters.retain(|of| of.to_string() != level);
+        return vec![other];
+    }
     if let Some(words) = hint.strip_prefix("permitted in its place: ") {
         let with = |word: &str| {
             let aggregate = serde_json::from_value::<Aggregate>(word.into()).unwrap();
             let mut other = shape.clone();
-            for measure in &mut other.measures {
-                if written(measure) == subject {
-                    measure.aggregate = aggregate;
-                }
+            for measure in other.measures.iter_mut().filter(|of| written(of) == subject) {
+                measure.aggregate = aggregate;
+                let quantile = aggregate == Aggregate::Quantile;
+                other.filters.extend(bins_of(measure, dataset).filter(|_| quantile));
             }
             assert_ne!(other, *shape, "{subject}");
             other
@@ -140,11 +147,18 @@ fn followed(shape: &ReleaseShape, refusal: &Refusal, dataset: &Dataset) -> Vec<R
         let most: usize = rest.split_once(' ').unwrap().0.parse().unwrap();
         return vec![fewer(shape, most, dataset)];
     }
+    let alone = ["quantiles of ", "shared at the finest: "];
     let nothing = PROMISE_NOTHING.contains(&hint)
-        || hint.starts_with("shared at the finest: ")
+        || alone.iter().any(|start| hint.starts_with(start))
             && hint.ends_with("; changing that alone is not enough");
     assert!(nothing, "{hint}");
     Vec::new()
+}
+
+/// The level that quantiles of a column are read off.
+fn bins_of(measure: &MeasureRef, dataset: &Dataset) -> Option<LevelRef> {
+    let column = dataset.column(measure.column.as_ref()?.column.as_str())?;
+    column.bins().map(|bins| bins.level)
 }
 
 /// The release with no more than so many columns in its keys and filters.
@@ -195,11 +209,14 @@ fn shape(dataset: &Dataset, (keys, filters, measures): &Drawn) -> ReleaseShape {
         let alone = matches!(aggregate, Aggregate::Count | Aggregate::CountDistinct) && at % 3 == 0;
         MeasureRef { aggregate, column: (!alone).then(|| level(at)) }
     };
+    let measures: Vec<MeasureRef> = measures.iter().map(measure).collect();
+    let quantiles = measures.iter().filter(|of| of.aggregate == Aggregate::Quantile);
+    let bins = quantiles.filter_map(|of| bins_of(of, dataset));
     ReleaseShape {
         dataset: dataset.name.clone(),
         keys: keys.iter().map(level).collect(),
-        filters: filters.iter().map(level).collect(),
-        measures: measures.iter().map(measure).collect(),
+        filters: filters.iter().map(level).chain(bins).collect(),
+        measures,
     }
 }
 

@@ -43,6 +43,8 @@ fn a_rule_fits_its_column_and_leaves_no_value_out() {
         (MEASURE, bands(&json!([1]), &json!(["a", "a"]))),
         (MEASURE, bands(&json!([]), &json!(["a"]))),
         (MEASURE, json!({ "prefix": 2 })),
+        (MEASURE, json!({ "bands": { "edges": [1], "names": ["a", "b"], "lowest": 1 } })),
+        (MEASURE, json!({ "bands": { "edges": [1, 3], "names": ["a", "b", "c"], "highest": 2 } })),
         (DATE, json!({ "prefix": 2 })),
         (CLOSED, bands(&json!([1]), &json!(["a", "b"]))),
         (CLOSED, json!({ "prefix": 0 })),

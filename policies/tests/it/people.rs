@@ -170,11 +170,47 @@ fn where_noise_is_on_single_values_and_squares_are_refused() {
         stddev,
         "aggregate-not-shared stddev(grams): permitted in its place: avg, count, sum"
     );
+    for aggregate in [Aggregate::Correlation, Aggregate::Covariance] {
+        let said = said(grant(), &[], &[measure(aggregate, "grams")]);
+        assert!(said.starts_with("aggregate-not-shared"), "{said}");
+    }
     assert_eq!(said(grant(), &[], &[measure(Aggregate::Avg, "grams")]), "permit");
     assert_eq!(said(grant(), &[], &[measure(Aggregate::CountDistinct, "")]), "permit");
     // The second unit is protected as well, but it is not counted.
     let other = said(grant(), &[], &[measure(Aggregate::CountDistinct, "seizure_id")]);
     assert!(other.starts_with("column-not-shared seizure_id"), "{other}");
+}
+
+/// `median(grams)` as the planner has it: with the level that it is read off.
+fn median_of_grams() -> ReleaseShape {
+    let mut shape = shape(&["substance"], &[measure(Aggregate::Quantile, "grams")]);
+    shape.filters.push(level("grams_band"));
+    shape
+}
+
+#[test]
+fn a_quantile_needs_its_aggregate_and_its_bins() {
+    let aggregates = json!({ "measure": { "aggregates": ["avg", "quantile"], "high": 100_000 } });
+    let mut grant = grant();
+    let refusal = decided(&[grant.clone()], &median_of_grams()).unwrap_err();
+    assert_eq!(refusal.code, Code::AggregateNotShared, "{refusal}");
+    grant["columns"]["grams"] = aggregates;
+    let refusal = decided(&[grant.clone()], &median_of_grams()).unwrap_err();
+    let said = (refusal.code, refusal.subject.as_deref(), refusal.hint.as_str());
+    let hint = "leave out the quantiles of grams: they are read off grams_band";
+    assert_eq!(said, (Code::LevelTooFine, Some("grams_size"), hint));
+    let mut more = median_of_grams();
+    more.measures.push(measure(Aggregate::Sum, "officers"));
+    let refusal = decided(&[grant.clone()], &more).unwrap_err();
+    let alone = "quantiles of grams are read off grams_band; changing that alone is not enough";
+    assert_eq!(refusal.hint, alone);
+    grant["columns"]["grams_band"] = json!({ "dimension": {} });
+    assert!(decided(&[grant.clone()], &median_of_grams()).is_ok(), "noise needs no bounds for it");
+    // A measure that is not shared is refused by its own name, and not by that of its bins.
+    grant["columns"].as_object_mut().unwrap().remove("grams");
+    let refusal = decided(&[grant], &median_of_grams()).unwrap_err();
+    let said = (refusal.code, refusal.subject.as_deref());
+    assert_eq!(said, (Code::ColumnNotShared, Some("grams")));
 }
 
 #[test]

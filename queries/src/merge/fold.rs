@@ -2,10 +2,11 @@
 //!
 //! The folded batch has the wire's columns (`k*`, `m*`, `m*_status`, `m*_sd`), and for every output that is computed from
 //! several measures its own copies of them (`o{output}_{part}` and so on): an average over countries may divide only sums
-//! and counts of the same countries, while `count(x)` beside it keeps every country that showed its count.
+//! and counts of the same countries, while `count(x)` beside it keeps every country that showed its count. A quantile is
+//! read off the bins here, because which of them a country has to show depends on the others.
 
-use super::{MergeError, Part, column, key_rows, statuses, wire_schema};
-use crate::release::{Output, Release};
+use super::{MergeError, Part, column, key_rows, quantile, statuses, wire_schema};
+use crate::release::{Output, PairSums, Release};
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
     RecordBatchOptions, UInt8Array, UInt32Array,
@@ -34,11 +35,11 @@ struct Measure {
 }
 
 /// The cells of the folded batch.
-struct Groups {
+pub(super) struct Groups {
     /// The rows of each, in the order of countries.
-    rows: Vec<Vec<u32>>,
+    pub(super) rows: Vec<Vec<u32>>,
     /// Whether a country withholds it by not listing it.
-    unlisted: Vec<bool>,
+    pub(super) unlisted: Vec<bool>,
 }
 
 /// The names of the columns that hold part `part` of output `output`: value, status, deviation.
@@ -54,7 +55,12 @@ pub(super) fn part_columns(output: usize, part: usize) -> [String; 3] {
 pub(super) fn parts(output: &Output) -> Vec<usize> {
     match output {
         Output::Avg { sum, count } => vec![*sum, *count],
-        Output::Direct(_) => Vec::new(),
+        Output::Correlation { sums: PairSums { rows, x, y, xy }, xx, yy } => {
+            vec![*rows, *x, *y, *xy, *xx, *yy]
+        }
+        Output::Covariance { sums: PairSums { rows, x, y, xy }, .. } => vec![*rows, *x, *y, *xy],
+        // The bins of a country need not all be shown: see `quantile`.
+        Output::Direct(_) | Output::Quantile(_) => Vec::new(),
         Output::Spread { squares, sum, count, .. } => vec![*squares, *sum, *count],
     }
 }
@@ -96,6 +102,15 @@ pub fn fold(
         fields.push(Field::new(measure.status, DataType::UInt8, false));
         fields.push(Field::new(measure.deviation, DataType::Float64, true));
         columns.extend([folded.0, folded.1, folded.2]);
+    }
+    for (j, output) in release.outputs.iter().enumerate() {
+        let Output::Quantile(of) = output else { continue };
+        let [value, status, deviation] = part_columns(j, 0);
+        let read = quantile::read(of, &all, &groups)?;
+        fields.push(Field::new(value, DataType::Float64, true));
+        fields.push(Field::new(status, DataType::UInt8, false));
+        fields.push(Field::new(deviation, DataType::Float64, true));
+        columns.extend([read.0, read.1, read.2]);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(groups.rows.len()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
@@ -160,7 +175,8 @@ fn unlisted(release: &Release, parts: &[&Part], cells: &[Vec<u32>]) -> Vec<bool>
     cells.iter().map(|rows| rows.iter().filter(lists).count() < all).collect()
 }
 
-type Folded = (ArrayRef, ArrayRef, ArrayRef);
+/// Value, status and deviation of every cell.
+pub(super) type Folded = (ArrayRef, ArrayRef, ArrayRef);
 
 fn fold_measure(
     release: &Release,
@@ -184,16 +200,8 @@ fn fold_measure(
             .filter(|row| together.iter().all(|statuses| statuses.value(*row) != withheld))
             .collect();
         let noisy = kept.iter().any(|row| own.value(*row) == CellStatus::Noisy.byte());
-        // A country whose own cell was partial cannot be: reading a part refuses it.
-        status.push(if kept.is_empty() && (*unlisted || !rows.is_empty()) {
-            withheld
-        } else if *unlisted || kept.len() < rows.len() {
-            CellStatus::Partial.byte()
-        } else if noisy {
-            CellStatus::Noisy.byte()
-        } else {
-            CellStatus::Known.byte()
-        });
+        let tally = Tally { kept: kept.len(), of: rows.len(), unlisted: *unlisted, noisy };
+        status.push(tally.worth().byte());
         let squares = kept
             .iter()
             .filter(|row| deviations.is_valid(**row))
@@ -209,6 +217,34 @@ fn fold_measure(
         MergeRole::Max | MergeRole::Min => extreme(value, &shown, role)?,
     };
     Ok((value, Arc::new(UInt8Array::from(status)), Arc::new(Float64Array::from(deviation))))
+}
+
+/// What is folded into one cell.
+pub(super) struct Tally {
+    /// The countries whose cells are in it.
+    pub(super) kept: usize,
+    /// The countries that list it.
+    pub(super) of: usize,
+    /// Whether a country withholds it by not listing it.
+    pub(super) unlisted: bool,
+    /// Whether any of what is kept is noisy.
+    pub(super) noisy: bool,
+}
+
+impl Tally {
+    /// What the cell is worth. A country whose own cell was partial cannot be: reading a part refuses it.
+    pub(super) fn worth(&self) -> CellStatus {
+        let Self { kept, of, unlisted, noisy } = *self;
+        if kept == 0 && (unlisted || 0 < of) {
+            CellStatus::Suppressed
+        } else if unlisted || kept < of {
+            CellStatus::Partial
+        } else if noisy {
+            CellStatus::Noisy
+        } else {
+            CellStatus::Known
+        }
+    }
 }
 
 /// The sum of each cell's rows; null where there is nothing to add, or zero where `zero` says so.

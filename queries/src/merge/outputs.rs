@@ -42,7 +42,11 @@ pub(crate) fn outputs_as(
     for (i, output) in release.outputs.iter().enumerate() {
         let (value, status) = match output {
             Output::Avg { sum, .. } => average(release, folded, i, *sum, types.get(i))?,
+            Output::Correlation { .. } | Output::Covariance { .. } => pairs(release, folded, i)?,
             Output::Direct(wire) => direct(release, folded, *wire)?,
+            Output::Quantile(_) => {
+                (quantile(part(folded, i, 0)?, types.get(i))?, part_status(folded, i, 0)?)
+            }
             Output::Spread { .. } => spread(folded, i, output)?,
         };
         let value = match types.get(i) {
@@ -54,9 +58,14 @@ pub(crate) fn outputs_as(
         fields.push(Field::new(format!("v{i}_sd"), DataType::Float64, true));
         let deviation = match output {
             Output::Direct(wire) => Arc::clone(column(folded, &deviation_column(*wire))?),
-            Output::Avg { .. } | Output::Spread { .. } => {
-                new_null_array(&DataType::Float64, folded.num_rows())
+            Output::Quantile(_) => {
+                let [_, _, deviation] = part_columns(i, 0);
+                Arc::clone(column(folded, &deviation)?)
             }
+            Output::Avg { .. }
+            | Output::Correlation { .. }
+            | Output::Covariance { .. }
+            | Output::Spread { .. } => new_null_array(&DataType::Float64, folded.num_rows()),
         };
         columns.extend([value, Arc::new(status) as ArrayRef, deviation]);
     }
@@ -94,6 +103,7 @@ fn direct(release: &Release, folded: &RecordBatch, wire: usize) -> Result<Column
         | MeasureOf::Max(_)
         | MeasureOf::Min(_)
         | MeasureOf::NonNull(_)
+        | MeasureOf::Pair { .. }
         | MeasureOf::Rows
         | MeasureOf::SumCentred { .. }
         | MeasureOf::SumOfSquares { .. } => Arc::clone(value),
@@ -178,6 +188,56 @@ fn spread(folded: &RecordBatch, output: usize, of: &Output) -> Result<Column, Me
     let values: Float64Array = (0..folded.num_rows()).map(value).collect();
     let statuses = (0..3).map(|i| part_status(folded, output, i)).collect::<Result<Vec<_>, _>>()?;
     Ok((Arc::new(values), greatest(&statuses, folded.num_rows())))
+}
+
+/// What is left of a sum of squares around the mean may be rounding alone: less than this part of it is nothing.
+const ROUNDING: f64 = 1e-12;
+
+/// Covariance or correlation: the parts are rows, x, y, xy, and of a correlation xx and yy.
+fn pairs(release: &Release, folded: &RecordBatch, output: usize) -> Result<Column, MergeError> {
+    let of = release.outputs.get(output).ok_or(MergeError::Release)?;
+    let counts = part(folded, output, 0)?;
+    let counts = counts.as_primitive_opt::<Int64Type>().ok_or(MergeError::Layout)?;
+    let sums = (1..parts(of).len()).map(|i| {
+        let sums = part(folded, output, i)?.as_primitive_opt::<Float64Type>();
+        sums.cloned().ok_or(MergeError::Layout)
+    });
+    let sums = sums.collect::<Result<Vec<Float64Array>, _>>()?;
+    let value = |row: usize| {
+        let n = float(count(counts, row)?);
+        let sum = |i: usize| sums.get(i).filter(|sum| sum.is_valid(row)).map(|sum| sum.value(row));
+        let (x, y) = (sum(0)?, sum(1)?);
+        let together = sum(2)? - x * y / n;
+        match of {
+            Output::Covariance { sample, .. } => {
+                let divisor = if *sample { n - 1.0 } else { n };
+                (0.0 < divisor).then(|| together / divisor)
+            }
+            Output::Correlation { .. } => {
+                let spread = |squares: f64, sum: f64| {
+                    let spread = squares - sum * sum / n;
+                    (ROUNDING * squares < spread).then_some(spread)
+                };
+                let (xx, yy) = (spread(sum(3)?, x)?, spread(sum(4)?, y)?);
+                (1.0 < n).then(|| (together / xx.sqrt() / yy.sqrt()).clamp(-1.0, 1.0))
+            }
+            Output::Avg { .. }
+            | Output::Direct(_)
+            | Output::Quantile(_)
+            | Output::Spread { .. } => None,
+        }
+    };
+    let values: Float64Array = (0..folded.num_rows()).map(value).collect();
+    Ok((Arc::new(values), worst(folded, release, output)?))
+}
+
+/// A quantile of whole numbers is a whole number.
+fn quantile(values: &ArrayRef, wanted: Option<&DataType>) -> Result<ArrayRef, MergeError> {
+    let values = values.as_primitive_opt::<Float64Type>().ok_or(MergeError::Layout)?;
+    if wanted != Some(&DataType::Int64) {
+        return Ok(Arc::new(values.clone()));
+    }
+    Ok(Arc::new(values.unary::<_, Float64Type>(f64::round)))
 }
 
 fn part(folded: &RecordBatch, output: usize, i: usize) -> Result<&ArrayRef, MergeError> {

@@ -1,5 +1,8 @@
 //! Cuts an aggregate over rows out of a plan: its release, in the catalogue's words.
 
+mod pairs;
+mod quantiles;
+
 use super::predicate::predicate;
 use super::refuse;
 use super::rows::{Level, Rows, Source, Values};
@@ -122,7 +125,19 @@ impl Cutter<'_, '_> {
             .as_ref()
             .map(|filter| predicate(filter, self.rows, self.schema))
             .transpose()?;
-        if !parameters.order_by.is_empty() || parameters.null_treatment.is_some() {
+        if parameters.null_treatment.is_some() {
+            return Err(refuse::not_supported(format!("{name} with an order")));
+        }
+        match name {
+            "approx_median" | "approx_percentile_cont" | "median" | "percentile_cont" => {
+                return self.quantile(function, filter.as_ref(), planned);
+            }
+            "corr" | "covar_pop" | "covar_samp" => {
+                return self.pair(function, filter.as_ref(), planned).map(|output| (output, None));
+            }
+            _ => {}
+        }
+        if !parameters.order_by.is_empty() {
             return Err(refuse::not_supported(format!("{name} with an order")));
         }
         let [argument] = parameters.args.as_slice() else {

@@ -78,6 +78,20 @@ pub(super) fn repeated(what: impl AsRef<str>) -> Refusal {
     Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
 }
 
+/// A quantile of numbers that have no declared bins.
+pub(super) fn no_bins(what: &str) -> Refusal {
+    let hint = "the catalogue declares no bins for it: ask for avg, or for sum and count";
+    Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
+}
+
+/// Quantiles that stand for too many counts.
+pub(super) fn too_many_measures(most: usize) -> Refusal {
+    let hint = format!(
+        "at most {most} measures, each bin of a quantile one: ask several smaller questions"
+    );
+    Refusal::new(Code::TooComplex, RULE, hint).about("measures")
+}
+
 /// Two kinds of units counted at once.
 pub(super) fn two_counted(column: &str) -> Refusal {
     let hint = "count one kind of unit in each SELECT, and join the results";
@@ -95,7 +109,7 @@ pub(super) fn predicate(what: impl AsRef<str>) -> Refusal {
 }
 
 pub(super) fn aggregate(what: impl AsRef<str>) -> Refusal {
-    let hint = "use count(*), count(DISTINCT unit), sum, avg, stddev or var of a measure, min or max of a level";
+    let hint = "use count(*), count(DISTINCT unit), sum, avg, stddev, var or median of a measure, corr of two, min or max of a level";
     Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
 }
 

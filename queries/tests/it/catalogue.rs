@@ -15,7 +15,7 @@ const JSON: &str = r#"{"version": 1, "datasets": [
     {"name": "seized_on", "about": "x", "kind": {"type": "date"}},
     {"name": "hour", "about": "x", "kind": {"type": "number"}},
     {"name": "quantity_g", "about": "x", "unit": "g", "kind": {"type": "measure", "number": "float", "center": 70}, "levels": [
-      {"name": "band", "about": "x", "is": {"bands": {"edges": [10, 100], "names": ["small", "middle", "large"]}}}]},
+      {"name": "band", "about": "x", "is": {"bands": {"edges": [10, 100], "names": ["small", "middle", "large"], "lowest": -50, "highest": 250}}}]},
     {"name": "kg", "about": "x", "unit": "kg", "kind": {"type": "measure", "number": {"decimal": {"precision": 12, "scale": 3}}}},
     {"name": "items", "about": "x", "kind": {"type": "measure", "number": "integer"}}
   ]},

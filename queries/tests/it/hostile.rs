@@ -133,6 +133,12 @@ fn assert_in_the_catalogue(release: &Release) {
             MeasureOf::NonNull(column) => {
                 assert!(!matches!(dataset.column(column.as_str()).unwrap().kind, Kind::Hidden {}));
             }
+            MeasureOf::Pair { x, y, .. } => {
+                for of in [x, y] {
+                    let kind = &dataset.column(of.column.as_str()).unwrap().kind;
+                    assert!(matches!(kind, Kind::Measure { .. }));
+                }
+            }
             MeasureOf::Sum { column, .. }
             | MeasureOf::SumCentred { column, .. }
             | MeasureOf::SumOfSquares { column, .. } => {
@@ -164,6 +170,10 @@ fn oversized_questions_are_refused_with_the_limit() {
     too_complex(&format!("{count}{}hour = 1{}", "(".repeat(10_000), ")".repeat(10_000)));
     too_complex(&format!("{count}{}hour = 1{}", "(".repeat(200), ")".repeat(200)));
     too_complex(&"x".repeat(1 << 20));
+    // Few words, many counts: three bins for each, and all their rows.
+    let median = |i: usize| format!("median(quantity_g) FILTER (WHERE hour = {i})");
+    let medians = (0..70).map(median).collect::<Vec<_>>().join(", ");
+    too_complex(&format!("SELECT {medians} FROM seizures"));
     too_complex(&format!("SELECT '{}'", "x".repeat(1 << 20)));
     too_complex(&vec!["SELECT count(*) FROM seizures"; 1000].join(" UNION ALL "));
     too_complex(&format!(
@@ -236,6 +246,10 @@ fn known_tricks_do_not_reach_a_hidden_column_or_a_unit() {
         "SELECT count(DISTINCT CASE WHEN person_id < 'P-1' THEN person_id END) FROM seizures",
         "SELECT max(seizure_id) FROM seizures",
         "SELECT corr(quantity_g, hour) FROM seizures",
+        "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY person_id) FROM seizures",
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY officer_note) FROM seizures",
+        "SELECT median(CASE WHEN person_id = 'P-0042' THEN quantity_g END) FROM seizures",
+        "SELECT corr(kg, CASE WHEN person_id = 'P-0042' THEN kg END) FROM seizures",
         "SELECT count(*) FROM seizures TABLESAMPLE (1 ROWS)",
         "SELECT array_agg(officer_note) FROM seizures",
         "FROM seizures |> WHERE person_id = 'P-0042' |> AGGREGATE count(*)",

@@ -18,6 +18,9 @@ const QUESTIONS: &[&str] = &[
     "SELECT region, count(*) AS n, count(person_id) AS p, count(kg) AS k FROM seizures GROUP BY region ORDER BY region",
     "SELECT count(*), sum(kg), avg(kg), sum(items), avg(items), min(region), max(hour) FROM seizures",
     "SELECT avg(quantity_g), stddev(quantity_g), stddev_pop(quantity_g), var_samp(items), var_pop(kg) FROM seizures",
+    "SELECT region, corr(quantity_g, kg) AS r, covar_samp(kg, items) AS s, covar_pop(items, quantity_g) AS p FROM seizures GROUP BY region ORDER BY region",
+    "SELECT corr(kg, items) FILTER (WHERE hour > 3) AS r, covar_samp(kg, kg) AS v, var_samp(kg) AS w FROM seizures",
+    "SELECT median(n) AS m, approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY n) AS p FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t",
     "SELECT substance, route, sum(kg) AS kg, avg(kg) AS a, avg(items) AS i FROM seizures GROUP BY substance, route ORDER BY substance, route",
     "SELECT date_trunc('month', seized_on) AS m, count(*) AS n FROM seizures GROUP BY 1 ORDER BY 1",
     "SELECT seized_on_quarter AS q, hour, sum(items) AS n FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
@@ -202,4 +205,51 @@ fn the_question_over_countries_is_the_question_over_all_the_rows() {
             Ok(())
         })
         .unwrap();
+}
+
+/// The values of a column, and what the quantile of a part of them may be: from the lower end of the bin of the value below
+/// it to the upper end of the bin of the value above it.
+fn between(values: &mut [f64], part: f64) -> Option<(f64, f64)> {
+    values.sort_by(f64::total_cmp);
+    let rank = part * values.len() as f64;
+    let at = |rank: f64| values.get(rank as usize).or(values.last()).copied();
+    let bins = [(-50.0, 10.0), (10.0, 100.0), (100.0, 250.0)];
+    let bin = |value: f64| bins.into_iter().find(|(_, to)| value < *to).unwrap();
+    Some((bin(at((rank.ceil() - 1.0).max(0.0))?).0, bin(at(rank.floor())?).1))
+}
+
+#[test]
+fn a_quantile_is_the_one_of_all_rows_up_to_the_width_of_a_bin() {
+    let sql = "SELECT region, approx_percentile_cont(0.2) WITHIN GROUP (ORDER BY quantity_g) AS low, median(quantity_g) AS m, \
+        percentile_cont(0.1) WITHIN GROUP (ORDER BY quantity_g DESC) AS high FROM seizures GROUP BY region ORDER BY region";
+    let plan = plan(sql, &catalogue()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let countries = proptest::collection::vec(rows(), 1..4);
+    let mut runner =
+        TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
+    let law = |countries: Vec<Vec<Row>>| {
+        let countries: Vec<_> =
+            ["de", "jp", "kr", "us"].map(str::to_owned).into_iter().zip(countries).collect();
+        let ours = runtime.block_on(federated(&plan, &countries));
+        let theirs = runtime.block_on(whole(sql, &countries));
+        assert_eq!(ours.num_rows(), theirs.num_rows());
+        for row in 0..ours.num_rows() {
+            let regions = ours.column(0).as_string::<i32>();
+            let region = regions.is_valid(row).then(|| regions.value(row).to_owned());
+            let of_region = countries.iter().flat_map(|(_, rows)| rows);
+            let of_region = of_region.filter(|row| row.region == region);
+            let mut values: Vec<f64> = of_region.filter_map(|row| row.quantity_g).collect();
+            for (column, part) in [(1, 0.2), (2, 0.5), (3, 0.9)] {
+                let own = ours.column(column).as_primitive::<Float64Type>();
+                let engine = theirs.column(column).as_primitive::<Float64Type>();
+                assert_eq!(own.is_valid(row), engine.is_valid(row), "{ours:?} {theirs:?}");
+                let Some((from, to)) = between(&mut values, part) else { continue };
+                let value = own.value(row);
+                assert!((from..=to).contains(&value), "{value} of {values:?} at {part}");
+                assert!((value - engine.value(row)).abs() <= 150.0, "{ours:?} {theirs:?}");
+            }
+        }
+        Ok(())
+    };
+    runner.run(&countries, law).unwrap();
 }

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use mayag_policies::catalogue::Dataset;
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_queries::merge::wire_schema;
-use mayag_queries::release::{MeasureOf, Release};
+use mayag_queries::release::{Centred, MeasureOf, Power, Release};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -39,6 +39,14 @@ impl Row {
             }
             "route" => text(&self.route),
             "hour" => self.hour.map(Literal::Int),
+            "quantity_g_band" => self.quantity_g.map(|quantity| {
+                let band = match quantity {
+                    ..10.0 => "small",
+                    10.0..100.0 => "middle",
+                    _ => "large",
+                };
+                Literal::Text(band.to_owned())
+            }),
             "seized_on" => {
                 self.seized_on.map(|day| Literal::Date(first_day(day, level.grain.unwrap())))
             }
@@ -146,6 +154,23 @@ fn measure(of: &MeasureOf, rows: &[&Row], country: &str) -> Value {
                 Value::Float(rows.iter().filter_map(|row| row.float(column)).reduce(|a, b| a + b))
             }
         },
+        MeasureOf::Pair { x, y, power } => {
+            let far = |row: &Row, of: &Centred| {
+                row.float(of.column.as_str()).map(|value| value - of.center as f64)
+            };
+            let pairs = rows.iter().filter_map(|row| far(row, x).zip(far(row, y)));
+            let sum = |of: fn((f64, f64)) -> f64| {
+                Value::Float(pairs.clone().map(of).reduce(|a, b| a + b))
+            };
+            match power {
+                Power::Rows => count(pairs.count()),
+                Power::X => sum(|(x, _)| x),
+                Power::Xx => sum(|(x, _)| x * x),
+                Power::Xy => sum(|(x, y)| x * y),
+                Power::Y => sum(|(_, y)| y),
+                Power::Yy => sum(|(_, y)| y * y),
+            }
+        }
         MeasureOf::SumCentred { column, center } => {
             let far = rows
                 .iter()

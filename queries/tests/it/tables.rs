@@ -5,7 +5,7 @@
 use crate::catalogue::catalogue;
 use mayag_policies::shape::{Comparison, LevelRef, Literal, Predicate};
 use mayag_queries::plan;
-use mayag_queries::release::{MeasureOf, Output, Release, WireMeasure};
+use mayag_queries::release::{MeasureOf, Output, PairSums, Release, WireMeasure};
 use mayag_queries::tail::TailColumn;
 use std::fmt::Write as _;
 
@@ -63,7 +63,7 @@ fn refused_questions_are_refused_for_these_reasons() {
 }
 
 /// Every hint of the planner, and what whoever follows it writes. A new hint has to say what that is.
-const FOLLOWED: [(&str, &[&str]); 12] = [
+const FOLLOWED: [(&str, &[&str]); 13] = [
     (
         "add count(*), sum(..) or another aggregate, and GROUP BY levels",
         &["SELECT region, count(*), sum(kg) FROM seizures GROUP BY region"],
@@ -88,11 +88,15 @@ const FOLLOWED: [(&str, &[&str]); 12] = [
         ],
     ),
     (
-        "use count(*), count(DISTINCT unit), sum, avg, stddev or var of a measure, min or max of a level",
+        "use count(*), count(DISTINCT unit), sum, avg, stddev, var or median of a measure, corr of two, min or max of a level",
         &[
-            "SELECT count(*), count(DISTINCT person_id), sum(kg), avg(kg), stddev(kg), var(kg), min(region), max(hour) \
+            "SELECT count(*), count(DISTINCT person_id), sum(kg), avg(kg), stddev(kg), var(kg), median(quantity_g), corr(kg, items), min(region), max(hour) \
            FROM seizures",
         ],
+    ),
+    (
+        "the catalogue declares no bins for it: ask for avg, or for sum and count",
+        &["SELECT avg(items) FROM seizures", "SELECT sum(kg), count(kg) FROM batches"],
     ),
     (
         "ask one SELECT; `mayag datasets` shows what there is to ask about",
@@ -212,6 +216,9 @@ fn measure(measure: &WireMeasure) -> String {
         MeasureOf::Max(of) => format!("max {}", level(of)),
         MeasureOf::Min(of) => format!("min {}", level(of)),
         MeasureOf::NonNull(column) => format!("nonnull {column}"),
+        MeasureOf::Pair { x, y, power } => {
+            format!("{power:?} of {}-{} {}-{}", x.column, x.center, y.column, y.center)
+        }
         MeasureOf::Rows => "rows".to_owned(),
         MeasureOf::Sum { column, .. } => format!("sum {column}"),
         MeasureOf::SumCentred { column, center } => format!("sum {column}-{center}"),
@@ -226,7 +233,25 @@ fn measure(measure: &WireMeasure) -> String {
 fn output(output: &Output) -> String {
     match output {
         Output::Avg { sum, count } => format!("{sum}/{count}"),
+        Output::Correlation { sums: PairSums { rows, x, y, xy }, xx, yy } => {
+            format!("corr({rows},{x},{y},{xy},{xx},{yy})")
+        }
+        Output::Covariance { sums: PairSums { rows, x, y, xy }, sample } => {
+            format!("covar{}({rows},{x},{y},{xy})", if *sample { "" } else { "_pop" })
+        }
         Output::Direct(i) => i.to_string(),
+        Output::Quantile(of) => {
+            let end = |end: &Option<i64>| end.map_or("..".to_owned(), |end| end.to_string());
+            let ends: Vec<_> = of.ends.iter().map(end).collect();
+            format!(
+                "{}/1e9 of {:?} in {} of {}{}",
+                of.billionths,
+                of.bins,
+                ends.join("|"),
+                of.rows,
+                if of.complete { " whole" } else { "" }
+            )
+        }
         Output::Spread { squares, sum, count, sample, root } => {
             format!(
                 "{}{}({squares},{sum},{count})",

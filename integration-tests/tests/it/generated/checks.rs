@@ -263,6 +263,7 @@ fn truth(cell: &Cell, of: &MeasureOf) -> f64 {
         MeasureOf::Sum { .. } => cell.grams(),
         MeasureOf::Max(_)
         | MeasureOf::Min(_)
+        | MeasureOf::Pair { .. }
         | MeasureOf::SumCentred { .. }
         | MeasureOf::SumOfSquares { .. } => panic!("nothing that the grammar asks for"),
     }
@@ -279,6 +280,7 @@ fn noisy_truth(cell: &Cell, of: &MeasureOf) -> (f64, f64) {
         MeasureOf::Sum { .. } => (cell.capped_grams(), naive::BOUND),
         MeasureOf::Max(_)
         | MeasureOf::Min(_)
+        | MeasureOf::Pair { .. }
         | MeasureOf::SumCentred { .. }
         | MeasureOf::SumOfSquares { .. } => panic!("nothing that the grammar asks for"),
     }

@@ -9,7 +9,7 @@
 //! about exact numbers and half about noisy ones; of these, the same cell has to have the same number whichever
 //! question shows it.
 
-mod country;
+pub(super) mod country;
 mod plain;
 
 use super::catalogues::Setting;
@@ -325,10 +325,10 @@ fn withholds(part: &Cells) -> bool {
 }
 
 /// Releases with their permits.
-type Permitted = Vec<(Release, Permit)>;
+pub(super) type Permitted = Vec<(Release, Permit)>;
 
 /// The plan, and every release with its permit.
-fn plan_and_decide(setting: &Setting, sql: &str) -> Result<(Plan, Permitted), Refusal> {
+pub(super) fn plan_and_decide(setting: &Setting, sql: &str) -> Result<(Plan, Permitted), Refusal> {
     let plan = plan(sql, &setting.catalogue)?;
     let permit = |release: &Release| {
         let (subject, now) = (&setting.subject, setting.now);

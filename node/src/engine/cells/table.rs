@@ -27,6 +27,10 @@ pub(super) fn measures(work: &Work, layout: &Layout, dataset: &Dataset) -> Vec<M
                 MeasureOf::NonNull(column) => {
                     (ValueKind::NonNull, format!("values:{column}:{most}"))
                 }
+                MeasureOf::Pair { x, y, power } => {
+                    let (x, y) = (&x.column, &y.column);
+                    (ValueKind::Other, format!("pair:{x}:{y}:{power:?}"))
+                }
                 // Two names for one number would be two draws of noise, whose mean is closer.
                 MeasureOf::Rows if dataset.unit().unique => {
                     (ValueKind::Units { kind: 0 }, "units:0".to_owned())
@@ -88,12 +92,11 @@ impl Cells for RawCells {
         self.values.len()
     }
 
-    /// Measures of the same column over the same rows follow from each other.
+    /// Measures of the same column over the same rows follow from each other, and so do those of the same pairs.
     fn group(&self, measure: usize) -> usize {
-        let of =
-            |measure: usize| self.layout.measures.get(measure).and_then(|measure| measure.summed);
+        let of = |measure: usize| self.layout.measures.get(measure).map(|of| of.summed.as_slice());
         match of(measure) {
-            None => measure,
+            None | Some([]) => measure,
             Some(summed) => {
                 (0..measure).find(|other| of(*other) == Some(summed)).unwrap_or(measure)
             }
@@ -108,7 +111,16 @@ impl Cells for RawCells {
         if protection.rest.is_some_and(|rest| small(rest) || small(protection.population)) {
             return Some(Contributions { total: f64::NAN, largest: f64::NAN, second: f64::NAN });
         }
-        self.contributions.get(protection.summed?)?.get(cell).copied()
+        // Of several sums the one that may not be shown, if there is one.
+        let sums = protection.summed.iter();
+        let mut sums = sums.map(|sum| self.contributions.get(*sum)?.get(cell).copied());
+        let first = sums.next()??;
+        let dominated = |of: &Contributions| of.is_dominated(self.p_percent, self.dominance);
+        let mut unsafe_one = Some(first).filter(dominated);
+        for sum in sums {
+            unsafe_one = unsafe_one.or(Some(sum?).filter(dominated));
+        }
+        Some(unsafe_one.unwrap_or(first))
     }
 
     fn withhold_cell(&mut self, cell: usize) {
@@ -154,6 +166,10 @@ impl Table for RawCells {
     fn atoms(&self, cell: usize, population: usize) -> &[u32] {
         let of_cells = self.atoms.get(population);
         of_cells.and_then(|cells| cells.get(cell)).map_or(&[], Vec::as_slice)
+    }
+
+    fn atoms_with_value(&self, cell: usize, measure: usize) -> Option<&[u32]> {
+        self.value_atoms.get(&measure)?.get(cell).map(Vec::as_slice)
     }
 
     fn keys(&self) -> &[KeyKind] {

@@ -90,6 +90,7 @@ impl Query<'_> {
                 // Nothing bounds what one unit is to them: they are never shown with noise.
                 MeasureOf::Max(_)
                 | MeasureOf::Min(_)
+                | MeasureOf::Pair { .. }
                 | MeasureOf::SumCentred { .. }
                 | MeasureOf::SumOfSquares { .. } => {
                     let field = wire.field_with_name(&value_column(i));
@@ -261,8 +262,10 @@ impl Query<'_> {
             }
             MeasureOf::Rows => named(cells, &rows_name(protection.population)).cloned(),
             MeasureOf::Sum { .. } => {
-                let summed =
-                    named(cells, &summed_name(protection.summed.ok_or(WorkFailure::Broken)?))?;
+                let [summed] = protection.summed.as_slice() else {
+                    return Err(WorkFailure::Broken);
+                };
+                let summed = named(cells, &summed_name(*summed))?;
                 let [sum, ..] = FIELDS;
                 let sums = summed.as_struct_opt().and_then(|summed| summed.column_by_name(sum));
                 sums.cloned().ok_or(WorkFailure::Broken)
@@ -270,6 +273,7 @@ impl Query<'_> {
             MeasureOf::Max(_)
             | MeasureOf::Min(_)
             | MeasureOf::NonNull(_)
+            | MeasureOf::Pair { .. }
             | MeasureOf::SumCentred { .. }
             | MeasureOf::SumOfSquares { .. } => on_wire(named(cells, &value_column(i))?),
         }

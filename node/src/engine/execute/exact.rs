@@ -101,7 +101,7 @@ impl Query<'_> {
             aggregates.push(self.over(count(lit(1_i64)), population)?.alias(rows_name(i)));
         }
         for (i, summed) in self.layout.summed.iter().enumerate() {
-            let all = contributions().call(vec![column(summed.column.as_str())]);
+            let all = contributions().call(vec![self.term(&summed.of)?]);
             aggregates
                 .push(self.over(all, self.population(summed.population)?)?.alias(summed_name(i)));
         }

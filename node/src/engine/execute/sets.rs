@@ -86,6 +86,7 @@ impl Query<'_> {
                 MeasureOf::DistinctUnits
                 | MeasureOf::Max(_)
                 | MeasureOf::Min(_)
+                | MeasureOf::Pair { .. }
                 | MeasureOf::Rows
                 | MeasureOf::SumCentred { .. }
                 | MeasureOf::SumOfSquares { .. } => {}
@@ -132,6 +133,7 @@ impl Query<'_> {
                 MeasureOf::DistinctUnits
                 | MeasureOf::Max(_)
                 | MeasureOf::Min(_)
+                | MeasureOf::Pair { .. }
                 | MeasureOf::SumCentred { .. }
                 | MeasureOf::SumOfSquares { .. } => {}
             }
@@ -166,6 +168,7 @@ impl Query<'_> {
                 MeasureOf::DistinctUnits
                 | MeasureOf::Max(_)
                 | MeasureOf::Min(_)
+                | MeasureOf::Pair { .. }
                 | MeasureOf::SumCentred { .. }
                 | MeasureOf::SumOfSquares { .. } => {}
             }
@@ -222,6 +225,7 @@ pub(super) fn bounded_value(of: &MeasureOf, column: &ArrayRef) -> Result<ArrayRe
         MeasureOf::DistinctUnits
         | MeasureOf::Max(_)
         | MeasureOf::Min(_)
+        | MeasureOf::Pair { .. }
         | MeasureOf::SumCentred { .. }
         | MeasureOf::SumOfSquares { .. } => Err(WorkFailure::Broken),
     }

@@ -103,10 +103,17 @@ pub(super) fn problems(place: &str, written: &DocumentGrant, dataset: &Dataset) 
 fn noisy_measure(place: &str, name: &ColumnName, used: &ColumnUse) -> Option<Problem> {
     let ColumnUse::Measure { aggregates, low, high } = used else { return None };
     let place = format!("{place}/columns/{name}/measure");
-    let squares =
-        aggregates.iter().position(|of| matches!(of, Aggregate::Stddev | Aggregate::Variance));
+    let squares = aggregates.iter().position(|of| {
+        matches!(
+            of,
+            Aggregate::Correlation
+                | Aggregate::Covariance
+                | Aggregate::Stddev
+                | Aggregate::Variance
+        )
+    });
     if let Some(i) = squares {
-        let message = "variances are not answered where noise is on";
+        let message = "variances, covariances and correlations are not answered where noise is on";
         return Some(
             Problem::new(Rule::SquaresUnderNoise, format!("{place}/aggregates/{i}"), message)
                 .help("share `sum` and `avg`, or switch noise off for a dataset without persons"),

@@ -30,7 +30,7 @@ const NODE: &str = include_str!("../../../../src/attacks/node.toml");
 const VERSION: DataVersion = DataVersion([7; 32]);
 
 /// All countries, running.
-pub(super) struct Countries(BTreeMap<&'static str, Country>);
+pub(crate) struct Countries(BTreeMap<&'static str, Country>);
 
 struct Country {
     pool: WorkerPool,
@@ -40,7 +40,7 @@ struct Country {
 }
 
 impl Countries {
-    pub(super) async fn start(setting: &Setting, rows: &[Row]) -> Self {
+    pub(crate) async fn start(setting: &Setting, rows: &[Row]) -> Self {
         let mut countries = BTreeMap::new();
         for (i, name) in (1..).zip(COUNTRIES) {
             let rows = fixture::of_country(rows, name);
@@ -50,7 +50,7 @@ impl Countries {
     }
 
     /// What the country signs for these releases.
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &self,
         country: &str,
         setting: &Setting,
