@@ -13,12 +13,22 @@ struct Tool {
 }
 
 /// A C compiler is not in the list: without one this program could not have been linked.
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 4] = [
     Tool { program: "git", package: "git", needed_for: "listing the tree's files" },
+    Tool {
+        program: "go",
+        package: "golang-go golang-golang-x-mod-dev",
+        needed_for: "verifying logs by another's code",
+    },
     Tool {
         program: "openssl",
         package: "openssl",
         needed_for: "judging our certificates by another's code",
+    },
+    Tool {
+        program: "strace",
+        package: "strace",
+        needed_for: "making system calls of the log fail",
     },
 ];
 
@@ -61,7 +71,7 @@ pub(crate) fn has_cargo_deny() -> bool {
 }
 
 fn install(missing: &[Tool]) -> Result<(), MachineError> {
-    let packages = missing.iter().map(|tool| tool.package);
+    let packages = missing.iter().flat_map(|tool| tool.package.split(' '));
     let arguments: Vec<&str> =
         ["install", "-y", "--no-install-recommends"].into_iter().chain(packages).collect();
     steps::run_all(&[
@@ -132,7 +142,7 @@ mod tests {
         let text = named(&TOOLS).to_string();
         assert!(
             text.contains("`openssl`")
-                && text.ends_with("apt-get install -y --no-install-recommends git openssl")
+                && text.ends_with("apt-get install -y --no-install-recommends git golang-go golang-golang-x-mod-dev openssl strace")
         );
         assert!(starts("cargo") && !starts("no-such-program"));
     }
