@@ -3,7 +3,7 @@
 //! The memory is rebuilt from the log at start, and a nonce is written to the log before anything is answered on it, so
 //! that neither a restart nor a crash reopens a replay.
 
-use crate::journal::Entry;
+use crate::entry::Entry;
 use mayag_protocol::names::Nonce;
 use mayag_protocol::question::{CLOCK_SKEW, LONGEST_LIFE};
 use mayag_protocol::timestamp::Timestamp;
@@ -39,8 +39,8 @@ pub enum NonceError {
 
 impl Nonces {
     /// Takes the nonce of a logged entry, if it can still matter at `now`. For rebuilding at start.
-    pub fn recall(&self, logged_at: Timestamp, entry: &Entry, now: Timestamp) {
-        let until = forget_at(logged_at);
+    pub fn recall(&self, entry: &Entry, now: Timestamp) {
+        let until = forget_at(entry.at);
         if let Some(nonce) = &entry.nonce
             && now < until
         {
@@ -72,6 +72,11 @@ impl Nonces {
     }
 }
 
+/// Whether an entry of this time is too old to matter at `now`.
+pub fn is_forgotten(logged_at: Timestamp, now: Timestamp) -> bool {
+    forget_at(logged_at) <= now
+}
+
 /// A question may be issued `CLOCK_SKEW` in the future and live for `LONGEST_LIFE`.
 fn forget_at(seen_at: Timestamp) -> Timestamp {
     seen_at.plus(LONGEST_LIFE).plus(CLOCK_SKEW).plus(CLOCK_SKEW)
@@ -80,7 +85,7 @@ fn forget_at(seen_at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::{NonceError, Nonces, forget_at};
-    use crate::journal::{Entry, Operation};
+    use crate::entry::{Entry, Type};
     use mayag_protocol::names::Nonce;
     use mayag_protocol::timestamp::Timestamp;
 
@@ -103,8 +108,9 @@ mod tests {
         let nonces = Nonces::default();
         let nonce = Nonce::from_bytes([1; 16]);
         let logged = Timestamp::from_millis(0);
-        let entry = Entry { nonce: Some(nonce.clone()), ..Entry::new(Operation::Admitted) };
-        nonces.recall(logged, &entry, Timestamp::from_millis(1000));
+        let entry = Entry::new(Type::Admitted, logged).unwrap();
+        let entry = Entry { nonce: Some(nonce.clone()), ..entry };
+        nonces.recall(&entry, Timestamp::from_millis(1000));
         assert_eq!(
             nonces.remember(&nonce, Timestamp::from_millis(1000)),
             Err(NonceError::Replayed)

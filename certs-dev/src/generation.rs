@@ -178,6 +178,7 @@ fn member(identity: &Identity, folder: &Path) -> Result<Member, CertsError> {
         identity: identity.clone(),
         answer_key: key("answer.key")?,
         log_key: key("log.key")?,
+        cosign_key: key("cosign.key")?,
     })
 }
 

@@ -1,11 +1,13 @@
 //! The subcommands: one file each. What the user typed is here, what the program means by it in the file.
 
 pub mod ask;
+pub mod audit;
 pub mod certs;
 pub mod datasets;
 pub mod gateway;
 pub mod node;
 pub mod policy;
+pub mod receipt;
 pub mod refusal;
 
 use crate::arguments::Folders;
@@ -28,12 +30,14 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Ask(ask::AskArgs),
+    Audit(audit::AuditArgs),
     Datasets(datasets::DatasetsArgs),
     Certs(certs::CertsArgs),
     Node(node::NodeArgs),
     Gateway(gateway::GatewayArgs),
     Demo(demo::DemoArgs),
     Policy(policy::PolicyArgs),
+    Receipt(receipt::ReceiptArgs),
     Refusal(refusal::RefusalArgs),
     /// Runs questions for a node; started by the node itself
     #[command(hide = true)]
@@ -44,7 +48,7 @@ enum Command {
 pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> ExitCode {
     let exit = match arguments.command {
         Command::Ask(args) => {
-            on_runtime(printer, async |printer| ask::run(args, folders, printer).await)
+            on_runtime(printer, async |printer| Box::pin(ask::run(args, folders, printer)).await)
         }
         Command::Datasets(args) => {
             on_runtime(printer, async |printer| datasets::run(args, folders, printer).await)
@@ -56,6 +60,10 @@ pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> Ex
             on_runtime(printer, async |printer| gateway::run(args, printer).await)
         }
         Command::Policy(args) => policy::run(&args, printer),
+        Command::Audit(args) => audit::run(&args, printer),
+        Command::Receipt(args) => {
+            on_runtime(printer, async |printer| receipt::run(args, folders, printer).await)
+        }
         Command::Refusal(args) => refusal::run(&args, printer),
         // Before any thread is started: a worker limits its whole process.
         Command::Worker => return mayag_node::engine::worker::worker_main(),

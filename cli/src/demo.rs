@@ -8,6 +8,7 @@ mod expected;
 mod federation;
 mod folder;
 mod incidents;
+mod logs;
 mod processes;
 mod questions;
 mod random;
@@ -158,10 +159,13 @@ async fn demonstrate(args: &DemoArgs, printer: &mut Printer) -> Result<Done, Dem
     let rows = federation.make_data()?;
     steps.done(&format!("data: {rows} incidents in five countries"), printer);
     federation.write_settings()?;
+    federation.begin_logs()?;
     let processes = Processes::start(&federation).await?;
     steps.done("five nodes and a gateway, each a process of its own", printer);
     let differences = ask_all(args, &federation, &mut steps, printer).await?;
     let exit = verdict(args, &differences, printer)?;
+    let entries = federation.verify_logs().await?;
+    steps.done(&format!("twelve logs verified, {entries} entries, each cosigned"), printer);
     if args.keep {
         keep(&federation, printer)?;
     } else {

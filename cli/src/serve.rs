@@ -29,6 +29,10 @@ pub(crate) struct ServeArgs {
 pub(crate) enum ServeError {
     #[error("`{0}` is not a log level such as `info`")]
     Level(String),
+    #[error(
+        "the log cannot go on: see what was told before, and start again once the disk is in order"
+    )]
+    LogFailed,
     #[error("logging cannot be set up twice")]
     Logging,
     #[error("signals cannot be listened for: {0}")]

@@ -3,6 +3,7 @@
 use crate::connection::ConnectionError;
 use crate::desk::{Desk, DeskError, Request, SignedQuestion};
 use crate::fault::{Fault, VerificationFailed};
+use crate::receipt::ReceiptFile;
 use crate::recompute::{self, Made, RecomputeError};
 use crate::stream::{Events, StreamError};
 use crate::table::{AnswerTable, CountryReport};
@@ -114,6 +115,8 @@ pub struct WholeAnswer {
     pub table: AnswerTable,
     /// The cells of every country asked; none where it did not answer with cells.
     pub cells: Vec<SignedCells>,
+    /// What everybody signed, for whom the log is to prove it to.
+    pub receipt: ReceiptFile,
 }
 
 /// What every country would answer.
@@ -152,9 +155,13 @@ impl Desk {
         let signed = self.sign(request)?;
         match self.exchange(&signed, watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
-            Checked::Complete { countries, result, no_result } => {
+            Checked::Complete { countries, result, no_result, release } => {
                 let outcomes = countries.iter().map(report).collect();
                 let cells = countries.iter().map(signed_cells).collect();
+                let answers = countries.iter().filter_map(|country| {
+                    Some((country.country.clone(), country.envelope.clone()?))
+                });
+                let receipt = ReceiptFile::new(signed.envelope, release, answers.collect());
                 let result = match (result, no_result) {
                     (Some(table), _) => Made::Table(table),
                     (None, Some(why)) => Made::NoTable(why),
@@ -162,7 +169,7 @@ impl Desk {
                 };
                 let table = recompute::compare(sql, self.catalogue(), countries, result).await?;
                 let table = AnswerTable { question: signed.question.id, table, outcomes };
-                Ok(Reply::Answer(WholeAnswer { table, cells }))
+                Ok(Reply::Answer(WholeAnswer { table, cells, receipt }))
             }
         }
     }
@@ -227,7 +234,7 @@ impl Desk {
         signed: &SignedQuestion,
         watch: Watch<'_>,
     ) -> Result<Checked, AskError> {
-        let mut stream = self.connection().ask(&signed.envelope).await?;
+        let mut stream = self.connection().ask(&signed.bytes).await?;
         let mut verifier = Verifier::new(Asked {
             question: &signed.question,
             digest: &signed.digest,

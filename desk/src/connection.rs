@@ -2,8 +2,11 @@
 
 use crate::profile::{Profile, ProfileError};
 use bytes::Bytes;
+use http::StatusCode;
 use mayag_protocol::identity::Identity;
+use mayag_protocol::receipts::{self, RECEIPTS, Standing, Wanted};
 use mayag_protocol::roster::Roster;
+use mayag_protocol::strict;
 use mayag_protocol::timestamp::Clock;
 use mayag_transport::client::{Answer, Client, ClientError, ClientTls, Limits};
 use mayag_transport::trust::{IdentityFiles, Trust, TrustError, TrustFiles};
@@ -27,6 +30,12 @@ pub enum ConnectionError {
         "the gateway refused the connection's request (status {0}): does the roster list you as an analyst?"
     )]
     Status(u16),
+    /// The gateway hands out no receipt.
+    #[error("the gateway hands out no receipt for this entry (status {0})")]
+    NoReceipt(u16),
+    /// What came as a receipt is none.
+    #[error("the gateway sent something else than a receipt")]
+    NotAReceipt,
     /// Authorities or revocation lists cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -85,6 +94,28 @@ impl Connection {
         } else {
             Err(ConnectionError::Status(status.as_u16()))
         }
+    }
+}
+
+impl Connection {
+    /// Asks how far the gateway's log is with an entry.
+    pub(crate) async fn standing(&self, wanted: &Wanted) -> Result<Standing, ConnectionError> {
+        let address = self.profile.gateway_address()?;
+        let body = serde_json::to_vec(wanted).map_err(|_| ConnectionError::NotAReceipt)?;
+        let response = self.client.post(&address, &self.gateway, RECEIPTS, body.into()).await?;
+        let status = response.status();
+        if status != StatusCode::OK && status != StatusCode::CONFLICT {
+            return Err(ConnectionError::NoReceipt(status.as_u16()));
+        }
+        let mut bytes = Vec::new();
+        let mut body = response.into_body();
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece?);
+            if receipts::LONGEST < bytes.len() {
+                return Err(ConnectionError::NotAReceipt);
+            }
+        }
+        strict::parse(&bytes, receipts::LONGEST).map_err(|_| ConnectionError::NotAReceipt)
     }
 }
 

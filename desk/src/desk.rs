@@ -85,8 +85,9 @@ pub(crate) struct SignedQuestion {
     pub(crate) question: Question,
     /// SHA-256 of the payload.
     pub(crate) digest: Digest,
-    /// The envelope for the wire.
-    pub(crate) envelope: Vec<u8>,
+    pub(crate) envelope: Envelope,
+    /// Its bytes for the wire.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A person's desk.
@@ -147,6 +148,10 @@ impl Desk {
         &self.profile
     }
 
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
     }
@@ -193,16 +198,16 @@ impl Desk {
         let payload = serde_json::to_vec(&question)
             .map_err(|error| DeskError::Question(error.to_string()))?;
         let digest = sha256(&payload);
-        let envelope =
-            Envelope::seal(PayloadType::Question, payload, &self.question_key).to_bytes();
-        if envelope.len() > question::LONGEST_ENVELOPE {
+        let envelope = Envelope::seal(PayloadType::Question, payload, &self.question_key);
+        let bytes = envelope.to_bytes();
+        if bytes.len() > question::LONGEST_ENVELOPE {
             let longest = question::LONGEST_ENVELOPE;
             return Err(DeskError::Question(format!(
                 "the signed question has {} bytes, at most {longest} are read",
-                envelope.len()
+                bytes.len()
             )));
         }
-        Ok(SignedQuestion { question, digest, envelope })
+        Ok(SignedQuestion { question, digest, envelope, bytes })
     }
 }
 

@@ -52,12 +52,13 @@ fn now() -> Timestamp {
 }
 
 fn log() -> LogPosition {
-    LogPosition { index: 7, entry: sha256(b"entry") }
+    LogPosition { origin: "log".parse().unwrap(), index: 7, leaf: sha256(b"entry") }
 }
 
 fn member(identity: &str, key: &SigningKey) -> Member {
     let identity: Identity = identity.parse().unwrap();
-    Member { identity, answer_key: key.public().clone(), log_key: key.public().clone() }
+    let key = key.public();
+    Member { identity, answer_key: key.clone(), log_key: key.clone(), cosign_key: key.clone() }
 }
 
 impl Federation {
@@ -162,7 +163,8 @@ impl Federation {
         }
     }
 
-    fn envelope(&self, sent: &Sent) -> Option<(Vec<u8>, Digest)> {
+    /// What a node signed, and its digest.
+    pub(crate) fn envelope(&self, sent: &Sent) -> Option<(Vec<u8>, Digest)> {
         let payload = serde_json::to_vec(sent.answer.as_ref()?).unwrap();
         let digest = sha256(&payload);
         let (_, key) = self.nodes.iter().find(|(country, _)| *country == sent.signer).unwrap();

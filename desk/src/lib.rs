@@ -11,6 +11,7 @@ pub mod fault;
 mod information;
 pub mod listing;
 pub mod profile;
+pub mod receipt;
 mod recompute;
 pub mod stream;
 pub mod table;

@@ -36,6 +36,8 @@ pub(crate) struct CountryAnswer {
     pub(crate) answer: Option<Answer>,
     /// The Arrow streams whose digests it signed.
     pub(crate) parts: Vec<Vec<u8>>,
+    /// The envelope it was signed in.
+    pub(crate) envelope: Option<Envelope>,
     digest: Option<Digest>,
 }
 
@@ -57,6 +59,8 @@ pub(crate) enum Checked {
         result: Option<Vec<u8>>,
         /// Why there is no table although countries answered with cells.
         no_result: Option<NoResult>,
+        /// The gateway's signed summary of all of it.
+        release: Envelope,
     },
     /// The gateway refused; nobody was asked.
     Refused(Refusal),
@@ -66,7 +70,7 @@ pub(crate) enum Checked {
 enum Stage {
     Begin,
     Waiting,
-    Complete { result: Option<Vec<u8>>, no_result: Option<NoResult> },
+    Complete { result: Option<Vec<u8>>, no_result: Option<NoResult>, release: Envelope },
     Refused(Refusal),
 }
 
@@ -124,8 +128,8 @@ impl<'a> Verifier<'a> {
                 let result = result.map(|bytes| bytes.0);
                 self.counts(&Counts { complete, answered, asked, no_result })?;
                 self.result(result.as_deref(), no_result)?;
-                self.summary(&release.0, result.as_deref(), no_result)?;
-                self.stage = Stage::Complete { result, no_result };
+                let release = self.summary(&release.0, result.as_deref(), no_result)?;
+                self.stage = Stage::Complete { result, no_result, release };
                 Ok(Step::Complete)
             }
             (Stage::Begin | Stage::Waiting | Stage::Complete { .. } | Stage::Refused(_), _) => {
@@ -139,9 +143,9 @@ impl<'a> Verifier<'a> {
         match self.stage {
             Stage::Begin | Stage::Waiting => Err(VerificationFailed::gateway(Fault::EndedEarly)),
             Stage::Refused(refusal) => Ok(Checked::Refused(refusal)),
-            Stage::Complete { result, no_result } => {
+            Stage::Complete { result, no_result, release } => {
                 let countries = self.countries.into_values().collect();
-                Ok(Checked::Complete { countries, result, no_result })
+                Ok(Checked::Complete { countries, result, no_result, release })
             }
         }
     }
@@ -196,7 +200,7 @@ impl<'a> Verifier<'a> {
         let failed = VerificationFailed::gateway;
         let Asked { question, digest, roster } = self.asked;
         let member = roster.gateway(&question.gateway).ok_or_else(|| failed(Fault::Signature))?;
-        let signed = open(envelope, PayloadType::Refusal, &member.answer_key)
+        let (_, signed) = open(envelope, PayloadType::Refusal, &member.answer_key)
             .ok_or_else(|| failed(Fault::Signature))?;
         let signed: GatewayRefusal = signed.parse().map_err(|_| failed(Fault::Refusal))?;
         if signed.v != 1 {
@@ -216,11 +220,11 @@ impl<'a> Verifier<'a> {
         envelope: &[u8],
         result: Option<&[u8]>,
         no_result: Option<NoResult>,
-    ) -> Result<(), VerificationFailed> {
+    ) -> Result<Envelope, VerificationFailed> {
         let failed = VerificationFailed::gateway;
         let Asked { question, digest, roster } = self.asked;
         let member = roster.gateway(&question.gateway).ok_or_else(|| failed(Fault::Signature))?;
-        let signed = open(envelope, PayloadType::Release, &member.answer_key)
+        let (envelope, signed) = open(envelope, PayloadType::Release, &member.answer_key)
             .ok_or_else(|| failed(Fault::Signature))?;
         let release: Release = signed.parse().map_err(|_| failed(Fault::Summary))?;
         if release.v != 1 {
@@ -250,7 +254,11 @@ impl<'a> Verifier<'a> {
         if release.no_result != no_result {
             return Err(failed(Fault::Summary));
         }
-        if release.result == result.map(sha256) { Ok(()) } else { Err(failed(Fault::ResultDigest)) }
+        if release.result == result.map(sha256) {
+            Ok(envelope)
+        } else {
+            Err(failed(Fault::ResultDigest))
+        }
     }
 }
 
@@ -291,6 +299,7 @@ impl Asked<'_> {
                         ms,
                         answer: None,
                         parts: Vec::new(),
+                        envelope: None,
                         digest: None,
                     })
                 }
@@ -308,7 +317,7 @@ impl Asked<'_> {
         };
         let bundle = Bundle::parse(&bundle).map_err(|_| failed(Fault::Bundle))?;
         let member = self.roster.node(&country).ok_or_else(|| failed(Fault::Signature))?;
-        let signed = open(&bundle.envelope, PayloadType::Answer, &member.answer_key)
+        let (envelope, signed) = open(&bundle.envelope, PayloadType::Answer, &member.answer_key)
             .ok_or_else(|| failed(Fault::Signature))?;
         let answer: Answer = signed.parse().map_err(|_| failed(Fault::Bundle))?;
         self.answer(&answer, &country, &bundle.parts)?;
@@ -332,6 +341,7 @@ impl Asked<'_> {
             ms,
             answer: Some(answer),
             parts: bundle.parts,
+            envelope: Some(envelope),
             digest,
         })
     }
@@ -387,9 +397,10 @@ fn open(
     envelope: &[u8],
     kind: PayloadType,
     key: &mayag_protocol::names::PublicKey,
-) -> Option<Verified> {
+) -> Option<(Envelope, Verified)> {
     let envelope = Envelope::parse(envelope, answer::LONGEST_ENVELOPE).ok()?;
-    envelope.open(kind, std::slice::from_ref(key), 1, &Ed25519).ok()
+    let verified = envelope.open(kind, std::slice::from_ref(key), 1, &Ed25519).ok()?;
+    Some((envelope, verified))
 }
 
 /// Checks a recorded stream.

@@ -7,8 +7,7 @@ use mayag_audit::keys::{Ed25519, sha256};
 use mayag_audit::nonces::{NonceError, Nonces};
 use mayag_protocol::envelope::{Envelope, EnvelopeError, PayloadType};
 use mayag_protocol::identity::{Identity, Kind};
-use mayag_protocol::names::{Digest, Nonce, QuestionId};
-use mayag_protocol::purpose::Purpose;
+use mayag_protocol::names::{Digest, Nonce};
 use mayag_protocol::question::{self, Question, QuestionFault};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::roster::Roster;
@@ -43,9 +42,7 @@ pub(crate) struct Known {
     /// Who is at the other end of the connection.
     pub(crate) caller: Identity,
     /// Absent unless the signature was verified: an unsigned id is anybody's claim.
-    pub(crate) question: Option<QuestionId>,
-    /// As [`Known::question`].
-    pub(crate) purpose: Option<Purpose>,
+    pub(crate) question: Option<Question>,
     /// Present once the nonce is remembered.
     pub(crate) nonce: Option<Nonce>,
 }
@@ -86,8 +83,7 @@ impl Caller {
             .open(PayloadType::Question, &person.question_keys, 1, &Ed25519)
             .map_err(|error| not_opened(&error))?;
         let question: Question = verified.parse().map_err(|_| malformed())?;
-        known.question = Some(question.id.clone());
-        known.purpose = Some(question.purpose);
+        known.question = Some(question.clone());
         Ok(SignedQuestion { caller: self.0, question, digest })
     }
 }
@@ -142,13 +138,7 @@ impl AdmittedQuestion {
 impl Known {
     /// What is known before anything was read.
     pub(crate) fn of_connection(caller: &Identity, body: &[u8]) -> Self {
-        Self {
-            digest: sha256(body),
-            caller: caller.clone(),
-            question: None,
-            purpose: None,
-            nonce: None,
-        }
+        Self { digest: sha256(body), caller: caller.clone(), question: None, nonce: None }
     }
 }
 

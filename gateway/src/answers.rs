@@ -5,7 +5,7 @@
 
 use crate::merge::{Cut, Part};
 use mayag_audit::keys::{Ed25519, sha256};
-use mayag_protocol::answer::{self, Answer, Bundle, Decision, ReleasePart};
+use mayag_protocol::answer::{self, Answer, Bundle, Decision, LogPosition, ReleasePart};
 use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
 use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId};
 use mayag_protocol::outcome::Outcome;
@@ -51,6 +51,7 @@ pub(crate) struct CheckedAnswer {
     outcome: Outcome,
     refusal: Option<Refusal>,
     digest: Digest,
+    log: LogPosition,
     parts: Vec<Part>,
 }
 
@@ -109,6 +110,11 @@ impl CheckedAnswer {
         &self.digest
     }
 
+    /// Where the node's log holds it.
+    pub(crate) fn log(&self) -> &LogPosition {
+        &self.log
+    }
+
     /// The cells, one part per release; empty unless the country answered with cells.
     pub(crate) fn into_parts(self) -> Vec<Part> {
         self.parts
@@ -128,6 +134,7 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         return Err(AnswerFault::Other);
     }
     let outcome = answer.outcome();
+    let log = answer.log.clone();
     let (parts, refusal) = match (answer.decision, &expected.wanted) {
         (Decision::Answered { releases }, Wanted::Cells(cut)) => {
             (cells(&bundle, &releases, cut, &expected.country)?, None)
@@ -154,7 +161,7 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
             _,
         ) => return Err(AnswerFault::Kind),
     };
-    Ok(CheckedAnswer { outcome, refusal, digest: sha256(verified.payload()), parts })
+    Ok(CheckedAnswer { outcome, refusal, digest: sha256(verified.payload()), log, parts })
 }
 
 /// A version that is not known has fields that are not known: its number is read first, and nothing else.

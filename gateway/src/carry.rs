@@ -1,10 +1,12 @@
 //! One envelope to one node, and the bytes that come back, if any.
 
 use crate::config::GatewayConfig;
+use crate::fanout::Errand;
 use crate::gateway::Gateway;
 use crate::memory::{NoMemory, Room};
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
+use mayag_protocol::forward;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::Country;
 use mayag_protocol::outcome::Outcome;
@@ -44,7 +46,7 @@ pub(crate) fn client(
 pub(crate) async fn carry(
     gateway: &Gateway,
     country: &Country,
-    envelope: Bytes,
+    errand: &Errand,
     room: &mut Room,
 ) -> Carried {
     let Some(node) = gateway.config().node(country) else {
@@ -58,7 +60,7 @@ pub(crate) async fn carry(
         }
     };
     let expected = Identity::node(&gateway.config().federation, country);
-    match post(gateway.client(), &address, &expected, envelope, room).await {
+    match post(gateway.client(), &address, &expected, errand, room).await {
         Ok((StatusCode::OK, bytes)) => Carried::Answer(bytes),
         Ok((status, _)) => {
             tracing::warn!(%country, status = status.as_u16(), "node gave no answer");
@@ -87,10 +89,12 @@ async fn post(
     client: &Client,
     address: &str,
     expected: &Identity,
-    envelope: Bytes,
+    errand: &Errand,
     room: &mut Room,
 ) -> Result<(StatusCode, Bytes), PostError> {
-    let response = client.post(address, expected, QUESTIONS, envelope).await?;
+    let forward = (HeaderName::from_static(forward::HEADER), errand.forward.clone());
+    let body = errand.envelope.clone();
+    let response = client.post_with(address, expected, QUESTIONS, Some(forward), body).await?;
     let status = response.status();
     let mut bytes = BytesMut::new();
     // What comes with another status is nobody's signed answer and is not read.

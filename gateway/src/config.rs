@@ -4,6 +4,7 @@
 //! count as signed, who can read the answer key can sign merged answers. Nothing in it can open a country's data: the
 //! nodes decide.
 
+use mayag_audit::party::LogConfig;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Federation};
 use serde::Deserialize;
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     pub catalogue: Option<PathBuf>,
     /// Keys, certificates and roster.
     pub pki: Pki,
+    /// The logs.
+    pub log: LogConfig,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
@@ -63,8 +66,10 @@ pub struct Pki {
     pub client_key: PathBuf,
     /// The private key that signs merged answers.
     pub answer_key: PathBuf,
-    /// The private key that signs log entries.
+    /// The private key that signs the checkpoints of the log.
     pub log_key: PathBuf,
+    /// The private key that cosigns the checkpoints of other logs.
+    pub cosign_key: PathBuf,
     /// The signed roster.
     pub roster: PathBuf,
     /// The trusted roster keys.
@@ -237,12 +242,15 @@ impl GatewayConfig {
             client_key,
             answer_key,
             log_key,
+            cosign_key,
             roster,
             roster_keys,
         } = &mut self.pki;
         let trust = [authorities, revocations, roster, roster_keys];
-        let own = [certificate, key, client_certificate, client_key, answer_key, log_key];
+        let own =
+            [certificate, key, client_certificate, client_key, answer_key, log_key, cosign_key];
         let optional = self.address_file.iter_mut().chain(&mut self.catalogue);
+        let optional = optional.chain(&mut self.log.guard);
         let nodes = self.nodes.iter_mut().filter_map(|node| node.address_file.as_mut());
         for path in
             trust.into_iter().chain(own).chain([&mut self.state]).chain(optional).chain(nodes)

@@ -10,6 +10,8 @@ use crate::memory::{NoMemory, QuestionMemory, Room};
 use crate::merge::Part;
 use crate::work;
 use bytes::Bytes;
+use http::HeaderValue;
+use mayag_protocol::answer::LogPosition;
 use mayag_protocol::names::{Country, Digest, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
@@ -30,6 +32,8 @@ pub(crate) struct Errand {
     pub(crate) digest: Digest,
     /// The envelope, byte for byte as the desk sent it.
     pub(crate) envelope: Bytes,
+    /// What the gateway signed about it, as a header's value.
+    pub(crate) forward: HeaderValue,
     /// What is asked for.
     pub(crate) wanted: Wanted,
     /// When waiting ends.
@@ -46,6 +50,8 @@ pub(crate) struct CountryAnswer {
     pub(crate) refusal: Option<Refusal>,
     /// SHA-256 of the payload the node signed, if one verified.
     pub(crate) digest: Option<Digest>,
+    /// Where the node's log holds its answer, as it signed.
+    pub(crate) log: Option<LogPosition>,
     /// The bytes the node sent, if they verified.
     pub(crate) bundle: Option<Bytes>,
     /// The cells, one part per release, if the country answered with cells.
@@ -110,6 +116,7 @@ impl CountryAnswer {
             took,
             refusal: None,
             digest: None,
+            log: None,
             bundle: None,
             parts: Vec::new(),
             room: None,
@@ -137,7 +144,7 @@ impl OneCountry {
         };
         let carried = timeout_at(
             deadline,
-            carry::carry(&self.gateway, &self.country, self.errand.envelope.clone(), &mut room),
+            carry::carry(&self.gateway, &self.country, &self.errand, &mut room),
         );
         let bytes = match carried.await {
             Ok(Carried::Answer(bytes)) => bytes,
@@ -161,6 +168,7 @@ impl OneCountry {
                 took: began.elapsed(),
                 refusal: answer.refusal().cloned(),
                 digest: Some(answer.digest().clone()),
+                log: Some(answer.log().clone()),
                 bundle: Some(bytes),
                 parts: answer.into_parts(),
                 room: Some(room),

@@ -3,29 +3,34 @@
 use crate::config::{ConfigError, GatewayConfig};
 use crate::crowd::Crowd;
 use crate::memory::Memory;
+use crate::receipts::Promises;
 use crate::roster::{self, RosterFault, RosterFiles};
 use crate::work;
-use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
-use mayag_audit::keys::{Ed25519, KeyError, SigningKey};
-use mayag_audit::nonces::Nonces;
+use mayag_audit::entry::{Entry, Type};
+use mayag_audit::keys::{KeyError, RandomError, SigningKey};
+use mayag_audit::log::commit::Kind;
+use mayag_audit::nonces::{Nonces, is_forgotten};
+use mayag_audit::party::{self, Book, NoLog};
 use mayag_policies::catalogue::{self, Catalogue, CatalogueError};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::roster::Roster;
-use mayag_protocol::timestamp::Clock;
+use mayag_protocol::timestamp::{Clock, Timestamp};
 use mayag_transport::client::{Client, ClientError};
 use mayag_transport::credentials::CredentialsError;
 use mayag_transport::files::{self, FilesError};
+use mayag_transport::party_logs::{Logged, PartyLogs, PartyLogsError, PartySettings};
 use mayag_transport::server::ServerError;
 use mayag_transport::trust::{Trust, TrustError, TrustFiles};
+use mayag_transport::witness_store::WitnessStore;
 use parking_lot::{Mutex, RwLock};
 use std::fmt;
-use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// The name of the log inside the state folder.
-pub const JOURNAL: &str = "journal.jsonl";
+/// The folder of what this gateway saw as a witness, inside the state folder.
+const WITNESS: &str = "witness";
 
 /// Tails that run at once. Each takes a thread and up to the memory that a tail may use.
 const TAILS: usize = 8;
@@ -48,14 +53,6 @@ pub enum GatewayError {
     /// A file is missing, unreadable, or readable by others.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// The log does not verify or cannot be written.
-    #[error("{path}: {source}")]
-    Journal {
-        /// The log.
-        path: PathBuf,
-        /// Why.
-        source: JournalError,
-    },
     /// A private key is unreadable.
     #[error("{path}: {source}")]
     Key {
@@ -78,9 +75,15 @@ pub enum GatewayError {
         /// Whom it names.
         found: Identity,
     },
-    /// Another process has the state folder.
-    #[error("{0}: another process writes this log; two gateways must not share a state folder")]
-    Locked(PathBuf),
+    /// The logs are not there, do not go on, or cannot be written.
+    #[error(transparent)]
+    Logs(#[from] PartyLogsError),
+    /// The gateway has no name for a log.
+    #[error(transparent)]
+    Name(#[from] NoLog),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
     /// The roster is not in force.
     #[error(transparent)]
     Roster(#[from] RosterFault),
@@ -107,9 +110,10 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     catalogue: Arc<Catalogue>,
     answer_key: SigningKey,
-    log_key: SigningKey,
-    journal: Journal<File>,
+    logs: Arc<PartyLogs>,
+    witness: WitnessStore,
     nonces: Nonces,
+    promises: Promises,
     crowd: Arc<Crowd>,
     tails: Arc<Semaphore>,
     memory: Arc<Memory>,
@@ -136,13 +140,17 @@ impl Gateway {
         let roster = open_roster(&config, clock.as_ref())?;
         let identity = config.identity();
         let answer_key = read_key(&config.pki.answer_key)?;
-        let log_key = read_key(&config.pki.log_key)?;
+        let log_key = Arc::new(read_key(&config.pki.log_key)?);
         let member = roster.gateway(&identity);
         if member.map(|member| &member.answer_key) != Some(answer_key.public()) {
             return Err(GatewayError::KeyNotListed { key: "answer" });
         }
         if member.map(|member| &member.log_key) != Some(log_key.public()) {
             return Err(GatewayError::KeyNotListed { key: "log" });
+        }
+        let cosign_key = read_key(&config.pki.cosign_key)?;
+        if member.map(|member| &member.cosign_key) != Some(cosign_key.public()) {
+            return Err(GatewayError::KeyNotListed { key: "cosign" });
         }
         let trust_files = TrustFiles {
             authorities: config.pki.authorities.clone(),
@@ -151,11 +159,12 @@ impl Gateway {
         let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
         let client = crate::carry::client(&config, &trust, &clock)?;
         let nonces = Nonces::default();
-        let journal = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
-        let opened = Entry::new(Operation::Opened);
-        journal
-            .append(clock.now(), opened, &log_key)
-            .map_err(|source| journal_error(&config.state, source))?;
+        let logs = Arc::new(PartyLogs::open(log_settings(&config, &roster, log_key, &clock)?)?);
+        let name = party::witness_name(logs.party())?;
+        let witness = WitnessStore::open(&config.state.join(WITNESS), name, cosign_key)?;
+        recall(&logs, &nonces, clock.now())?;
+        let opened = Entry::new(Type::Opened, clock.now())?;
+        logs.append(Book::Administration, Kind::Record, &opened)?;
         Ok(Arc::new(Self {
             crowd: Crowd::new(config.limits.questions, config.limits.questions_per_person),
             memory: Memory::new(config.limits.memory),
@@ -164,9 +173,10 @@ impl Gateway {
             clock,
             catalogue,
             answer_key,
-            log_key,
-            journal,
+            logs,
+            witness,
             nonces,
+            promises: Promises::default(),
             tails: Arc::new(Semaphore::new(TAILS)),
             trust,
             client,
@@ -221,6 +231,11 @@ impl Gateway {
         &self.nonces
     }
 
+    /// What it has promised to those who wait for a proof.
+    pub(crate) fn promises(&self) -> &Promises {
+        &self.promises
+    }
+
     pub(crate) fn crowd(&self) -> &Arc<Crowd> {
         &self.crowd
     }
@@ -246,14 +261,25 @@ impl Gateway {
         Arc::clone(&self.roster.read())
     }
 
-    /// Appends to the log, durably. `None` if that failed: then nothing may leave.
-    pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
-        let gateway = Arc::clone(self);
-        let appended = work::blocking(move || {
-            gateway.journal.append(gateway.clock.now(), entry, &gateway.log_key)
-        })
-        .await
-        .ok()?;
+    /// This gateway as a witness of the nodes' logs.
+    pub(crate) fn witness(&self) -> &WitnessStore {
+        &self.witness
+    }
+
+    /// The gateway's logs.
+    pub(crate) fn logs(&self) -> &Arc<PartyLogs> {
+        &self.logs
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Appends to the log of questions, durably. `None` if that failed: then nothing may leave.
+    pub(crate) async fn log(self: &Arc<Self>, kind: Kind, entry: Entry) -> Option<Logged> {
+        let logs = Arc::clone(&self.logs);
+        let appended =
+            work::blocking(move || logs.append(Book::Questions, kind, &entry)).await.ok()?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is carried")).ok()
     }
 }
@@ -279,21 +305,38 @@ fn open_roster(config: &GatewayConfig, clock: &dyn Clock) -> Result<Roster, Rost
     roster::open(files, &config.federation, clock.now())
 }
 
-fn open_journal(
-    state: &Path,
-    key: &SigningKey,
-    nonces: &Nonces,
-    clock: &dyn Clock,
-) -> Result<Journal<File>, GatewayError> {
-    let path = state.join(JOURNAL);
-    let failed = |source| GatewayError::State { path: path.clone(), source };
-    let file = File::options().read(true).append(true).create(true).open(&path).map_err(failed)?;
-    file.try_lock().map_err(|_| GatewayError::Locked(path.clone()))?;
-    let now = clock.now();
-    Journal::resume(file, key.public(), &Ed25519, |_, at, entry| nonces.recall(at, entry, now))
-        .map_err(|source| journal_error(state, source))
+/// The logs of this gateway, and who witnesses them.
+fn log_settings(
+    config: &GatewayConfig,
+    roster: &Roster,
+    key: Arc<SigningKey>,
+    clock: &Arc<dyn Clock>,
+) -> Result<PartySettings, GatewayError> {
+    let party = config.identity();
+    let witnesses = config.log.witnessing(roster, &party)?;
+    Ok(PartySettings {
+        party,
+        state: config.state.clone(),
+        guard: config.log.guard.clone(),
+        key,
+        clock: Arc::clone(clock),
+        every: config.log.every(),
+        witnesses,
+    })
 }
 
-fn journal_error(state: &Path, source: JournalError) -> GatewayError {
-    GatewayError::Journal { path: state.join(JOURNAL), source }
+/// Takes back from the log the nonces of the last minutes.
+fn recall(logs: &PartyLogs, nonces: &Nonces, now: Timestamp) -> Result<(), PartyLogsError> {
+    logs.newest_first(|entry| {
+        nonces.recall(entry, now);
+        if is_forgotten(entry.at, now) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
+/// Begins the logs of a gateway that never had any.
+pub fn init_logs(config: &GatewayConfig, clock: &Arc<dyn Clock>) -> Result<(), GatewayError> {
+    files::create_folder(&config.state)?;
+    let roster = open_roster(config, clock.as_ref())?;
+    let key = Arc::new(read_key(&config.pki.log_key)?);
+    Ok(PartyLogs::init(&log_settings(config, &roster, key, clock)?)?)
 }

@@ -12,14 +12,17 @@ mod admission;
 mod answers;
 mod carry;
 mod crowd;
+mod entries;
 mod events;
 mod fanout;
 mod gateway;
 mod line;
 mod memory;
 mod merge;
+mod receipts;
 mod server;
+mod witnessing;
 mod work;
 
-pub use gateway::{Gateway, GatewayError, JOURNAL};
+pub use gateway::{Gateway, GatewayError, init_logs};
 pub use server::{ROUTES, Running};

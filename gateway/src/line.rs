@@ -8,21 +8,26 @@
 use crate::admission::{AdmittedQuestion, Caller, Known};
 use crate::answers::Wanted;
 use crate::crowd::Place;
+use crate::entries::HandedOut;
 use crate::events::{Completion, CountryEvent, Events};
 use crate::fanout::{self, Asked, CountryAnswer, Errand};
 use crate::gateway::Gateway;
 use crate::memory::{Held, QuestionMemory, Room};
 use crate::merge::{self, Cut, Label, Table, TableLimits};
+use crate::receipts;
 use crate::work;
 use bytes::Bytes;
-use mayag_audit::journal::{Entry, LogReceipt, Operation};
+use http::HeaderValue;
 use mayag_audit::keys::sha256;
+use mayag_audit::log::commit::Kind;
 use mayag_protocol::answer::{CountryOutcome, GatewayRefusal, NoResult, Release};
 use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::forward::{self, Forward};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_queries::tail::Tail;
+use mayag_transport::party_logs::Logged;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,7 +48,7 @@ struct PlannedQuestion {
 #[derive(Debug)]
 struct ReceivedQuestion {
     planned: PlannedQuestion,
-    _logged: LogReceipt,
+    logged: Logged,
 }
 
 /// What a question takes until its caller has read everything: its place in the crowd, and memory.
@@ -93,14 +98,15 @@ async fn straight(
         .map_err(|_| busy())?;
     let received = log_received(gateway, planned, known).await?;
 
-    let ReceivedQuestion { planned: PlannedQuestion { admitted, wanted, tail }, _logged } =
-        received;
+    let forward = forward(gateway, &received)?;
+    let ReceivedQuestion { planned: PlannedQuestion { admitted, wanted, tail }, .. } = received;
     let question = admitted.question();
     let wait = question.expires_at.since(now).min(limits.deadline);
     let errand = Errand {
         question: question.id.clone(),
         digest: admitted.digest().clone(),
         envelope: body,
+        forward,
         wanted,
         deadline: Instant::now() + wait,
     };
@@ -233,14 +239,15 @@ async fn complete(
         Made::Nothing(why) => (None, Some(why)),
     };
     let result = table.as_ref().map(|table| sha256(&table.bytes));
-    let why = no_result.map(|why| format!("; no result: {}", why.as_str())).unwrap_or_default();
-    let entry = Entry {
-        decision: Some(format!("answered {answered} of {asked}{why}")),
-        result: result.clone(),
+    let out = HandedOut {
+        answers: &answers,
+        result: result.as_ref(),
         cells: table.as_ref().map(|table| table.rows as u64),
-        ..known.entry(Operation::Released)
+        no_result,
     };
-    let Some(receipt) = gateway.log(entry).await else { return };
+    let Ok(entry) = known.released(gateway, &out) else { return };
+    let Some(logged) = gateway.log(Kind::Record, entry).await else { return };
+    receipts::promise(gateway, &known.caller, &logged);
     let countries = answers.into_iter().map(|answer| CountryOutcome {
         country: answer.country,
         outcome: answer.outcome,
@@ -255,7 +262,7 @@ async fn complete(
         countries: countries.collect(),
         result,
         no_result,
-        log: receipt.position().clone(),
+        log: logged.position().clone(),
     };
     let Ok(payload) = serde_json::to_vec(&release) else { return };
     let release = Envelope::seal(PayloadType::Release, payload, gateway.answer_key()).to_bytes();
@@ -275,27 +282,43 @@ async fn log_received(
     planned: PlannedQuestion,
     known: &Known,
 ) -> Result<ReceivedQuestion, Refusal> {
-    match gateway.log(known.entry(Operation::Received)).await {
-        Some(logged) => Ok(ReceivedQuestion { planned, _logged: logged }),
+    let entry = known.received(gateway).map_err(|_| log_unavailable())?;
+    match gateway.log(Kind::Question, entry).await {
+        Some(logged) => Ok(ReceivedQuestion { planned, logged }),
         None => Err(log_unavailable()),
     }
 }
 
+/// What the nodes are told of the entry that says that the question arrived: signed, so that each of them can show it.
+fn forward(gateway: &Gateway, received: &ReceivedQuestion) -> Result<HeaderValue, Refusal> {
+    let forward = Forward {
+        v: 1,
+        question_digest: received.planned.admitted.digest().clone(),
+        gateway: gateway.identity().clone(),
+        issued_at: gateway.clock().now(),
+        log: received.logged.position().clone(),
+    };
+    let payload = serde_json::to_vec(&forward).map_err(|_| log_unavailable())?;
+    let envelope = Envelope::seal(PayloadType::Forward, payload, gateway.answer_key());
+    let header = forward::to_header(&envelope.to_bytes());
+    HeaderValue::try_from(header).map_err(|_| log_unavailable())
+}
+
 /// Logs a refusal, signs it and tells it. If it cannot be logged, the caller learns only that the log cannot be written.
 async fn refuse(gateway: &Arc<Gateway>, known: &Known, refusal: Refusal, events: &mut Events) {
-    let entry = Entry {
-        decision: Some(refusal.code.to_string()),
-        rule: Some(refusal.rule.clone()),
-        ..known.entry(Operation::Refused)
+    let id = known.question.as_ref().map(|question| &question.id);
+    tracing::info!(question = id.map(tracing::field::display), code = %refusal.code, "refused");
+    let logged = match known.refused(gateway, &refusal) {
+        Ok(entry) => gateway.log(Kind::Record, entry).await,
+        Err(_no_random_bytes) => None,
     };
-    tracing::info!(question = known.question.as_ref().map(tracing::field::display), code = %refusal.code, "refused");
-    let (refusal, log) = match gateway.log(entry).await {
-        Some(receipt) => (refusal, Some(receipt.position().clone())),
+    let (refusal, log) = match logged {
+        Some(logged) => (refusal, Some(logged.position().clone())),
         None => (log_unavailable(), None),
     };
     let signed = GatewayRefusal {
         v: 1,
-        question: known.question.clone(),
+        question: id.cloned(),
         question_digest: known.digest.clone(),
         gateway: gateway.identity().clone(),
         issued_at: gateway.clock().now(),
@@ -305,19 +328,6 @@ async fn refuse(gateway: &Arc<Gateway>, known: &Known, refusal: Refusal, events:
     let Ok(payload) = serde_json::to_vec(&signed) else { return };
     let signed = Envelope::seal(PayloadType::Refusal, payload, gateway.answer_key()).to_bytes();
     events.refused(refusal, signed);
-}
-
-impl Known {
-    fn entry(&self, operation: Operation) -> Entry {
-        Entry {
-            question: self.question.clone(),
-            question_digest: Some(self.digest.clone()),
-            nonce: self.nonce.clone(),
-            person: Some(sha256(self.caller.to_string().as_bytes())),
-            purpose: self.purpose,
-            ..Entry::new(operation)
-        }
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

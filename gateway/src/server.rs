@@ -5,9 +5,12 @@ use crate::config::GatewayConfig;
 use crate::events::{Events, MOST_EVENTS};
 use crate::gateway::{Gateway, GatewayError};
 use crate::line;
+use crate::receipts;
+use crate::witnessing::Rounds;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::question::LONGEST_ENVELOPE;
+use mayag_protocol::receipts::{LONGEST_REQUEST, RECEIPTS as RECEIPTS_PATH};
 use mayag_protocol::timestamp::Clock;
 use mayag_transport::files::{self, Mode};
 use mayag_transport::peer::Peer;
@@ -24,10 +27,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Everything that can be asked of a gateway.
-pub const ROUTES: &[Route] = &[QUESTIONS];
+pub const ROUTES: &[Route] = &[QUESTIONS, RECEIPTS];
 
 /// A question in its envelope; the answer is a stream of events.
 const QUESTIONS: Route = Route { method: "POST", path: "/v1/questions" };
+
+/// A place in the log; the answer is the proof of what stands there.
+const RECEIPTS: Route = Route { method: "POST", path: RECEIPTS_PATH };
 
 /// From the headers to the end of a question: it has at most 64 KiB.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -39,6 +45,8 @@ pub struct Running {
     server: Arc<Server>,
     stop: oneshot::Sender<()>,
     tasks: JoinSet<()>,
+    /// Ends with the gateway.
+    _witnesses: JoinSet<()>,
 }
 
 impl Gateway {
@@ -59,6 +67,12 @@ impl Gateway {
         if server.credentials().identity() != *gateway.identity() {
             return Err(GatewayError::OtherCertificate { found: server.credentials().identity() });
         }
+        let mut witnesses = JoinSet::new();
+        if config.log.witnesses > 0 {
+            let mut rounds = Rounds::new(Arc::clone(&gateway));
+            rounds.first().await;
+            witnesses.spawn(rounds.forever());
+        }
         if let Some(path) = &config.address_file {
             // Written last: who finds it finds a gateway that answers.
             files::replace(path, format!("{}\n", server.local_addr()).as_bytes(), Mode::Public)?;
@@ -74,11 +88,16 @@ impl Gateway {
             serving.run(door, stopped).await;
         });
         tracing::info!(gateway = %gateway.identity(), address = %server.local_addr(), "listening");
-        Ok(Running { gateway, server, stop, tasks })
+        Ok(Running { gateway, server, stop, tasks, _witnesses: witnesses })
     }
 }
 
 impl Running {
+    /// Returns once the log cannot go on: then the program must end.
+    pub async fn log_failed(&self) {
+        self.gateway.logs().failed().await;
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.server.local_addr()
@@ -120,14 +139,23 @@ impl Handler for Door {
         request: Request<RequestBody>,
     ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
-        if !QUESTIONS.is(&head.method, head.uri.path()) {
+        let is = |route: Route| route.is(&head.method, head.uri.path());
+        let longest = if is(QUESTIONS) {
+            LONGEST_ENVELOPE
+        } else if is(RECEIPTS) {
+            LONGEST_REQUEST
+        } else {
             return status(StatusCode::NOT_FOUND);
-        }
-        let body = match read_body(body, LONGEST_ENVELOPE, BODY_TIME).await {
+        };
+        let body = match read_body(body, longest, BODY_TIME).await {
             Ok(body) => body,
             Err(fault) => return status(fault.status()),
         };
         let gateway = Arc::clone(&self.0);
+        if is(RECEIPTS) {
+            let (code, bytes) = receipts::answer(&gateway, peer.identity, &body).await;
+            return typed(code, "application/json", ResponseBody::full(bytes));
+        }
         let stream = ResponseBody::produced(MOST_EVENTS, |lines| async move {
             let mut events = Events::new(lines);
             let taken = line::carry(gateway, peer.identity, body, &mut events).await;
@@ -135,12 +163,15 @@ impl Handler for Door {
             events.taken().await;
             drop(taken);
         });
-        let mut response = Response::new(stream);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-        response
+        typed(StatusCode::OK, "application/x-ndjson", stream)
     }
+}
+
+fn typed(status: StatusCode, kind: &'static str, body: ResponseBody) -> Response<ResponseBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
 }
 
 fn status(status: StatusCode) -> Response<ResponseBody> {

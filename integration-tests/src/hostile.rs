@@ -148,7 +148,11 @@ impl Door {
             issued_at: SystemClock.now(),
             policy: None,
             decision: Decision::Answered { releases: Vec::new() },
-            log: LogPosition { index: 0, entry: digest },
+            log: LogPosition {
+                origin: "log".parse().expect("a log's name"),
+                index: 0,
+                leaf: digest,
+            },
         };
         let payload = serde_json::to_vec(&answer).expect("JSON");
         let envelope = Envelope::seal(PayloadType::Answer, payload, &self.stranger).to_bytes();

@@ -9,6 +9,7 @@
 
 pub mod attacks;
 pub mod hostile;
+pub mod logs;
 pub mod party;
 pub mod raw;
 pub mod sealed;

@@ -1,5 +1,6 @@
 //! Processes of a federation on this machine: those of the binary `mayag` that Cargo built beside whoever starts them.
 
+use crate::logs;
 use crate::world::binary;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub fn stderr_path(folder: &Path) -> PathBuf {
 
 /// Starts `mayag node` or `mayag gateway` over the configuration in the party's folder.
 pub fn spawn(command: &str, folder: &Path) -> Child {
+    logs::begin(command, folder);
     drop(std::fs::remove_file(folder.join("address")));
     let stderr =
         File::options().append(true).create(true).open(stderr_path(folder)).expect("a log file");

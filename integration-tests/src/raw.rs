@@ -1,9 +1,14 @@
 //! A client that obeys no rule: it shows whatever certificate it is told to, or none, and believes any server.
+//!
+//! Where it shows a gateway's certificate it signs with the gateway's key that it forwards what it sends, so that nodes
+//! look at the rest.
 
+use crate::sealed;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use mayag_protocol::forward;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
@@ -48,8 +53,11 @@ async fn send(
             .map_err(|error| format!("http: {error}"))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(connection);
-    let request =
-        Request::post(format!("https://anybody.invalid{path}")).body(Full::new(Bytes::from(body)));
+    let mut request = Request::post(format!("https://anybody.invalid{path}"));
+    if let Some((folder, _)) = identity.filter(|(_, stem)| *stem == "client") {
+        request = request.header(forward::HEADER, sealed::forward(folder, &body));
+    }
+    let request = request.body(Full::new(Bytes::from(body)));
     let response = sender
         .send_request(request.expect("a request"))
         .await

@@ -1,10 +1,11 @@
 //! Questions made and signed by hand, right or wrong, and what came back, opened.
 
 use crate::world::{FEDERATION, World, analyst_identity, now};
-use mayag_audit::keys::{Ed25519, SigningKey, random_nonce, random_question_id};
-use mayag_protocol::answer::{Answer, Bundle, Decision};
+use mayag_audit::keys::{Ed25519, SigningKey, random_nonce, random_question_id, sha256};
+use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
+use mayag_protocol::forward::{self, Forward};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Code;
@@ -45,6 +46,26 @@ pub fn analyst_key(world: &World) -> SigningKey {
 pub fn seal(question: &Question, key: &SigningKey) -> Vec<u8> {
     Envelope::seal(PayloadType::Question, serde_json::to_vec(question).expect("JSON"), key)
         .to_bytes()
+}
+
+/// What the gateway of `folder` signs about a question that it forwards, as a header's value.
+pub fn forward(folder: &Path, body: &[u8]) -> String {
+    let question_digest = Envelope::parse(body, 1 << 20)
+        .map_or_else(|_| sha256(body), |envelope| sha256(envelope.unverified_payload()));
+    let forward = Forward {
+        v: 1,
+        question_digest: question_digest.clone(),
+        gateway: format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity"),
+        issued_at: now(),
+        log: LogPosition {
+            origin: "gateway-1.test/query-log/2026".parse().expect("a log's name"),
+            index: 0,
+            leaf: question_digest,
+        },
+    };
+    let payload = serde_json::to_vec(&forward).expect("JSON");
+    let envelope = Envelope::seal(PayloadType::Forward, payload, &key(folder, "answer.key"));
+    forward::to_header(&envelope.to_bytes())
 }
 
 /// A node's signed answer, verified with the node's own key.

@@ -3,6 +3,9 @@
 //! The processes are those of the binary `mayag` that Cargo built beside the test. Nothing is mocked: what a test sees
 //! is what an operator would.
 
+use crate::logs;
+use mayag_audit::entry::Entry;
+use mayag_audit::party::Book;
 use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::{PersonPlan, Plan};
 use mayag_certs_dev::{Summary, generate};
@@ -124,6 +127,23 @@ impl World {
         self.nodes.insert(country.to_owned(), child);
     }
 
+    /// The entries of a country's log of questions, once they are what is waited for.
+    pub fn logged(&self, country: &str, awaited: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
+        self.logged_in(country, Book::Questions, awaited)
+    }
+
+    /// The same of one of its two logs.
+    pub fn logged_in(
+        &self,
+        country: &str,
+        book: Book,
+        awaited: impl Fn(&[Entry]) -> bool,
+    ) -> Vec<Entry> {
+        let federation = FEDERATION.parse().expect("a federation");
+        let party = Identity::node(&federation, &country.parse().expect("a country"));
+        logs::entries_when((self.dir(), &self.dir().join(country), &party, book), awaited)
+    }
+
     /// Starts a country's node, or says what it said when it ended instead.
     pub fn try_start_node(&mut self, country: &str) -> Result<(), String> {
         let before = self.stderr(country).len();
@@ -200,6 +220,7 @@ impl World {
     }
 
     fn spawn(&self, command: &str, config: &Path, party: &str) -> Child {
+        logs::begin(command, &self.dir().join(party));
         drop(std::fs::remove_file(self.dir().join(party).join("address")));
         let stderr = File::options()
             .append(true)

@@ -2,12 +2,14 @@
 //!
 //! The node does this itself for every question; nothing the gateway says is taken for granted.
 
+use crate::entries::{About, Forwarded};
 use crate::node::Node;
 use mayag_audit::keys::{Ed25519, sha256};
 use mayag_audit::nonces::NonceError;
 use mayag_protocol::envelope::{Envelope, EnvelopeError, PayloadType};
+use mayag_protocol::forward::{self, Forward};
 use mayag_protocol::identity::{Identity, Kind};
-use mayag_protocol::names::{Digest, QuestionId};
+use mayag_protocol::names::Digest;
 use mayag_protocol::question::{self, Question, QuestionFault};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::roster::{Person, Roster};
@@ -19,6 +21,7 @@ pub(crate) struct VerifiedQuestion {
     question: Question,
     person: Person,
     digest: Digest,
+    forwarded: Forwarded,
 }
 
 impl VerifiedQuestion {
@@ -34,16 +37,27 @@ impl VerifiedQuestion {
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
     }
+
+    /// Where the gateway's log holds it, as the gateway signed.
+    pub(crate) fn forwarded(&self) -> &Forwarded {
+        &self.forwarded
+    }
 }
 
 /// A question that was turned away, with what could be learnt of it for the log and the signed refusal.
 #[derive(Debug)]
 pub(crate) struct TurnedAway {
     pub(crate) refusal: Refusal,
-    pub(crate) digest: Digest,
-    /// Absent unless the signature was verified: an unsigned id is anybody's claim.
-    pub(crate) question: Option<QuestionId>,
-    pub(crate) person: Option<Identity>,
+    pub(crate) about: About,
+}
+
+/// What arrived from a gateway.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    /// The question in its envelope.
+    pub(crate) body: Vec<u8>,
+    /// What the gateway signed about it.
+    pub(crate) forward: Option<Vec<u8>>,
 }
 
 /// Verifies one envelope that arrived from `gateway`.
@@ -51,16 +65,21 @@ pub(crate) fn admit(
     node: &Node,
     roster: &Roster,
     gateway: &Identity,
-    body: &[u8],
+    carried: &Carried,
 ) -> Result<VerifiedQuestion, Box<TurnedAway>> {
+    let body = &carried.body;
     let unread = |refusal| {
-        Box::new(TurnedAway { refusal, digest: sha256(body), question: None, person: None })
+        let about = About { digest: sha256(body), question: None, forwarded: None };
+        Box::new(TurnedAway { refusal, about })
     };
     let envelope =
         Envelope::parse(body, question::LONGEST_ENVELOPE).map_err(|_| unread(malformed()))?;
     let digest = sha256(envelope.unverified_payload());
+    let forwarded = forwarded(carried, roster, gateway, &digest);
     let unsigned = |refusal| {
-        Box::new(TurnedAway { refusal, digest: digest.clone(), question: None, person: None })
+        let forwarded = forwarded.clone();
+        let about = About { digest: digest.clone(), question: None, forwarded };
+        Box::new(TurnedAway { refusal, about })
     };
 
     // Whose keys to try is read from the payload; nothing else of it is used before the signature holds.
@@ -77,13 +96,11 @@ pub(crate) fn admit(
     let question: Question = verified.parse().map_err(|_| unsigned(malformed()))?;
 
     let signed = |refusal| {
-        Box::new(TurnedAway {
-            refusal,
-            digest: digest.clone(),
-            question: Some(question.id.clone()),
-            person: Some(question.analyst.clone()),
-        })
+        let (digest, question) = (digest.clone(), Some(question.clone()));
+        let about = About { digest, question, forwarded: forwarded.clone() };
+        Box::new(TurnedAway { refusal, about })
     };
+    let forwarded = forwarded.clone().ok_or_else(|| signed(not_forwarded()))?;
     if question.gateway != *gateway || !question.countries.contains(node.country()) {
         return Err(signed(Refusal::new(
             Code::WrongAudience,
@@ -103,7 +120,31 @@ pub(crate) fn admit(
     }
     // Last, so that only questions that are valid in everything else take a place in the memory.
     node.nonces().remember(&question.nonce, now).map_err(|error| signed(seen(error)))?;
-    Ok(VerifiedQuestion { person: person.clone(), digest: digest.clone(), question })
+    Ok(VerifiedQuestion { person: person.clone(), digest: digest.clone(), question, forwarded })
+}
+
+/// Where the gateway's log holds the question of this digest, if the gateway says so and signed that.
+fn forwarded(
+    carried: &Carried,
+    roster: &Roster,
+    gateway: &Identity,
+    digest: &Digest,
+) -> Option<Forwarded> {
+    let statement = carried.forward.as_ref()?;
+    let envelope = Envelope::parse(statement, forward::LONGEST).ok()?;
+    let keys = [roster.gateway(gateway)?.answer_key.clone()];
+    let verified = envelope.open(PayloadType::Forward, &keys, 1, &Ed25519).ok()?;
+    let forward: Forward = verified.parse().ok()?;
+    let about = forward.v == 1 && forward.gateway == *gateway && forward.question_digest == *digest;
+    about.then(|| Forwarded { log: forward.log, statement: statement.clone() })
+}
+
+fn not_forwarded() -> Refusal {
+    Refusal::new(
+        Code::BadSignature,
+        "forward",
+        "tell the gateway's operator: it did not sign where its log holds the question",
+    )
 }
 
 fn malformed() -> Refusal {

@@ -7,6 +7,7 @@ use crate::engine::frame::Setup;
 use crate::engine::pool::PoolSettings;
 use crate::engine::sources::{Source, SourcesConfig, View};
 use crate::secret::Secret;
+use mayag_audit::party::LogConfig;
 use mayag_policies::catalogue::Catalogue;
 use mayag_protocol::names::{Country, Federation};
 use serde::Deserialize;
@@ -41,6 +42,8 @@ pub struct NodeConfig {
     pub catalogue: Option<PathBuf>,
     /// Keys, certificates and roster.
     pub pki: Pki,
+    /// The logs.
+    pub log: LogConfig,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
@@ -66,8 +69,10 @@ pub struct Pki {
     pub key: PathBuf,
     /// The private key that signs answers.
     pub answer_key: PathBuf,
-    /// The private key that signs log entries.
+    /// The private key that signs the checkpoints of the log.
     pub log_key: PathBuf,
+    /// The private key that cosigns the checkpoints of other logs.
+    pub cosign_key: PathBuf,
     /// The signed roster.
     pub roster: PathBuf,
     /// The trusted roster keys.
@@ -158,13 +163,16 @@ impl NodeConfig {
             key,
             answer_key,
             log_key,
+            cosign_key,
             roster,
             roster_keys,
         } = &mut self.pki;
         let optional = self.address_file.iter_mut().chain(&mut self.catalogue);
-        let pki =
-            [authorities, revocations, certificate, key, answer_key, log_key, roster, roster_keys];
-        for path in pki.into_iter().chain([&mut self.state, &mut self.policy]).chain(optional) {
+        let optional = optional.chain(&mut self.log.guard);
+        let trust = [authorities, revocations, roster, roster_keys];
+        let own = [certificate, key, answer_key, log_key, cosign_key];
+        let pki = trust.into_iter().chain(own);
+        for path in pki.chain([&mut self.state, &mut self.policy]).chain(optional) {
             *path = folder.join(&path);
         }
         for source in &mut self.sources {

@@ -9,6 +9,7 @@ pub mod config;
 pub mod data_version;
 mod ending;
 pub mod engine;
+mod entries;
 pub mod ledger;
 mod line;
 pub mod node;
@@ -18,5 +19,7 @@ pub mod records;
 pub mod released;
 pub mod secret;
 mod server;
+mod witnessing;
 
+pub use node::init_logs;
 pub use server::{ROUTES, Running};

@@ -3,16 +3,17 @@
 //!
 //! Every step is a value that proves the one before: a [`VerifiedQuestion`] comes from admission alone, a
 //! [`mayag_policies::decide::Permit`] from the decision alone, a [`Spent`] from the durable ledger alone, a
-//! [`LogReceipt`] from the durable log alone, and only [`mayag_disclosure::protect_question`] makes what can be serialised. Refusals are signed and logged like answers.
+//! [`Logged`] from the durable log alone, and only [`mayag_disclosure::protect_question`] makes what can be serialised. Refusals are signed and logged like answers.
 
-use crate::admission::{self, TurnedAway, VerifiedQuestion};
+use crate::admission::{self, Carried, TurnedAway, VerifiedQuestion};
 use crate::engine::WorkFailure;
 use crate::engine::cells::Part;
+use crate::entries::{About, Decided};
 use crate::ledger::{Budget, Charge, Spent};
 use crate::node::{InForce, Node, failure_id, unavailable};
 use crate::protecting;
-use mayag_audit::journal::{Entry, LogReceipt, Operation};
 use mayag_audit::keys::sha256;
+use mayag_audit::log::commit::Kind;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{Permit, Subject, decide};
 use mayag_policies::document;
@@ -20,46 +21,32 @@ use mayag_policies::shared::shared;
 use mayag_protocol::answer::{Answer, Bundle, Decision, PreviewedRelease, ReleasePart};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::{Country, Digest, QuestionId};
+use mayag_protocol::names::{Country, DatasetName};
 use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_queries::release::Release;
-use std::collections::BTreeMap;
+use mayag_transport::party_logs::Logged;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is known of a question once the line has ended, for the log and the signed answer.
-struct About {
-    digest: Digest,
-    question: Option<QuestionId>,
-    person: Option<Identity>,
-}
-
-/// The end of the line before it is signed.
-struct Decided {
-    decision: Decision,
-    parts: Vec<Vec<u8>>,
-    /// The word or code for the log.
-    word: String,
-    rule: Option<String>,
-}
-
 /// Answers one question that `gateway` carried: an answer, a refusal or a failure, always signed, and always logged
 /// before it leaves. `None` only if the log cannot be written any more: then nothing leaves at all.
-pub(crate) async fn answer(node: &Arc<Node>, gateway: &Identity, body: &[u8]) -> Option<Bundle> {
+pub(crate) async fn answer(
+    node: &Arc<Node>,
+    gateway: &Identity,
+    carried: &Carried,
+) -> Option<Bundle> {
     let in_force = node.in_force();
-    let (about, decided) = match admission::admit(node, in_force.roster(), gateway, body) {
+    let (about, decided) = match admission::admit(node, in_force.roster(), gateway, carried) {
         Err(turned_away) => {
-            let TurnedAway { refusal, digest, question, person } = *turned_away;
-            (About { digest, question, person }, refused(refusal))
+            let TurnedAway { refusal, about } = *turned_away;
+            (about, refused(refusal))
         }
         Ok(question) => {
-            let about = About {
-                digest: question.digest().clone(),
-                question: Some(question.question().id.clone()),
-                person: Some(question.question().analyst.clone()),
-            };
-            (about, decide_and_work(node, &in_force, &question).await.unwrap_or_else(refused))
+            let about = About::of(&question);
+            let decided = decide_and_work(node, &in_force, &question, &about).await;
+            (about, decided.unwrap_or_else(refused))
         }
     };
     seal(node, &in_force, about, decided).await
@@ -70,6 +57,7 @@ async fn decide_and_work(
     node: &Arc<Node>,
     in_force: &InForce,
     question: &VerifiedQuestion,
+    about: &About,
 ) -> Result<Decided, Refusal> {
     let policy = in_force.policy().ok_or_else(no_policy)?;
     let country = question.question().analyst.country().ok_or_else(no_policy)?.clone();
@@ -82,14 +70,14 @@ async fn decide_and_work(
     node.look_at_end(policy, now);
     let (sql, preview) = match &question.question().ask {
         Ask::Datasets {} => {
-            log_admitted(node, in_force, question, None).await?;
+            log_admitted(node, in_force, about, None, &BTreeSet::new()).await?;
             let datasets = shared(policy, node.catalogue(), &subject, now);
-            let word = "shared".to_owned();
             return Ok(Decided {
                 decision: Decision::Shared { datasets },
                 parts: Vec::new(),
-                word,
+                word: "shared".to_owned(),
                 rule: None,
+                datasets: BTreeSet::new(),
             });
         }
         Ask::Preview { sql } => (sql.clone(), true),
@@ -108,14 +96,18 @@ async fn decide_and_work(
         })
         .collect::<Result<Vec<(Release, Permit)>, Refusal>>()?;
 
+    let releases = permitted.iter().map(|(release, _)| &release.dataset);
+    let datasets: BTreeSet<DatasetName> =
+        releases.flat_map(|dataset| node.catalogue().parts_of(dataset)).collect();
     if preview {
-        log_admitted(node, in_force, question, None).await?;
-        return Ok(previewed(&permitted));
+        log_admitted(node, in_force, about, None, &datasets).await?;
+        return Ok(Decided { datasets, ..previewed(&permitted) });
     }
     let spent = node.spend(charge(question, subject.country, &permitted, node.catalogue())).await?;
-    let receipt = log_admitted(node, in_force, question, Some(&spent)).await?;
+    let logged = log_admitted(node, in_force, about, Some(&spent), &datasets).await?;
     let left = question.question().expires_at.since(now).min(node.longest_work());
-    Ok(work(node, &permitted, (&spent, &receipt), left).await.unwrap_or_else(failed))
+    let decided = work(node, &permitted, (&spent, &logged), left).await;
+    Ok(Decided { datasets, ..decided.unwrap_or_else(failed) })
 }
 
 /// What a question costs: it depends on who asks and on what the question names, never on data.
@@ -154,6 +146,7 @@ fn previewed(permitted: &[(Release, Permit)]) -> Decided {
         parts: Vec::new(),
         word: "previewed".to_owned(),
         rule: Some(grants(permitted)),
+        datasets: BTreeSet::new(),
     }
 }
 
@@ -166,7 +159,7 @@ fn grants(permitted: &[(Release, Permit)]) -> String {
 async fn work(
     node: &Arc<Node>,
     permitted: &[(Release, Permit)],
-    _charged_and_logged: (&Spent, &LogReceipt),
+    _charged_and_logged: (&Spent, &Logged),
     left: Duration,
 ) -> Result<Decided, WorkFailure> {
     let deadline = tokio::time::Instant::now() + left;
@@ -186,27 +179,19 @@ async fn work(
         parts.push(bytes);
     }
     let (decision, rule) = (Decision::Answered { releases }, Some(grants(permitted)));
-    Ok(Decided { decision, parts, word: "answered".to_owned(), rule })
+    Ok(Decided { decision, parts, word: "answered".to_owned(), rule, datasets: BTreeSet::new() })
 }
 
 /// Logs that work on a question begins. Nothing executes without the receipt.
 async fn log_admitted(
     node: &Arc<Node>,
     in_force: &InForce,
-    question: &VerifiedQuestion,
+    about: &About,
     spent: Option<&Spent>,
-) -> Result<LogReceipt, Refusal> {
-    let entry = Entry {
-        question: Some(question.question().id.clone()),
-        question_digest: Some(question.digest().clone()),
-        nonce: Some(question.question().nonce.clone()),
-        person: Some(sha256(question.question().analyst.to_string().as_bytes())),
-        purpose: Some(question.question().purpose),
-        policy: in_force.policy_version().map(|version| version.digest.clone()),
-        charges: spent.map(Spent::number),
-        ..Entry::new(Operation::Admitted)
-    };
-    node.log(entry).await.ok_or_else(|| unavailable("log"))
+    datasets: &BTreeSet<DatasetName>,
+) -> Result<Logged, Refusal> {
+    let entry = about.admitted(node, in_force, spent, datasets).map_err(|_| unavailable("log"))?;
+    node.log(Kind::Question, entry).await.ok_or_else(|| unavailable("log"))
 }
 
 /// Logs the end of the line durably, signs it, and only then hands it out.
@@ -216,48 +201,24 @@ async fn seal(
     about: About,
     decided: Decided,
 ) -> Option<Bundle> {
-    let Decided { decision, parts, word, rule } = decided;
-    let operation = match decision {
-        Decision::Refused { .. } => Operation::Refused,
-        Decision::Answered { .. }
-        | Decision::Failed { .. }
-        | Decision::Previewed { .. }
-        | Decision::Shared { .. } => Operation::Answered,
-    };
-    let cells = match &decision {
-        Decision::Answered { releases } => Some(releases.iter().map(|part| part.cells).sum()),
-        Decision::Failed { .. }
-        | Decision::Previewed { .. }
-        | Decision::Refused { .. }
-        | Decision::Shared { .. } => None,
-    };
-    let digests: String = parts.iter().map(|part| sha256(part).to_string()).collect();
-    let entry = Entry {
-        question: about.question.clone(),
-        question_digest: Some(about.digest.clone()),
-        person: about.person.map(|person| sha256(person.to_string().as_bytes())),
-        policy: in_force.policy_version().map(|version| version.digest.clone()),
-        decision: Some(word.clone()),
-        rule,
-        result: Some(sha256(digests.as_bytes())),
-        cells,
-        ..Entry::new(operation)
-    };
-    let receipt = node.log(entry).await?;
+    let entry = about.ended(node, in_force, &decided).ok()?;
+    let logged = node.log(Kind::Record, entry).await?;
+    let Decided { decision, parts, word, .. } = decided;
+    let question = about.question.map(|question| question.id);
     tracing::info!(
-        question = about.question.as_ref().map(tracing::field::display),
+        question = question.as_ref().map(tracing::field::display),
         decision = word,
         "question decided"
     );
     let answer = Answer {
         v: 1,
-        question: about.question,
+        question,
         question_digest: about.digest,
         country: node.country().clone(),
         issued_at: node.clock().now(),
         policy: in_force.policy_version().cloned(),
         decision,
-        log: receipt.position().clone(),
+        log: logged.position().clone(),
     };
     let payload = serde_json::to_vec(&answer).ok()?;
     let envelope = Envelope::seal(PayloadType::Answer, payload, node.answer_key());
@@ -267,7 +228,13 @@ async fn seal(
 fn refused(refusal: Refusal) -> Decided {
     let word = refusal.code.to_string();
     let rule = Some(refusal.rule.clone());
-    Decided { decision: Decision::Refused { refusal }, parts: Vec::new(), word, rule }
+    Decided {
+        decision: Decision::Refused { refusal },
+        parts: Vec::new(),
+        word,
+        rule,
+        datasets: BTreeSet::new(),
+    }
 }
 
 /// A failure of the work: the person learns an id, the operator's log the kind of failure under the same id.
@@ -281,6 +248,7 @@ fn failed(failure: WorkFailure) -> Decided {
         parts: Vec::new(),
         word: word.to_owned(),
         rule: None,
+        datasets: BTreeSet::new(),
     }
 }
 

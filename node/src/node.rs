@@ -14,9 +14,11 @@ use crate::protecting;
 use crate::records::RecordsError;
 use crate::released::Released;
 use crate::secret::{Secret, SecretError};
-use mayag_audit::journal::{Entry, Journal, JournalError, LogReceipt, Operation};
-use mayag_audit::keys::{Ed25519, KeyError, Mac, SigningKey, random_nonce};
-use mayag_audit::nonces::Nonces;
+use mayag_audit::entry::{Entry, Type};
+use mayag_audit::keys::{Ed25519, KeyError, Mac, RandomError, SigningKey, random_nonce};
+use mayag_audit::log::commit::Kind;
+use mayag_audit::nonces::{Nonces, is_forgotten};
+use mayag_audit::party::{self, Book, NoLog};
 use mayag_disclosure::{ReleaseContext, Unprotected};
 use mayag_policies::catalogue::{Catalogue, CatalogueError};
 use mayag_policies::document::Policy;
@@ -30,21 +32,23 @@ use mayag_protocol::timestamp::{Clock, Timestamp};
 use mayag_queries::plan::Plan;
 use mayag_transport::credentials::CredentialsError;
 use mayag_transport::files::{self, FilesError};
+use mayag_transport::party_logs::{Logged, PartyLogs, PartyLogsError, PartySettings};
 use mayag_transport::server::ServerError;
 use mayag_transport::trust::{Trust, TrustError, TrustFiles};
+use mayag_transport::witness_store::WitnessStore;
 use parking_lot::{Mutex, RwLock};
 use std::fmt;
-use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The name of the log inside the state folder.
-pub const JOURNAL: &str = "journal.jsonl";
-
 /// The name of the ledger inside the state folder.
 pub const LEDGER: &str = "ledger.log";
+
+/// The folder of what this node saw as a witness, inside the state folder.
+const WITNESS: &str = "witness";
 
 /// The name of the file that remembers the highest roster version seen.
 const ROSTER_VERSION: &str = "roster-version";
@@ -61,14 +65,6 @@ pub enum NodeError {
     /// A file is missing, unreadable, or readable by others.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// The log does not verify or cannot be written.
-    #[error("{path}: {source}")]
-    Journal {
-        /// The log.
-        path: PathBuf,
-        /// Why.
-        source: JournalError,
-    },
     /// A private key is unreadable.
     #[error("{path}: {source}")]
     Key {
@@ -98,9 +94,12 @@ pub enum NodeError {
         /// Charges that the log knows of.
         logged: u64,
     },
-    /// Another process has the state folder.
-    #[error("{0}: another process writes this log; two nodes must not share a state folder")]
-    Locked(PathBuf),
+    /// The logs are not there, do not go on, or cannot be written.
+    #[error(transparent)]
+    Logs(#[from] PartyLogsError),
+    /// The node has no name for a log.
+    #[error(transparent)]
+    Name(#[from] NoLog),
     /// The certificate is somebody else's.
     #[error(
         "the certificate names `{found}`, not this node: check `certificate` and `country` in node.toml"
@@ -118,6 +117,9 @@ pub enum NodeError {
     /// The roster is not in force.
     #[error(transparent)]
     Roster(#[from] RosterError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
     /// There is no secret for noise.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -171,8 +173,8 @@ pub struct Node {
     clock: Arc<dyn Clock>,
     catalogue: Catalogue,
     answer_key: SigningKey,
-    log_key: SigningKey,
-    journal: Journal<File>,
+    logs: Arc<PartyLogs>,
+    witness: WitnessStore,
     ledger: Ledger,
     nonces: Nonces,
     released: Mutex<Released>,
@@ -204,13 +206,17 @@ impl Node {
         let catalogue = read_catalogue(&config)?;
         let roster = open_roster(&config, clock.as_ref())?;
         let answer_key = read_key(&config.pki.answer_key)?;
-        let log_key = read_key(&config.pki.log_key)?;
+        let log_key = Arc::new(read_key(&config.pki.log_key)?);
         let member = roster.node(&config.country);
         if member.map(|member| &member.answer_key) != Some(answer_key.public()) {
             return Err(NodeError::KeyNotListed { key: "answer" });
         }
         if member.map(|member| &member.log_key) != Some(log_key.public()) {
             return Err(NodeError::KeyNotListed { key: "log" });
+        }
+        let cosign_key = read_key(&config.pki.cosign_key)?;
+        if member.map(|member| &member.cosign_key) != Some(cosign_key.public()) {
+            return Err(NodeError::KeyNotListed { key: "cosign" });
         }
         let trust_files = TrustFiles {
             authorities: config.pki.authorities.clone(),
@@ -219,7 +225,11 @@ impl Node {
         let trust = Trust::load(&trust_files, roster.issuers.clone(), Arc::clone(&clock))?;
         let candidate = policy::read(&config, &roster, &catalogue, clock.now())?;
         let nonces = Nonces::default();
-        let (journal, logged) = open_journal(&config.state, &log_key, &nonces, clock.as_ref())?;
+        let settings = log_settings(&config, &roster, log_key, &clock)?;
+        let logs = Arc::new(PartyLogs::open(settings)?);
+        let name = party::witness_name(logs.party())?;
+        let witness = WitnessStore::open(&config.state.join(WITNESS), name, cosign_key)?;
+        let logged = recall(&logs, &nonces, clock.now())?;
         let ledger = Ledger::open(&config.state.join(LEDGER))?;
         if ledger.charges() < logged {
             return Err(NodeError::LedgerPutBack { found: ledger.charges(), logged });
@@ -233,11 +243,9 @@ impl Node {
         }
         let released = open_released(&config)?;
         let version = candidate.accepted.policy.version().clone();
-        let opened =
-            Entry { policy: Some(version.digest.clone()), ..Entry::new(Operation::Opened) };
-        journal
-            .append(clock.now(), opened, &log_key)
-            .map_err(|source| journal_error(&config.state, source))?;
+        let opened = Entry::new(Type::Opened, clock.now())?;
+        let opened = Entry { policy: Some(version.digest.clone()), ..opened };
+        logs.append(Book::Administration, Kind::Record, &opened)?;
         policy::remember(&config.state, &candidate)?;
         let policy = Some(candidate.accepted.policy);
         let ending = Ending::new();
@@ -252,8 +260,8 @@ impl Node {
             clock,
             catalogue,
             answer_key,
-            log_key,
-            journal,
+            logs,
+            witness,
             ledger,
             nonces,
             released: Mutex::new(released),
@@ -281,13 +289,11 @@ impl Node {
             },
             decision: Some(if read.is_ok() { "in_force" } else { "kept_old" }.to_owned()),
             rule: read.as_ref().err().map(PolicyError::rule),
-            ..Entry::new(Operation::Policy)
+            ..Entry::new(Type::Policy, self.clock.now())?
         };
         // A policy comes into force only after the log knows it, and only once a restart will know it too. A crash
         // between the two leaves the new file, which the next start accepts for the same reasons.
-        self.journal
-            .append(self.clock.now(), entry, &self.log_key)
-            .map_err(|source| journal_error(&self.config.state, source))?;
+        self.logs.append(Book::Administration, Kind::Record, &entry)?;
         let (policy, version, result) = match read.and_then(|candidate| {
             policy::remember(&self.config.state, &candidate)?;
             Ok(candidate.accepted)
@@ -415,11 +421,20 @@ impl Node {
         protected.await.unwrap_or(Err(WorkFailure::Broken))
     }
 
-    /// Appends to the log, durably. `None` if that failed: then nothing may leave.
-    pub(crate) async fn log(self: &Arc<Self>, entry: Entry) -> Option<LogReceipt> {
-        let node = Arc::clone(self);
-        let appended =
-            blocking(move || node.journal.append(node.clock.now(), entry, &node.log_key)).await?;
+    /// This node as a witness of others' logs.
+    pub(crate) fn witness(&self) -> &WitnessStore {
+        &self.witness
+    }
+
+    /// The node's logs.
+    pub(crate) fn logs(&self) -> &Arc<PartyLogs> {
+        &self.logs
+    }
+
+    /// Appends to the log of questions, durably. `None` if that failed: then nothing may leave.
+    pub(crate) async fn log(self: &Arc<Self>, kind: Kind, entry: Entry) -> Option<Logged> {
+        let logs = Arc::clone(&self.logs);
+        let appended = blocking(move || logs.append(Book::Questions, kind, &entry)).await?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is answered")).ok()
     }
 }
@@ -437,7 +452,9 @@ pub(crate) fn failure_id() -> String {
 }
 
 /// Runs blocking work that ends with the caller: if the caller goes away, the result is dropped.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let mut one = JoinSet::new();
     one.spawn_blocking(work);
     one.join_next().await?.ok()
@@ -494,26 +511,45 @@ fn create_state(folder: &Path) -> Result<(), NodeError> {
         .map_err(|source| NodeError::State { path: folder.to_owned(), source })
 }
 
-/// The log, and how many charges it knows of.
-fn open_journal(
-    state: &Path,
-    key: &SigningKey,
-    nonces: &Nonces,
-    clock: &dyn Clock,
-) -> Result<(Journal<File>, u64), NodeError> {
-    let path = state.join(JOURNAL);
-    let failed = |source| NodeError::State { path: path.clone(), source };
-    let file = File::options().read(true).append(true).create(true).open(&path).map_err(failed)?;
-    file.try_lock().map_err(|_| NodeError::Locked(path.clone()))?;
-    let now = clock.now();
-    let mut charges = 0;
-    let journal = Journal::resume(file, key.public(), &Ed25519, |_, at, entry| {
-        nonces.recall(at, entry, now);
-        charges = charges.max(entry.charges.unwrap_or_default());
-    });
-    Ok((journal.map_err(|source| journal_error(state, source))?, charges))
+/// The logs of this node, and who witnesses them.
+fn log_settings(
+    config: &NodeConfig,
+    roster: &Roster,
+    key: Arc<SigningKey>,
+    clock: &Arc<dyn Clock>,
+) -> Result<PartySettings, NodeError> {
+    let party = Identity::node(&config.federation, &config.country);
+    let witnesses = config.log.witnessing(roster, &party)?;
+    Ok(PartySettings {
+        party,
+        state: config.state.clone(),
+        guard: config.log.guard.clone(),
+        key,
+        clock: Arc::clone(clock),
+        every: config.log.every(),
+        witnesses,
+    })
 }
 
-fn journal_error(state: &Path, source: JournalError) -> NodeError {
-    NodeError::Journal { path: state.join(JOURNAL), source }
+/// Takes back from the log what must be known after a restart: nonces of the last minutes, and how many charges there are.
+fn recall(logs: &PartyLogs, nonces: &Nonces, now: Timestamp) -> Result<u64, NodeError> {
+    let mut charges = None;
+    logs.newest_first(|entry| {
+        nonces.recall(entry, now);
+        charges = charges.or(entry.charges);
+        // Charges only grow, so the newest entry that says any says the most.
+        if charges.is_some() && is_forgotten(entry.at, now) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    Ok(charges.unwrap_or_default())
+}
+
+/// Begins the logs of a node that never had any.
+pub fn init_logs(config: &NodeConfig, clock: &Arc<dyn Clock>) -> Result<(), NodeError> {
+    let roster = open_roster(config, clock.as_ref())?;
+    let key = Arc::new(read_key(&config.pki.log_key)?);
+    Ok(PartyLogs::init(&log_settings(config, &roster, key, clock)?)?)
 }

@@ -3,13 +3,17 @@
 //! Only gateways of the roster may connect; an analyst's own certificate opens nothing here. What a gateway carries is
 //! believed only as far as the analyst signed it.
 
+use crate::admission::Carried;
 use crate::config::NodeConfig;
 use crate::line;
-use crate::node::{Node, NodeError};
+use crate::node::{Node, NodeError, blocking};
+use crate::witnessing::Said;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use mayag_protocol::forward;
 use mayag_protocol::identity::{Identity, Kind};
 use mayag_protocol::question::LONGEST_ENVELOPE;
 use mayag_protocol::timestamp::Clock;
+use mayag_protocol::witnessing;
 use mayag_transport::files::{self, Mode};
 use mayag_transport::peer::Peer;
 use mayag_transport::route::Route;
@@ -26,10 +30,19 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 /// Everything that can be asked of a node.
-pub const ROUTES: &[Route] = &[QUESTIONS];
+pub const ROUTES: &[Route] = &[ADD_CHECKPOINT, COSIGNATURES, QUESTIONS, REQUEST];
 
 /// A question in its envelope; the answer is a [`mayag_protocol::answer::Bundle`].
 const QUESTIONS: Route = Route { method: "POST", path: "/v1/questions" };
+
+/// A checkpoint to be cosigned.
+const ADD_CHECKPOINT: Route = Route { method: "POST", path: witnessing::ADD_CHECKPOINT };
+
+/// Cosignatures of this node's own logs.
+const COSIGNATURES: Route = Route { method: "POST", path: witnessing::COSIGNATURES };
+
+/// What witnesses of this node's own logs are to be asked.
+const REQUEST: Route = Route { method: "POST", path: witnessing::REQUEST };
 
 /// From the headers to the end of a question: it has at most 64 KiB.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -102,6 +115,11 @@ impl Running {
         Ok(())
     }
 
+    /// Returns once the log cannot go on: then the program must end.
+    pub async fn log_failed(&self) {
+        self.node.logs().failed().await;
+    }
+
     /// Takes no more questions, and returns when those under way have ended or were cut off.
     pub async fn shutdown(mut self) {
         // The task may have ended by itself; then there is nobody to tell.
@@ -128,18 +146,38 @@ impl Handler for Door {
         request: Request<RequestBody>,
     ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
-        if !QUESTIONS.is(&head.method, head.uri.path()) {
+        let is = |route: &Route| route.is(&head.method, head.uri.path());
+        if !ROUTES.iter().any(is) {
             return status(StatusCode::NOT_FOUND);
         }
         let body = match read_body(body, LONGEST_ENVELOPE, BODY_TIME).await {
             Ok(body) => body,
             Err(fault) => return status(fault.status()),
         };
+        if !is(&QUESTIONS) {
+            let node = Arc::clone(&self.node);
+            let work: fn(&Arc<Node>, &[u8]) -> Said = if is(&REQUEST) {
+                |node, body| crate::witnessing::request(node, body)
+            } else if is(&COSIGNATURES) {
+                |node, body| crate::witnessing::cosignatures(node, body)
+            } else {
+                crate::witnessing::add_checkpoint
+            };
+            let Some((code, bytes)) = blocking(move || work(&node, &body)).await else {
+                return status(StatusCode::INTERNAL_SERVER_ERROR);
+            };
+            let mut response = Response::new(ResponseBody::full(bytes));
+            *response.status_mut() = code;
+            return response;
+        }
         // Waiting here is bounded by the gateway's deadline: when it goes away, so does this future.
         let Ok(_place) = self.places.acquire().await else {
             return status(StatusCode::SERVICE_UNAVAILABLE);
         };
-        let bundle = line::answer(&self.node, &peer.identity, &body).await;
+        let forward = head.headers.get(forward::HEADER).map(HeaderValue::as_bytes);
+        let forward = forward.and_then(forward::from_header);
+        let carried = Carried { body: body.to_vec(), forward };
+        let bundle = line::answer(&self.node, &peer.identity, &carried).await;
         let Some(bytes) = bundle.and_then(|bundle| bundle.to_bytes().ok()) else {
             // Nothing may leave that is not in the log.
             return status(StatusCode::SERVICE_UNAVAILABLE);

@@ -1,7 +1,7 @@
 //! What a node signs, and how its signed answer travels together with its cells.
 
 use crate::identity::Identity;
-use crate::names::{Country, DatasetName, Digest, QuestionId};
+use crate::names::{Country, DatasetName, Digest, LogOrigin, QuestionId};
 use crate::outcome::Outcome;
 use crate::purpose::Purpose;
 use crate::refusal::{Code, Refusal};
@@ -47,10 +47,12 @@ pub struct PolicyVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogPosition {
+    /// The log.
+    pub origin: LogOrigin,
     /// The entry's index, from 0.
     pub index: u64,
-    /// The entry's hash.
-    pub entry: Digest,
+    /// The entry's leaf hash (RFC 6962).
+    pub leaf: Digest,
 }
 
 /// What a node decided.

@@ -17,6 +17,8 @@ use std::fmt;
 pub enum PayloadType {
     /// [`crate::answer::Answer`].
     Answer,
+    /// [`crate::forward::Forward`].
+    Forward,
     /// A policy document.
     Policy,
     /// [`crate::question::Question`].
@@ -34,6 +36,7 @@ impl PayloadType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "application/vnd.mayag.answer.v1+json",
+            Self::Forward => "application/vnd.mayag.forward.v1+json",
             Self::Policy => "application/vnd.mayag.policy.v1+json",
             Self::Question => "application/vnd.mayag.question.v1+json",
             Self::Refusal => "application/vnd.mayag.refusal.v1+json",

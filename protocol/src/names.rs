@@ -128,6 +128,12 @@ text_id! {
     Nonce, "a nonce of 32 hexadecimal digits", |t| is_hex(t, 32)
 }
 text_id! {
+    /// The name of a log, its origin in the words of C2SP `tlog-checkpoint`, such as `node-kr.demo/query-log/2026`.
+    LogOrigin, "a log's name of 1 to 255 characters without spaces, plus signs and control characters", |t| {
+        !t.is_empty() && t.len() <= 255 && t.chars().all(|c| c != '+' && !c.is_whitespace() && !c.is_control())
+    }
+}
+text_id! {
     /// A SHA-256 digest in hexadecimal.
     Digest, "a SHA-256 digest of 64 hexadecimal digits", |t| is_hex(t, 64)
 }

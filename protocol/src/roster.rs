@@ -73,8 +73,10 @@ pub struct Member {
     pub identity: Identity,
     /// The key it signs answers with.
     pub answer_key: PublicKey,
-    /// The key it signs log entries with.
+    /// The key it signs the checkpoints of its log with.
     pub log_key: PublicKey,
+    /// The key it cosigns the checkpoints of other logs with, as their witness.
+    pub cosign_key: PublicKey,
 }
 
 /// A person.

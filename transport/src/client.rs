@@ -17,7 +17,7 @@ use crate::peer::{self, PeerFault, Use};
 use crate::trust::{IdentityFiles, Trust};
 use bytes::Bytes;
 use connection::{Connection, Unsent};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use mayag_protocol::identity::Identity;
@@ -199,9 +199,22 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Response<Answer>, ClientError> {
+        self.post_with(address, expected, path, None, body).await
+    }
+
+    /// The same, with a header.
+    pub async fn post_with(
+        &self,
+        address: &str,
+        expected: &Identity,
+        path: &str,
+        header: Option<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<Response<Answer>, ClientError> {
         let name =
             peer::server_name(expected).ok_or_else(|| ClientError::NotAServer(expected.clone()))?;
-        let request = request(&name, path, body)?;
+        let mut request = request(&name, path, body)?;
+        request.headers_mut().extend(header);
         let mut connection = self.connection(address, expected).await?;
         let mut sent = connection.send(request, &self.limits).await;
         if let Err(Unsent::Returned(request)) = sent {

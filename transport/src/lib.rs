@@ -8,6 +8,9 @@
 //! anew. The key exchange is X25519 or a NIST curve; recorded traffic is not protected against a future quantum
 //! computer.
 //!
+//! Also here is the door of a signed log to the disk ([`log_files`]), the thread that keeps it ([`log_keeper`]), and a
+//! measurement of both ([`log_measure`]): `mayag-audit` opens nothing itself.
+//!
 //! ```
 //! use mayag_protocol::timestamp::Clock as _;
 //! use mayag_transport::{clock::SystemClock, files, files::Mode};
@@ -23,10 +26,15 @@ pub mod client;
 pub mod clock;
 pub mod credentials;
 pub mod files;
+pub mod log_files;
+pub mod log_keeper;
+pub mod log_measure;
+pub mod party_logs;
 pub mod peer;
 pub mod route;
 pub mod server;
 pub mod tls;
 pub mod trust;
+pub mod witness_store;
 
 mod tasks;

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Asking, Folders};
 use crate::board::Board;
-use crate::command::{failed, written};
+use crate::command::{failed, receipt, written};
 use crate::demo::until_interrupted;
 use crate::exit::Exit;
 use crate::format::{self, Format, FormatError, Style};
@@ -13,6 +13,7 @@ use mayag_desk::ask::{AskError, Progress, Reply};
 use mayag_desk::desk::{Desk, DeskError, Request};
 use mayag_desk::listing;
 use mayag_desk::profile::Profile;
+use mayag_desk::receipt::ReceiptFile;
 use mayag_desk::table::{AnswerTable, CountryReport, answered, refused_by_all};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::names::{DatasetName, QuestionId};
@@ -59,6 +60,9 @@ pub struct AskArgs {
     /// Write the answer to FILE, as a whole or not at all
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write the receipt to FILE: what everybody signed, and the proof that the gateway's log holds the answer
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    receipt: Option<PathBuf>,
     /// Ask what each country would answer, under which grant and protections, or why not: costs no budget, reads no data
     #[arg(long)]
     dry_run: bool,
@@ -95,6 +99,9 @@ pub async fn run(args: AskArgs, folders: &Folders, printer: &mut Printer) -> Exi
         Ok(prepared) => prepared,
         Err(problem) => return problem.tell(printer),
     };
+    if args.receipt.is_some() && !matches!(wanted, Wanted::Cells(_)) {
+        return failed(printer, Exit::Usage, "only an answer with cells has a receipt");
+    }
     let Asked { desk, mut request } = asked;
     request.case.clone_from(&args.case);
     request.legal_basis.clone_from(&args.legal_basis);
@@ -105,9 +112,32 @@ pub async fn run(args: AskArgs, folders: &Folders, printer: &mut Printer) -> Exi
     let reply = until_interrupted(put(&desk, &request, &wanted, &mut board, printer)).await;
     board.clear(printer);
     let Some(reply) = reply else { return interrupted(printer) };
-    match answer(reply, printer) {
-        Ok(answer) => print(&answer, format, &args, printer),
-        Err(exit) => exit,
+    let Answered { table, receipt } = match answer(reply, printer) {
+        Ok(answered) => answered,
+        Err(exit) => return exit,
+    };
+    let kept = match (receipt, &args.receipt) {
+        (Some(file), Some(path)) => receipt::keep(&desk, file, path, printer).await,
+        (Some(_) | None, _) => Ok(()),
+    };
+    match kept {
+        // A log that says something else than the answer is a verification that failed like any other.
+        Err(exit @ Exit::VerificationFailed) => exit,
+        Err(exit) => print(&table, format, &args, Some(exit), printer),
+        Ok(()) => print(&table, format, &args, None, printer),
+    }
+}
+
+/// An answer as a table, and where there are cells, its receipt.
+#[derive(Debug)]
+struct Answered {
+    table: AnswerTable,
+    receipt: Option<ReceiptFile>,
+}
+
+impl From<AnswerTable> for Answered {
+    fn from(table: AnswerTable) -> Self {
+        Self { table, receipt: None }
     }
 }
 
@@ -156,19 +186,23 @@ async fn put(
     wanted: &Wanted,
     board: &mut Board,
     printer: &mut Printer,
-) -> Result<Reply<AnswerTable>, AskError> {
+) -> Result<Reply<Answered>, AskError> {
     let watch = &mut |progress: Progress<'_>| board.show(&progress, printer);
     Ok(match wanted {
-        Wanted::Columns(name) => {
-            desk.datasets(request, watch).await?.map(|shared| listing::columns(&shared, name))
-        }
-        Wanted::Cells(_) => desk.ask(request, watch).await?,
-        Wanted::Information(sql) => desk.information(request, sql, watch).await?,
+        Wanted::Columns(name) => desk
+            .datasets(request, watch)
+            .await?
+            .map(|shared| listing::columns(&shared, name).into()),
+        Wanted::Cells(_) => desk
+            .ask_for_cells(request, watch)
+            .await?
+            .map(|whole| Answered { table: whole.table, receipt: Some(whole.receipt) }),
+        Wanted::Information(sql) => desk.information(request, sql, watch).await?.map(Into::into),
         Wanted::Preview(_) => {
-            desk.preview(request, watch).await?.map(|preview| listing::preview(&preview))
+            desk.preview(request, watch).await?.map(|preview| listing::preview(&preview).into())
         }
         Wanted::Tables => {
-            desk.datasets(request, watch).await?.map(|shared| listing::tables(&shared))
+            desk.datasets(request, watch).await?.map(|shared| listing::tables(&shared).into())
         }
     })
 }
@@ -279,10 +313,17 @@ pub(crate) fn footer(
     printer.talk(&format!("-- question {question} | exit {}: {}", exit.code(), exit.meaning()));
 }
 
-fn print(answer: &AnswerTable, format: Format, args: &AskArgs, printer: &mut Printer) -> Exit {
+/// Prints the answer. `failed_before` is how the run ends if something beside the answer went wrong.
+fn print(
+    answer: &AnswerTable,
+    format: Format,
+    args: &AskArgs,
+    failed_before: Option<Exit>,
+    printer: &mut Printer,
+) -> Exit {
     let reader = if args.out.is_some() { Reader::Program } else { printer.reader() };
     let style = Style { null: args.null.clone(), reader };
-    let exit = exit_of(&answer.outcomes);
+    let exit = failed_before.unwrap_or_else(|| exit_of(&answer.outcomes));
     let exit = match format.render(answer, &style) {
         Ok(bytes) => write(&bytes, args.out.as_deref(), exit, printer),
         Err(error) => failed(printer, Exit::Error, &error.to_string()),

@@ -40,7 +40,10 @@ pub async fn run(args: NodeArgs, printer: &mut Printer) -> Exit {
         Ok(running) => running,
         Err(error) => return not_served(printer, Exit::Error, &error),
     };
-    let stopped = serve::until_stopped(&args.serve, || running.reload()).await;
+    let stopped = tokio::select! {
+        stopped = serve::until_stopped(&args.serve, || running.reload()) => stopped,
+        () = running.log_failed() => Err(serve::ServeError::LogFailed),
+    };
     running.shutdown().await;
     match stopped {
         Ok(()) => Exit::Complete,

@@ -3,9 +3,11 @@
 use super::incidents::national::{self, National, NotWritten};
 use super::incidents::published::LineError;
 use super::questions;
+use mayag_audit::party::NoLog;
 use mayag_certs_dev::CertsError;
 use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::{Plan, PlanError};
+use mayag_node::node::NodeError;
 use mayag_protocol::timestamp::Timestamp;
 use mayag_transport::files::{self, FilesError, Mode};
 use std::fmt::Write as _;
@@ -34,6 +36,27 @@ pub(crate) enum FederationError {
     /// No certificates.
     #[error(transparent)]
     Certs(#[from] CertsError),
+    /// The gateway's configuration cannot be read back.
+    #[error(transparent)]
+    GatewayConfig(#[from] mayag_gateway::config::ConfigError),
+    /// The gateway's logs cannot be begun.
+    #[error(transparent)]
+    Gateway(#[from] mayag_gateway::GatewayError),
+    /// The logs do not verify.
+    #[error("the logs do not verify: {0}")]
+    Logs(String),
+    /// A log has no name.
+    #[error(transparent)]
+    Name(#[from] NoLog),
+    /// A node's configuration cannot be read back.
+    #[error(transparent)]
+    NodeConfig(#[from] mayag_node::config::ConfigError),
+    /// A node's logs cannot be begun.
+    #[error(transparent)]
+    Node(#[from] Box<NodeError>),
+    /// A party is not in the roster.
+    #[error("a party of the demonstration is not in its roster")]
+    Roster,
     /// A file was not written.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -173,8 +196,13 @@ certificate = "../pki/node-{country}/tls.crt"
 key = "../pki/node-{country}/tls.key"
 answer_key = "../pki/node-{country}/answer.key"
 log_key = "../pki/node-{country}/log.key"
+cosign_key = "../pki/node-{country}/cosign.key"
 roster = "../pki/roster.json"
 roster_keys = "../pki/roster.keys"
+
+[log]
+retention_days = 3650
+witnesses = 3
 
 [limits]
 deadline = "8s"
@@ -217,8 +245,13 @@ client_certificate = "../pki/gateway-1/client.crt"
 client_key = "../pki/gateway-1/client.key"
 answer_key = "../pki/gateway-1/answer.key"
 log_key = "../pki/gateway-1/log.key"
+cosign_key = "../pki/gateway-1/cosign.key"
 roster = "../pki/roster.json"
 roster_keys = "../pki/roster.keys"
+
+[log]
+retention_days = 3650
+witnesses = 3
 "#,
     );
     for National { country, .. } in &national::ALL {

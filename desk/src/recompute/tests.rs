@@ -111,7 +111,9 @@ async fn after(
     change(&mut sent);
     // The gateway and the countries sign all of it: only the cells can give it away.
     let checked = check(federation.asks(), federation.stream(&sent, result)).unwrap();
-    let Checked::Complete { countries, result, no_result } = checked else { panic!("{checked:?}") };
+    let Checked::Complete { countries, result, no_result, .. } = checked else {
+        panic!("{checked:?}")
+    };
     let made = match (result, no_result) {
         (Some(table), _) => Made::Table(table),
         (None, Some(why)) => Made::NoTable(why),

@@ -44,6 +44,7 @@ fn hall() -> Hall {
         identity: identity(&format!("country/{country}/node")),
         answer_key: PublicKey::from_bytes([0; 32]),
         log_key: PublicKey::from_bytes([0; 32]),
+        cosign_key: PublicKey::from_bytes([0; 32]),
     };
     let roster = Roster {
         v: 1,

@@ -71,7 +71,7 @@ fn answer(decision: Decision) -> Answer {
         issued_at: Timestamp::from_millis(0),
         policy: None,
         decision,
-        log: LogPosition { index: 0, entry: digest() },
+        log: LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: digest() },
     }
 }
 

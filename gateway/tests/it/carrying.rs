@@ -2,11 +2,13 @@
 
 use crate::federation::{Federation, SQL};
 use crate::node::{Behaviour, SUPPRESSED};
-use mayag_audit::journal::{self, Operation};
-use mayag_audit::keys::{Ed25519, SigningKey, sha256};
+use mayag_audit::entry::{ResultClass, Type};
+use mayag_audit::keys::{Ed25519, sha256};
+use mayag_audit::tree::leaf_hash;
 use mayag_protocol::answer::{GatewayRefusal, NoResult};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
+use mayag_protocol::names::Digest;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Code;
@@ -64,16 +66,21 @@ async fn countries_are_folded_and_the_result_is_signed_and_logged() {
     assert_eq!(metadata.get("mayag.answered").map(String::as_str), Some("2"));
     assert_eq!(metadata.get("mayag.asked").map(String::as_str), Some("2"));
 
-    let entries = federation.log();
-    let operations: Vec<Operation> = entries.iter().map(|entry| entry.operation).collect();
-    assert_eq!(operations, [Operation::Opened, Operation::Received, Operation::Released]);
+    let entries = federation.log(2).await;
+    let kinds: Vec<Type> = entries.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [Type::Received, Type::Released]);
     assert_eq!(
-        (entries[2].result.clone(), entries[2].cells),
+        (entries[1].result_digest.clone(), entries[1].cells),
         (release.result, Some(18)),
         "all drugs"
     );
-    assert_eq!((release.log.index, entries[1].nonce.clone()), (2, Some(question.nonce)));
-    let text = std::fs::read_to_string(federation.journal()).unwrap();
+    assert_eq!(entries[1].result, Some(ResultClass::Aggregate));
+    let node = &entries[1].countries[&"kr".parse().unwrap()];
+    assert!(node.answer.is_some() && node.log.is_some(), "where the node's log holds its answer");
+    assert_eq!((release.log.index, entries[0].nonce.clone()), (1, Some(question.nonce)));
+    let text = std::fs::read(federation.published().join("tile/entries/000.p/2")).unwrap();
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("received"), "these are the entries");
     assert!(
         !text.contains("SELECT") && !text.contains("hana"),
         "neither SQL nor people are in the log"
@@ -177,12 +184,12 @@ async fn nothing_is_complete_without_its_log_entry() {
             .await;
     let told = federation.ask(SQL).await;
     let release = told.release(&federation);
-    let key =
-        SigningKey::from_pem(&std::fs::read_to_string(federation.own("log.key")).unwrap()).unwrap();
-    let bytes = std::fs::read(federation.journal()).unwrap();
-    let (head, complete) = journal::verify(&bytes, key.public(), &Ed25519, |_, _, _| ()).unwrap();
-    assert_eq!((head.entries, complete), (release.log.index + 1, bytes.len()));
-    assert_eq!(head.hash, release.log.entry, "the entry that the signed release points at");
+    let entries = federation.log(2).await;
+    let last = entries.last().unwrap();
+    assert_eq!(entries.len() as u64, release.log.index + 1);
+    let leaf = leaf_hash(&last.to_bytes().unwrap());
+    let leaf = Digest::from_bytes(*leaf.as_bytes());
+    assert_eq!(leaf, release.log.leaf, "the entry that the signed release points at");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,8 +200,8 @@ async fn a_preview_asks_for_no_cells_and_is_logged() {
     let told = federation.send(&federation.hana(), federation.sign(&question)).await;
     let outcomes: Vec<Outcome> = told.outcomes().into_values().collect();
     assert_eq!((outcomes, told.result()), (vec![Outcome::Answered, Outcome::Refused], None));
-    let operations: Vec<Operation> = federation.log().iter().map(|entry| entry.operation).collect();
-    assert_eq!(operations, [Operation::Opened, Operation::Received, Operation::Released]);
+    let kinds: Vec<Type> = federation.log(2).await.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [Type::Received, Type::Released]);
     let again = federation.send(&federation.hana(), federation.sign(&question)).await;
     assert_eq!(again.refusal().map(|refusal| refusal.code), Some(Code::Replayed));
 }
@@ -214,7 +221,7 @@ async fn cells_that_come_to_nothing_are_not_complete_and_the_gateway_says_why() 
     let release = told.release(&federation);
     assert_eq!((release.no_result, release.result), (Some(NoResult::DivideByZero), None));
     let decisions: Vec<_> =
-        federation.log().into_iter().filter_map(|entry| entry.decision).collect();
+        federation.log(2).await.into_iter().filter_map(|entry| entry.decision).collect();
     assert_eq!(decisions, ["answered 2 of 2; no result: divide_by_zero"]);
 }
 
@@ -233,5 +240,5 @@ async fn a_refusal_is_signed_by_the_gateway() {
     let signed: GatewayRefusal = opened.parse().unwrap();
     assert_eq!((&signed.refusal, signed.question), (refusal, Some(question.id.clone())));
     assert_eq!(signed.question_digest, sha256(&serde_json::to_vec(&question).unwrap()));
-    assert_eq!(signed.log.map(|log| log.index), Some(1));
+    assert_eq!(signed.log.map(|log| log.index), Some(0));
 }

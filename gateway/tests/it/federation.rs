@@ -6,13 +6,17 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamReader;
 use arrow::util::display::FormatOptions;
-use mayag_audit::journal::{self, Entry};
+use mayag_audit::entry::Entry;
 use mayag_audit::keys::{Ed25519, SigningKey, random_nonce, random_question_id};
+use mayag_audit::party::{self, Book};
+use mayag_audit::quorum::Policy;
+use mayag_audit::tree::Hash;
+use mayag_audit::verify::{Against, Watch, verify};
 use mayag_certs_dev::generate;
 use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::Plan;
 use mayag_gateway::config::GatewayConfig;
-use mayag_gateway::{Gateway, Running};
+use mayag_gateway::{Gateway, Running, init_logs};
 use mayag_protocol::answer::Release;
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
@@ -22,9 +26,10 @@ use mayag_protocol::outcome::Outcome;
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Refusal;
-use mayag_protocol::timestamp::Clock as _;
+use mayag_protocol::timestamp::Clock;
 use mayag_transport::client::{self, Client, ClientError, ClientTls};
 use mayag_transport::clock::SystemClock;
+use mayag_transport::log_files::PublishedFiles;
 use mayag_transport::trust::{IdentityFiles, Trust, TrustFiles};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -73,6 +78,8 @@ impl Federation {
             nodes.insert((*code).to_owned(), FakeNode::start(&pki, code, behaviour.clone()).await);
         }
         let config = config(folder.path(), limits, &nodes);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        init_logs(&config, &clock).unwrap();
         let gateway = Gateway::start(config, Arc::new(SystemClock)).await.unwrap();
         Self { pki, gateway: Some(gateway), nodes, folder }
     }
@@ -83,17 +90,7 @@ impl Federation {
 
     /// Ends the gateway and starts it again on the same state.
     pub(crate) async fn restart(&mut self, limits: &str) {
-        self.stop_and_start(limits, |_| ()).await;
-    }
-
-    /// As [`Self::restart`], with something done to the log in between.
-    pub(crate) async fn restart_after(&mut self, change: impl FnOnce(&Path)) {
-        self.stop_and_start("", change).await;
-    }
-
-    async fn stop_and_start(&mut self, limits: &str, change: impl FnOnce(&Path)) {
         self.gateway.take().unwrap().shutdown().await;
-        change(&self.journal());
         self.gateway =
             Some(Gateway::start(self.config(limits), Arc::new(SystemClock)).await.unwrap());
     }
@@ -174,31 +171,47 @@ impl Federation {
         Client::new(ClientTls { identity, trust }, client::Limits::default(), clock).unwrap()
     }
 
-    /// The gateway's log.
-    pub(crate) fn journal(&self) -> PathBuf {
-        self.folder.path().join("gateway").join("state").join(mayag_gateway::JOURNAL)
+    /// The gateway's log of questions, as auditors get it.
+    pub(crate) fn published(&self) -> PathBuf {
+        let log = self.folder.path().join("gateway/state/query-log");
+        log.join(party::year(SystemClock.now())).join("published")
     }
 
-    /// A file of the gateway's own folder in the PKI.
-    pub(crate) fn own(&self, file: &str) -> PathBuf {
-        self.pki.folder_of(&identity_of_gateway()).join(file)
-    }
-
-    /// The entries of the gateway's log, verified.
-    pub(crate) fn log(&self) -> Vec<Entry> {
-        let member = self.pki.roster().unwrap().gateway(&identity_of_gateway()).unwrap().clone();
-        let mut entries = Vec::new();
-        let bytes = std::fs::read(self.journal()).unwrap();
-        journal::verify(&bytes, &member.log_key, &Ed25519, |_, _, entry| {
-            entries.push(entry.clone());
-        })
-        .unwrap();
-        entries
+    /// The entries of the gateway's log of questions, verified, once there are so many.
+    pub(crate) async fn log(&self, at_least: usize) -> Vec<Entry> {
+        let roster = self.pki.roster().unwrap();
+        let member = roster.gateway(&identity_of_gateway()).unwrap();
+        let year = party::year(SystemClock.now());
+        let origin = party::origin(&member.identity, Book::Questions, &year).unwrap();
+        let keys = party::key_file(&roster, member, &origin).unwrap();
+        let policy = Policy::of_keys(&keys, 0).unwrap();
+        let tiles = PublishedFiles(self.published());
+        for _ in 0..200 {
+            let mut entries = Entries::default();
+            let against = Against { policy: &policy, now: SystemClock.now(), older: None };
+            verify(&tiles, &against, &mut entries).unwrap();
+            if at_least <= entries.0.len() {
+                return entries.0;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("fewer than {at_least} entries");
     }
 
     /// Asks and waits for the end of the stream.
     pub(crate) async fn ask(&self, sql: &str) -> Told {
         self.send(&self.hana(), self.sign(&self.question(sql))).await
+    }
+}
+
+/// Reads what is verified.
+#[derive(Default)]
+struct Entries(Vec<Entry>);
+
+impl Watch for Entries {
+    fn entry(&mut self, _: u64, bytes: &[u8], _: &Hash) -> Result<(), String> {
+        self.0.push(Entry::parse(bytes).map_err(|error| error.to_string())?);
+        Ok(())
     }
 }
 
@@ -314,6 +327,7 @@ impl Told {
 fn config(folder: &Path, limits: &str, nodes: &BTreeMap<String, FakeNode>) -> GatewayConfig {
     let sample = include_str!("../../sample/gateway.toml").replace("127.0.0.1:7400", "127.0.0.1:0");
     let (head, _) = sample.split_once("[limits]").unwrap();
+    let head = head.replace("witnesses = 2", "witnesses = 0\ncheckpoint_ms = 20");
     let mut text = format!("{head}[limits]\n{limits}\n");
     for (code, node) in nodes {
         if let Some(address) = node.address() {

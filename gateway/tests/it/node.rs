@@ -248,7 +248,7 @@ impl Node {
             issued_at: SystemClock.now(),
             policy: None,
             decision,
-            log: LogPosition { index: 0, entry: sha256(b"entry") },
+            log: LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: sha256(b"entry") },
         };
         if let (Behaviour::OtherCells, Ask::Sql { sql }) = (&self.behaviour, &question.ask) {
             parts = self.parts(sql, &[("Cocaine", 1_000_000)]);

@@ -99,7 +99,7 @@ impl Said {
 
 /// Reads what a desk got.
 pub fn read(reply: Result<Reply<WholeAnswer>, AskError>) -> Said {
-    let WholeAnswer { table, cells: signed } = match reply {
+    let WholeAnswer { table, cells: signed, receipt: _ } = match reply {
         Ok(Reply::Answer(answer)) => answer,
         Ok(Reply::Refused(refusal)) => return Said::Refused(words("gateway", &refusal)),
         // The desk itself would not send it: no data had a say in it.

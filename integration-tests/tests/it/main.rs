@@ -3,14 +3,17 @@
 #![cfg(test)]
 
 mod attacks;
+mod auditing;
 mod canary;
 mod demo;
 mod faults;
 mod generated;
 mod hostile_gateway;
+mod logs;
 mod policy_lifecycle;
 mod protections;
 mod questions;
 mod readme;
+mod receipts;
 mod tidy;
 mod unauthorized;

@@ -212,7 +212,12 @@ fn the_question_over_countries_is_the_question_over_all_the_rows() {
 fn between(values: &mut [f64], part: f64) -> Option<(f64, f64)> {
     values.sort_by(f64::total_cmp);
     let rank = part * values.len() as f64;
-    let at = |rank: f64| values.get(rank as usize).or(values.last()).copied();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "ranks of a few values are whole numbers from 0 on"
+    )]
+    let at = |rank: f64| values.get(rank as usize).or_else(|| values.last()).copied();
     let bins = [(-50.0, 10.0), (10.0, 100.0), (100.0, 250.0)];
     let bin = |value: f64| bins.into_iter().find(|(_, to)| value < *to).unwrap();
     Some((bin(at((rank.ceil() - 1.0).max(0.0))?).0, bin(at(rank.floor())?).1))

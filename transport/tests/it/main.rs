@@ -7,6 +7,7 @@ mod client;
 mod handshake;
 mod limits;
 mod live;
+mod log;
 mod refused;
 mod start;
 mod support;

@@ -96,6 +96,7 @@ fn args(format: Option<Format>, out: Option<&std::path::Path>) -> AskArgs {
         legal_basis: None,
         format,
         out: out.map(Into::into),
+        receipt: None,
         dry_run: false,
         null: String::new(),
     }
@@ -121,7 +122,7 @@ fn partial_answer() -> AnswerTable {
 fn data_go_to_stdout_and_what_they_are_worth_to_stderr() {
     let (mut printer, out, talk) = recorded::printer(Terminals::Both);
     assert_eq!(
-        print(&partial_answer(), Format::Table, &args(None, None), &mut printer),
+        print(&partial_answer(), Format::Table, &args(None, None), None, &mut printer),
         Exit::Partial
     );
     assert_eq!(out.text(), "    n\n-----\n 5 :p\n:c\n");
@@ -138,12 +139,13 @@ fn a_file_is_written_as_a_whole_and_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("answer.csv");
     let (mut printer, out, _) = recorded::printer(Terminals::Both);
-    let exit = print(&partial_answer(), Format::Csv, &args(None, Some(&path)), &mut printer);
+    let exit = print(&partial_answer(), Format::Csv, &args(None, Some(&path)), None, &mut printer);
     assert_eq!((exit, out.text()), (Exit::Partial, String::new()));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "n,n_status\n5,partial\n,suppressed\n");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let nowhere = folder.path().join("missing/answer.csv");
-    let exit = print(&partial_answer(), Format::Csv, &args(None, Some(&nowhere)), &mut printer);
+    let exit =
+        print(&partial_answer(), Format::Csv, &args(None, Some(&nowhere)), None, &mut printer);
     assert_eq!(exit, Exit::Error);
 }
 

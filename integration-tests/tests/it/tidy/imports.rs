@@ -17,7 +17,8 @@ const EDGES: [Row; 14] = [
     ("disclosure", &["protocol"]),
     ("matching", &["protocol"]),
     ("audit", &["protocol"]),
-    ("transport", &["protocol"]),
+    // It opens the files of a log.
+    ("transport", &["protocol", "audit"]),
     ("node", LOWER),
     // It protects nothing and decides nothing: that is done where the data is.
     ("gateway", &["protocol", "policies", "queries", "matching", "audit", "transport"]),

@@ -1,0 +1,7 @@
+//! Whole logs: written to memory and to folders, verified, and changed in every way a table names.
+
+#![cfg(test)]
+mod hostile;
+mod mutations;
+mod sample;
+mod verifying;

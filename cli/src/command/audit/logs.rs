@@ -1,0 +1,96 @@
+//! The logs that a command reads: every one is verified while it is read, and nothing is said before it did.
+
+use super::verify::{Job, believed, listed};
+use crate::command::{failed, written};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::safe::safe;
+use clap::{Args, ValueEnum};
+use mayag_audit::records::{Located, Place, read};
+use mayag_audit::search::Found;
+use mayag_audit::story::sentence;
+use mayag_audit::verify::Against;
+use mayag_protocol::timestamp::{Clock as _, Timestamp};
+use mayag_transport::clock::SystemClock;
+use mayag_transport::log_files::PublishedFiles;
+use std::path::PathBuf;
+
+/// Why a command ends early, and how.
+pub(super) type Ended = (Exit, String);
+
+/// The list of logs.
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// A file of lines `LOG KEYS QUORUM`, paths relative to it
+    #[arg(long, value_name = "FILE")]
+    list: PathBuf,
+}
+
+/// For whom the output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// Sentences.
+    Human,
+    /// JSON.
+    Json,
+}
+
+impl ListArgs {
+    pub(super) fn jobs(&self) -> Result<Vec<Job>, Ended> {
+        listed(&self.list).map_err(|why| (Exit::Usage, why))
+    }
+}
+
+/// Verifies one log and shows its entries.
+pub(super) fn entries(job: &Job, each: &mut dyn FnMut(Located<'_>)) -> Result<(), Ended> {
+    let policy = believed(job)?;
+    let against = Against { policy: &policy, now: SystemClock.now(), older: None };
+    read(&PublishedFiles(job.log.clone()), &against, each)
+        .map(drop)
+        .map_err(|fault| (Exit::VerificationFailed, said(job, &fault.to_string())))
+}
+
+/// What is wrong with a log.
+pub(super) fn said(job: &Job, why: &str) -> String {
+    format!("{}: {why}", job.log.display())
+}
+
+/// The end of a command: what it found, or why it found nothing.
+pub(super) fn end(printer: &mut Printer, done: Result<Exit, Ended>) -> Exit {
+    done.unwrap_or_else(|(exit, why)| failed(printer, exit, &why))
+}
+
+/// Writes lines, each one line whatever the logs say.
+pub(super) fn lines(printer: &mut Printer, lines: &[String], exit: Exit) -> Exit {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&safe(line));
+        text.push('\n');
+    }
+    let result = printer.data(text.as_bytes());
+    written(printer, result, exit)
+}
+
+/// An entry in a line: when, where, what.
+pub(super) fn human(found: &Found) -> String {
+    format!("{}  {}", stamp(found.entry.at, &found.place), sentence(&found.entry))
+}
+
+/// When and where.
+pub(super) fn stamp(at: Timestamp, place: &Place) -> String {
+    format!("{at}  {}  {}", place.log, place.index)
+}
+
+/// Entries in this form, one a line.
+pub(super) fn found(form: Form, found: &[Found]) -> Result<Vec<String>, Ended> {
+    let line = |found: &Found| match form {
+        Form::Human => Ok(human(found)),
+        Form::Json => json(found),
+    };
+    found.iter().map(line).collect()
+}
+
+/// One line of JSON.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Ended> {
+    serde_json::to_string(value).map_err(|error| (Exit::Error, error.to_string()))
+}

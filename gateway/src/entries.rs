@@ -1,0 +1,94 @@
+//! What a gateway's log says of a question: who asked what and why, what each country did, and what was handed out.
+
+use crate::admission::Known;
+use crate::fanout::CountryAnswer;
+use crate::gateway::Gateway;
+use mayag_audit::entry::{CountryEnd, Entry, Op, ResultClass, Type};
+use mayag_audit::keys::RandomError;
+use mayag_protocol::answer::NoResult;
+use mayag_protocol::names::Digest;
+use mayag_protocol::outcome::Outcome;
+use mayag_protocol::refusal::Refusal;
+
+/// What is about to be handed out.
+#[derive(Debug)]
+pub(crate) struct HandedOut<'a> {
+    pub(crate) answers: &'a [CountryAnswer],
+    pub(crate) result: Option<&'a Digest>,
+    pub(crate) cells: Option<u64>,
+    pub(crate) no_result: Option<NoResult>,
+}
+
+impl Known {
+    fn entry(&self, gateway: &Gateway, kind: Type) -> Result<Entry, RandomError> {
+        let asked = self.question.as_ref();
+        let committed = |what: &str, text: Option<&String>| {
+            text.map(|text| gateway.logs().commitment(&self.digest, what, text))
+        };
+        Ok(Entry {
+            question: asked.map(|question| question.id.clone()),
+            question_digest: Some(self.digest.clone()),
+            nonce: self.nonce.clone(),
+            actor: Some(gateway.logs().actor(&self.caller)),
+            recipient: self.caller.country().cloned(),
+            purpose: asked.map(|question| question.purpose),
+            legal_basis: committed(
+                "legal-basis",
+                asked.and_then(|asked| asked.legal_basis.as_ref()),
+            ),
+            case: committed("case", asked.and_then(|asked| asked.case.as_ref())),
+            ..Entry::new(kind, gateway.now())?
+        })
+    }
+
+    /// That a question arrived. Nobody is asked before this is durable.
+    pub(crate) fn received(&self, gateway: &Gateway) -> Result<Entry, RandomError> {
+        self.entry(gateway, Type::Received)
+    }
+
+    /// That somebody was refused.
+    pub(crate) fn refused(
+        &self,
+        gateway: &Gateway,
+        refusal: &Refusal,
+    ) -> Result<Entry, RandomError> {
+        Ok(Entry {
+            decision: Some(refusal.code.to_string()),
+            rule: Some(refusal.rule.clone()),
+            result: Some(ResultClass::Refusal),
+            ..self.entry(gateway, Type::Refused)?
+        })
+    }
+
+    /// What is handed out. It leaves once this is durable.
+    pub(crate) fn released(
+        &self,
+        gateway: &Gateway,
+        out: &HandedOut<'_>,
+    ) -> Result<Entry, RandomError> {
+        let HandedOut { answers, result, cells, no_result } = *out;
+        let answered = answers.iter().filter(|answer| answer.outcome.answered()).count();
+        let why = no_result.map(|why| format!("; no result: {}", why.as_str())).unwrap_or_default();
+        let withheld = answers.iter().any(|answer| answer.outcome == Outcome::AnsweredSuppressed);
+        let class = match (no_result, result) {
+            (Some(_), _) => ResultClass::Error,
+            (None, None) => ResultClass::Catalogue,
+            (None, Some(_)) if withheld => ResultClass::Suppressed,
+            (None, Some(_)) => ResultClass::Aggregate,
+        };
+        let end = |answer: &CountryAnswer| CountryEnd {
+            outcome: answer.outcome,
+            answer: answer.digest.clone(),
+            log: answer.log.clone(),
+        };
+        Ok(Entry {
+            op: Some(Op::Combination),
+            decision: Some(format!("answered {answered} of {}{why}", answers.len())),
+            result: Some(class),
+            result_digest: result.cloned(),
+            cells,
+            countries: answers.iter().map(|answer| (answer.country.clone(), end(answer))).collect(),
+            ..self.entry(gateway, Type::Released)?
+        })
+    }
+}

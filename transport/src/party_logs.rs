@@ -1,0 +1,473 @@
+//! The two logs of a node or a gateway, open: entries in, receipts out, and a new log each year.
+//!
+//! Whoever may not be answered without an entry asks here for its receipt. If a log cannot go on (a failed sync, another
+//! signer), nothing is taken any more, and the program ends ([`PartyLogs::failed`]): what is on the disk is unknown.
+
+use crate::files::{self, FilesError, Mode};
+use crate::log_files::LogFolders;
+use crate::log_keeper::LogKeeper;
+use mayag_audit::checkpoint::{CheckpointNote, Origin};
+use mayag_audit::entry::{Entry, EntryError, SeenLog, Type};
+use mayag_audit::keys::{Mac, RandomError, SigningKey, random_secret};
+use mayag_audit::log::commit::Kind;
+use mayag_audit::log::error::{AppendError, Failure};
+use mayag_audit::log::read::ReadError;
+use mayag_audit::log::start::{Settings, StartError};
+use mayag_audit::log::witness::CosignError;
+use mayag_audit::log::{Log, LogReceipt};
+use mayag_audit::note::{NoteError, VerifierKey};
+use mayag_audit::party::{self, Book, NoLog, Witnesses};
+use mayag_audit::quorum::PolicyError;
+use mayag_audit::witness;
+use mayag_protocol::answer::LogPosition;
+use mayag_protocol::identity::Identity;
+use mayag_protocol::names::{Digest, LogOrigin, hex, unhex};
+use mayag_protocol::timestamp::Clock;
+use parking_lot::Mutex;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The file of the key that pseudonyms are made with, inside the state folder.
+const PSEUDONYMS: &str = "pseudonyms.key";
+
+/// A log that began so lately is read together with the one before: nonces of the last minutes may be there.
+const OVERLAP: Duration = Duration::from_mins(10);
+
+/// Whose logs they are, and how they are kept.
+#[derive(Clone)]
+pub struct PartySettings {
+    /// Whose.
+    pub party: Identity,
+    /// The state folder: the logs are in `query-log` and `admin-log` below it, a folder a year.
+    pub state: PathBuf,
+    /// Where `last-signed` is kept, if not beside the log: another volume, and in no backup.
+    pub guard: Option<PathBuf>,
+    /// The key that checkpoints are signed with.
+    pub key: Arc<SigningKey>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long lies between checkpoints.
+    pub every: Duration,
+    /// Who cosigns, if anybody.
+    pub witnesses: Option<Witnesses>,
+}
+
+/// Why the logs are not open, or an entry was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PartyLogsError {
+    /// Cosignatures were not kept.
+    #[error(transparent)]
+    Cosign(#[from] CosignError),
+    /// Not taken.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// No entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// A file or folder.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// No thread for a log.
+    #[error("no thread for the log: {0}")]
+    Keeper(#[source] io::Error),
+    /// Nobody's log.
+    #[error(transparent)]
+    Name(#[from] NoLog),
+    /// There is no log.
+    #[error(
+        "there is no log in {folder}: begin it with `mayag audit init` if it never began; a log that is gone is put back, and \
+         never begun anew"
+    )]
+    NotBegun {
+        /// Where it should be.
+        folder: PathBuf,
+    },
+    /// The key of pseudonyms is no key.
+    #[error("`{0}` does not hold 64 hexadecimal digits: restore it, or pseudonyms change")]
+    Pseudonyms(PathBuf),
+    /// More witnesses are asked for than there are.
+    #[error("the witnesses of this log: {0}")]
+    Witnesses(#[from] PolicyError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// Entries were not read back.
+    #[error("the log `{origin}` was not read back: {source}")]
+    Read {
+        /// Which.
+        origin: LogOrigin,
+        /// Why.
+        source: ReadError,
+    },
+    /// A line is not a signature.
+    #[error("cosignature: {0}")]
+    Signature(#[source] NoteError),
+    /// The log does not go on.
+    #[error("the log `{origin}`: {source}")]
+    Start {
+        /// Which.
+        origin: LogOrigin,
+        /// Why.
+        source: Box<StartError>,
+    },
+}
+
+/// The proof that an entry is durable. Only [`PartyLogs::append`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    position: LogPosition,
+    entry: Vec<u8>,
+    receipt: LogReceipt,
+}
+
+impl Logged {
+    /// Where the entry is.
+    pub fn position(&self) -> &LogPosition {
+        &self.position
+    }
+
+    /// Its bytes.
+    pub fn entry(&self) -> &[u8] {
+        &self.entry
+    }
+
+    /// What the log itself gave.
+    pub fn receipt(&self) -> &LogReceipt {
+        &self.receipt
+    }
+}
+
+/// The logs of one party.
+pub struct PartyLogs {
+    settings: PartySettings,
+    pseudonyms: Mac,
+    /// In the order of [`Book::ALL`].
+    running: [Mutex<Running>; 2],
+    charges: AtomicU64,
+    failed: Arc<Notify>,
+}
+
+/// One log that is kept.
+struct Running {
+    year: String,
+    log: Arc<Log>,
+    /// Absent only while the next year's log begins.
+    keeper: Option<LogKeeper>,
+}
+
+impl PartyLogs {
+    /// Begins both logs of this year. Nothing else ever begins a party's first log.
+    pub fn init(settings: &PartySettings) -> Result<(), PartyLogsError> {
+        let year = party::year(settings.clock.now());
+        for book in Book::ALL {
+            settings.begin(book, &year)?;
+        }
+        Ok(())
+    }
+
+    /// Opens both logs where they ended, or refuses and says why. A log of an earlier year is continued by one of this year.
+    pub fn open(settings: PartySettings) -> Result<Self, PartyLogsError> {
+        let year = party::year(settings.clock.now());
+        let failed = Arc::new(Notify::new());
+        let open = |book: Book| -> Result<Running, PartyLogsError> {
+            let last = settings.last_year(book, &year)?;
+            let mut running = settings.run(book, &last, &failed)?;
+            if last == year {
+                Ok(running)
+            } else {
+                settings.go_on(book, &mut running, (&year, None), &failed)
+            }
+        };
+        let [administration, questions] = Book::ALL;
+        let running = [Mutex::new(open(administration)?), Mutex::new(open(questions)?)];
+        let pseudonyms = pseudonyms(&settings.state)?;
+        Ok(Self { settings, pseudonyms, running, charges: AtomicU64::new(0), failed })
+    }
+
+    /// Appends an entry, durably. Blocks for as long as the disk needs.
+    pub fn append(&self, book: Book, kind: Kind, entry: &Entry) -> Result<Logged, PartyLogsError> {
+        let bytes = entry.to_bytes()?;
+        if let Some(charges) = entry.charges {
+            self.charges.fetch_max(charges, Ordering::Relaxed);
+        }
+        let receipt = self.log(book)?.append(kind, bytes.clone());
+        let receipt = receipt.inspect_err(|error| {
+            if let AppendError::Closed(failure) = error {
+                end(failure, &self.failed);
+            }
+        })?;
+        Ok(Logged { position: position(&receipt)?, entry: bytes, receipt })
+    }
+
+    /// The log of this year, which begins now if it is the first moment of a year.
+    pub fn log(&self, book: Book) -> Result<Arc<Log>, PartyLogsError> {
+        let year = party::year(self.settings.clock.now());
+        let [administration, questions] = &self.running;
+        let running = match book {
+            Book::Administration => administration,
+            Book::Questions => questions,
+        };
+        let mut running = running.lock();
+        if running.year < year {
+            let charges = self.charges.load(Ordering::Relaxed);
+            let this = (year.as_str(), Some(charges));
+            *running = self.settings.go_on(book, &mut running, this, &self.failed)?;
+        }
+        Ok(Arc::clone(&running.log))
+    }
+
+    /// Hands out the entries of the log of questions, the newest first, until `each` has seen enough; for whoever must know
+    /// after a restart what was known before.
+    pub fn newest_first(
+        &self,
+        mut each: impl FnMut(&Entry) -> ControlFlow<()>,
+    ) -> Result<(), PartyLogsError> {
+        let log = self.log(Book::Questions)?;
+        let mut first = None;
+        read_back(&log, &mut |entry| {
+            first = Some((entry.at, entry.previous.clone()));
+            each(entry)
+        })?;
+        // A log that has just begun follows one whose last minutes matter as well.
+        let Some((began, Some(previous))) = first else { return Ok(()) };
+        if OVERLAP < self.settings.clock.now().since(began) {
+            return Ok(());
+        }
+        let Some(year) = previous.origin.as_str().rsplit('/').next() else { return Ok(()) };
+        let before = self.settings.run(Book::Questions, year, &self.failed)?;
+        read_back(&before.log, &mut each)
+    }
+
+    /// What a witness of one of the logs is to be asked that holds a tree of so many entries. Nothing where nobody needs to be
+    /// asked now.
+    pub fn witness_request(
+        &self,
+        book: Book,
+        old: u64,
+    ) -> Result<Option<witness::Request>, PartyLogsError> {
+        let log = self.log(book)?;
+        let Some(newest) = log.needs_witness() else { return Ok(None) };
+        if newest.checkpoint().head.size < old {
+            tracing::error!(
+                log = %log.origin(),
+                size = newest.checkpoint().head.size,
+                held = old,
+                "a witness is said to hold more entries than there are: if so, this log was rolled back; it will not be cosigned"
+            );
+            return Ok(None);
+        }
+        let origin = position_origin(&log)?;
+        log.request(old).map_err(|source| PartyLogsError::Read { origin, source })
+    }
+
+    /// Takes cosignatures of the checkpoint of so many entries.
+    pub fn add_cosignatures(
+        &self,
+        book: Book,
+        size: u64,
+        lines: &[String],
+    ) -> Result<(), PartyLogsError> {
+        let lines = lines.iter().map(|line| line.parse()).collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(PartyLogsError::Signature)?;
+        self.log(book)?.add_cosignatures(size, &lines)?;
+        Ok(())
+    }
+
+    /// The pseudonym of a person in these logs: HMAC-SHA-256 under a key of the party. Whoever has the key, and nobody else,
+    /// finds all entries of a person.
+    pub fn actor(&self, person: &Identity) -> Digest {
+        Digest::from_bytes(self.pseudonyms.code(person.to_string().as_bytes()))
+    }
+
+    /// A commitment to a text that few texts could be, such as a case number, in the entry of one question.
+    pub fn commitment(&self, question: &Digest, what: &str, text: &str) -> Digest {
+        let message = format!("{question}\n{what}\n{text}");
+        Digest::from_bytes(self.pseudonyms.code(message.as_bytes()))
+    }
+
+    /// Returns once a log cannot go on. The program ends then.
+    pub async fn failed(&self) {
+        self.failed.notified().await;
+    }
+
+    /// Whose logs these are.
+    pub fn party(&self) -> &Identity {
+        &self.settings.party
+    }
+}
+
+impl PartySettings {
+    fn folders(&self, book: Book, year: &str) -> LogFolders {
+        let mut folders = LogFolders::under(&self.state.join(book.as_str()).join(year));
+        if let Some(guard) = &self.guard {
+            folders.guard = guard.join(book.as_str()).join(year);
+        }
+        folders
+    }
+
+    fn log_settings(
+        &self,
+        book: Book,
+        year: &str,
+    ) -> Result<(LogOrigin, Settings), PartyLogsError> {
+        let origin = party::origin(&self.party, book, year)?;
+        // INVARIANT (names of parties have no such characters): a log's name is an origin.
+        let name: Origin = origin.as_str().parse().map_err(|_| EntryError::Unwritable)?;
+        let own = VerifierKey::log(name.key_name().clone(), self.key.public());
+        let witnesses = self.witnesses.as_ref().map(|witnesses| witnesses.of_log(&own));
+        let settings = Settings {
+            origin: name,
+            key: Arc::clone(&self.key),
+            clock: Arc::clone(&self.clock),
+            witnessing: witnesses.transpose()?,
+        };
+        Ok((origin, settings))
+    }
+
+    fn begin(&self, book: Book, year: &str) -> Result<(), PartyLogsError> {
+        let folders = self.folders(book, year);
+        folders.create()?;
+        let (origin, settings) = self.log_settings(book, year)?;
+        Log::init(&folders.door()?, &settings)
+            .map_err(|source| PartyLogsError::Start { origin, source: Box::new(source) })
+    }
+
+    /// Opens a log that began before, and keeps it.
+    fn run(&self, book: Book, year: &str, failed: &Arc<Notify>) -> Result<Running, PartyLogsError> {
+        let (origin, settings) = self.log_settings(book, year)?;
+        let log = Log::open(self.folders(book, year).door()?, settings, &[])
+            .map_err(|source| PartyLogsError::Start { origin, source: Box::new(source) })?;
+        let log = Arc::new(log);
+        let told = Arc::clone(failed);
+        let keeper =
+            LogKeeper::start(Arc::clone(&log), self.every, move |failure| end(failure, &told))
+                .map_err(PartyLogsError::Keeper)?;
+        Ok(Running { year: year.to_owned(), log, keeper: Some(keeper) })
+    }
+
+    /// The newest year that a log of this kind began in, up to this one.
+    fn last_year(&self, book: Book, year: &str) -> Result<String, PartyLogsError> {
+        let folder = self.state.join(book.as_str());
+        let years = fs::read_dir(&folder).map(|years| {
+            let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+            years.filter_map(name).filter(|name| name.as_str() <= year).max()
+        });
+        years.ok().flatten().ok_or(PartyLogsError::NotBegun { folder })
+    }
+
+    /// Ends one year's log and begins the next, whose first entry says where the old one ended.
+    fn go_on(
+        &self,
+        book: Book,
+        old: &mut Running,
+        (year, charges): (&str, Option<u64>),
+        failed: &Arc<Notify>,
+    ) -> Result<Running, PartyLogsError> {
+        let log = Arc::clone(&old.log);
+        if let Some(Err(error)) = old.keeper.take().map(LogKeeper::stop) {
+            tracing::error!(log = %log.origin(), %error, "log ended without its last checkpoint");
+        }
+        let charges = match charges {
+            Some(charges) => Some(charges),
+            None => newest_charges(&log)?,
+        };
+        let previous = log.checkpoint().map(|note| seen(&note)).transpose()?;
+        if self.folders(book, year).published.exists() {
+            // A crash came between beginning it and its first entry.
+            tracing::warn!(log = %log.origin(), year, "the log of this year was begun before");
+        } else {
+            self.begin(book, year)?;
+        }
+        let next = self.run(book, year, failed)?;
+        let entry = Entry { previous, charges, ..Entry::new(Type::Continued, self.clock.now())? };
+        next.log.append(Kind::Record, entry.to_bytes()?)?;
+        Ok(next)
+    }
+}
+
+/// The highest number of charges that a log knows of: they only grow, so the newest that says any.
+fn newest_charges(log: &Log) -> Result<Option<u64>, PartyLogsError> {
+    let mut charges = None;
+    read_back(log, &mut |entry| {
+        charges = entry.charges;
+        if charges.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(charges)
+}
+
+fn read_back(
+    log: &Log,
+    each: &mut dyn FnMut(&Entry) -> ControlFlow<()>,
+) -> Result<(), PartyLogsError> {
+    let mut fault = None;
+    let read = log.newest_first(|_, bytes| match Entry::parse(bytes) {
+        Ok(entry) => each(&entry),
+        Err(error) => {
+            fault = Some(error);
+            ControlFlow::Break(())
+        }
+    });
+    let origin = || position_origin(log);
+    match (read, fault) {
+        (Err(source), _) => Err(PartyLogsError::Read { origin: origin()?, source }),
+        (Ok(()), Some(fault)) => Err(fault.into()),
+        (Ok(()), None) => Ok(()),
+    }
+}
+
+fn position_origin(log: &Log) -> Result<LogOrigin, EntryError> {
+    log.origin().as_str().parse().map_err(|_| EntryError::Unwritable)
+}
+
+/// A checkpoint as other logs mention it.
+pub fn seen(note: &CheckpointNote) -> Result<SeenLog, EntryError> {
+    let checkpoint = note.checkpoint();
+    Ok(SeenLog {
+        origin: checkpoint.origin.as_str().parse().map_err(|_| EntryError::Unwritable)?,
+        size: checkpoint.head.size,
+        root: Digest::from_bytes(*checkpoint.head.root.as_bytes()),
+    })
+}
+
+fn position(receipt: &LogReceipt) -> Result<LogPosition, EntryError> {
+    Ok(LogPosition {
+        origin: receipt.origin().as_str().parse().map_err(|_| EntryError::Unwritable)?,
+        index: receipt.index(),
+        leaf: Digest::from_bytes(*receipt.leaf().as_bytes()),
+    })
+}
+
+fn pseudonyms(state: &Path) -> Result<Mac, PartyLogsError> {
+    let path = state.join(PSEUDONYMS);
+    if !path.exists() {
+        files::replace(&path, format!("{}\n", hex(&random_secret()?)).as_bytes(), Mode::Secret)?;
+    }
+    let text = files::read_secret(&path)?;
+    let key = unhex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    Ok(Mac::new(&key.ok_or(PartyLogsError::Pseudonyms(path))?))
+}
+
+/// A log that is closed takes nothing any more, so nothing leaves; whoever runs the program ends it.
+fn end(failure: &Failure, failed: &Notify) {
+    tracing::error!(%failure, "the log is closed: the program ends");
+    failed.notify_one();
+}
+
+impl fmt::Debug for PartySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartySettings({})", self.party)
+    }
+}
+
+impl fmt::Debug for PartyLogs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartyLogs({})", self.settings.party)
+    }
+}
