@@ -23,20 +23,32 @@ const LIST: &str = "verify.txt";
 /// Witnesses that must have cosigned, in every configuration of the demonstration.
 pub(super) const WITNESSES: usize = 3;
 
+/// How long logs must stay as they are until they hold everything: two checkpoints.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// How long the last entries may take to be cosigned.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Federation<'_> {
-    /// Verifies all logs as an auditor does, once their last entries are cosigned; how many entries there are.
+    /// Verifies all logs as an auditor does, once their last entries are in them and cosigned; how many entries there are.
     pub(crate) async fn verify_logs(&self) -> Result<u64, FederationError> {
         let until = Instant::now() + PATIENCE;
+        let mut found: Option<(u64, Instant)> = None;
         loop {
-            let verified = audit::verify::all(&self.folder.join(LIST));
-            match verified {
-                Ok(entries) => return Ok(entries),
+            match audit::verify::all(&self.folder.join(LIST)) {
+                // Nobody asks any more: what is not under a checkpoint after two of them does not exist.
+                Ok(entries) => match found {
+                    Some((before, since)) if before == entries => {
+                        if SETTLED <= since.elapsed() {
+                            return Ok(entries);
+                        }
+                    }
+                    Some(_) | None => found = Some((entries, Instant::now())),
+                },
                 Err(why) if until <= Instant::now() => return Err(FederationError::Logs(why)),
-                Err(_) => sleep(Duration::from_millis(200)).await,
+                Err(_) => found = None,
             }
+            sleep(Duration::from_millis(100)).await;
         }
     }
 
