@@ -5,6 +5,7 @@ use mayag_protocol::names::{Digest, KeyId, Nonce, PublicKey, QuestionId};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// SHA-256 (FIPS 180-4) of `bytes`.
 pub fn sha256(bytes: &[u8]) -> Digest {
@@ -85,7 +86,7 @@ impl SigningKey {
     pub fn generate() -> Result<String, KeyError> {
         let document =
             Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| RandomError)?;
-        Ok(pem(document.as_ref()))
+        Ok(pem(document.as_ref()).as_str().to_owned())
     }
 
     /// Reads a key from PKCS#8 PEM.
@@ -149,19 +150,23 @@ pub fn key_id(key: &PublicKey) -> KeyId {
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const END: &str = "-----END PRIVATE KEY-----";
 
-fn pem(der: &[u8]) -> String {
+/// The PEM of a private key in PKCS#8.
+pub(crate) fn pem(der: &[u8]) -> Zeroizing<String> {
     use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(der));
     let lines: Vec<&str> =
         text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("{BEGIN}\n{}\n{END}\n", lines.join("\n"))
+    let lines = Zeroizing::new(lines.join("\n"));
+    Zeroizing::new([BEGIN, "\n", lines.as_str(), "\n", END, "\n"].concat())
 }
 
-fn unpem(text: &str) -> Option<Vec<u8>> {
+/// The bytes of a private key in PEM.
+pub(crate) fn unpem(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     use base64::Engine as _;
     let body = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
     let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    base64::engine::general_purpose::STANDARD.decode(body).ok()
+    let body = Zeroizing::new(body);
+    base64::engine::general_purpose::STANDARD.decode(body.as_str()).ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -149,20 +149,10 @@ impl<'a> Join<'a> {
     fn at_node(&mut self, place: &Place, fact: &'a Fact, asked: &Asked) {
         self.report.counts.at_nodes += 1;
         let Some(peer) = &fact.peer else {
-            match fact.kind {
-                Type::Admitted | Type::Answered => self.find(place, None, What::NotForwarded),
-                Type::Configuration
-                | Type::Continued
-                | Type::FailedAuthentication
-                | Type::Key
-                | Type::LogRead
-                | Type::Opened
-                | Type::Policy
-                | Type::Received
-                | Type::Redaction
-                | Type::Refused
-                | Type::Released
-                | Type::Roster => self.report.counts.not_forwarded += 1,
+            if matches!(fact.kind, Type::Admitted | Type::Answered) {
+                self.find(place, None, What::NotForwarded);
+            } else {
+                self.report.counts.not_forwarded += 1;
             }
             return;
         };

@@ -75,23 +75,9 @@ pub fn sentence(entry: &Entry) -> String {
         say(format!("result {}", result.as_str()));
     }
     if let Some(cells) = entry.cells {
-        say(match entry.kind {
-            // A gateway counts the rows of the merged table.
-            Type::Released => format!("{cells} rows"),
-            Type::Admitted
-            | Type::Answered
-            | Type::Configuration
-            | Type::Continued
-            | Type::FailedAuthentication
-            | Type::Key
-            | Type::LogRead
-            | Type::Opened
-            | Type::Policy
-            | Type::Received
-            | Type::Redaction
-            | Type::Refused
-            | Type::Roster => format!("{cells} cells"),
-        });
+        // A gateway counts the rows of the merged table.
+        let what = if entry.kind == Type::Released { "rows" } else { "cells" };
+        say(format!("{cells} {what}"));
     }
     for (country, end) in &entry.countries {
         say(did(country, end));

@@ -2,9 +2,7 @@
 
 use super::DetailError;
 use crate::entry::RecipientKeyId;
-use crate::keys::{KeyError, RandomError, random_secret, sha256};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::keys::{KeyError, RandomError, pem, random_secret, sha256, unpem};
 use hpke::kem::X25519HkdfSha256;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
@@ -60,23 +58,18 @@ pub struct RecipientSecret {
 
 /// PKCS#8 of an X25519 key (RFC 8410) up to its 32 bytes.
 const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20];
-const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
-const END: &str = "\n-----END PRIVATE KEY-----\n";
 
 impl RecipientSecret {
     /// Makes a new key; returns its PKCS#8 PEM, which the caller writes to a file of mode 0600.
     pub fn generate() -> Result<Zeroizing<String>, KeyError> {
         let secret = Zeroizing::new(random_secret()?);
         let der = Zeroizing::new([PKCS8.as_slice(), secret.as_slice()].concat());
-        let text = Zeroizing::new(STANDARD.encode(der.as_slice()));
-        Ok(Zeroizing::new([BEGIN, text.as_str(), END].concat()))
+        Ok(pem(&der))
     }
 
     /// Reads a key from PKCS#8 PEM.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let body = text.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END));
-        let der = body.and_then(|body| STANDARD.decode(body).ok()).map(Zeroizing::new);
-        let der = der.ok_or(KeyError::Format)?;
+        let der = unpem(text).ok_or(KeyError::Format)?;
         let secret = der.strip_prefix(PKCS8.as_slice()).ok_or(KeyError::Format)?;
         let key = <X25519HkdfSha256 as hpke::Kem>::PrivateKey::from_bytes(secret)
             .map_err(|_| KeyError::Format)?;
