@@ -313,16 +313,8 @@ fn log_settings(
     clock: &Arc<dyn Clock>,
 ) -> Result<PartySettings, GatewayError> {
     let party = config.identity();
-    let witnesses = config.log.witnessing(roster, &party)?;
-    Ok(PartySettings {
-        party,
-        state: config.state.clone(),
-        guard: config.log.guard.clone(),
-        key,
-        clock: Arc::clone(clock),
-        every: config.log.every(),
-        witnesses,
-    })
+    let clock = Arc::clone(clock);
+    Ok(PartySettings::new(party, &config.state, &config.log, roster, key, clock)?)
 }
 
 /// Takes back from the log the nonces of the last minutes.

@@ -519,16 +519,8 @@ fn log_settings(
     clock: &Arc<dyn Clock>,
 ) -> Result<PartySettings, NodeError> {
     let party = Identity::node(&config.federation, &config.country);
-    let witnesses = config.log.witnessing(roster, &party)?;
-    Ok(PartySettings {
-        party,
-        state: config.state.clone(),
-        guard: config.log.guard.clone(),
-        key,
-        clock: Arc::clone(clock),
-        every: config.log.every(),
-        witnesses,
-    })
+    let clock = Arc::clone(clock);
+    Ok(PartySettings::new(party, &config.state, &config.log, roster, key, clock)?)
 }
 
 /// Takes back from the log what must be known after a restart: nonces of the last minutes, and how many charges there are.

@@ -16,12 +16,13 @@ use mayag_audit::log::start::{Settings, StartError};
 use mayag_audit::log::witness::CosignError;
 use mayag_audit::log::{Log, LogReceipt};
 use mayag_audit::note::{NoteError, VerifierKey};
-use mayag_audit::party::{self, Book, NoLog, Witnesses};
+use mayag_audit::party::{self, Book, LogConfig, NoLog, Witnesses};
 use mayag_audit::quorum::PolicyError;
 use mayag_audit::witness;
 use mayag_protocol::answer::LogPosition;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Digest, LogOrigin, hex, unhex};
+use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Clock;
 use parking_lot::Mutex;
 use std::fmt;
@@ -304,6 +305,27 @@ impl PartyLogs {
 }
 
 impl PartySettings {
+    /// The logs of a party as its configuration and the roster say.
+    pub fn new(
+        party: Identity,
+        state: &Path,
+        config: &LogConfig,
+        roster: &Roster,
+        key: Arc<SigningKey>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, NoLog> {
+        let witnesses = config.witnessing(roster, &party)?;
+        Ok(Self {
+            party,
+            state: state.to_owned(),
+            guard: config.guard.clone(),
+            key,
+            clock,
+            every: config.every(),
+            witnesses,
+        })
+    }
+
     fn folders(&self, book: Book, year: &str) -> LogFolders {
         let mut folders = LogFolders::under(&self.state.join(book.as_str()).join(year));
         if let Some(guard) = &self.guard {
