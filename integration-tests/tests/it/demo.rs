@@ -58,6 +58,42 @@ fn the_demonstration_answers_as_expected_and_leaves_nothing() {
     assert!(cfg!(debug_assertions) || seconds < FIRST_ANSWER_SECONDS, "{first}");
 }
 
+/// The auditor's guide.
+const GUIDE: &str = include_str!("../../../docs/logs.md");
+
+#[test]
+fn the_auditors_guide_works_as_it_is_written() {
+    let folder = TempDir::new().expect("a folder");
+    let run = |words: &[&str]| {
+        let output = Command::new(binary()).args(words).current_dir(folder.path()).output();
+        let Output { status, stdout, stderr } = output.expect("mayag");
+        let (said, talk) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success(), "{words:?}: {said}\n{talk}");
+        said.into_owned()
+    };
+    run(&["demo", "--check", "--dir", "./federation"]);
+    let json = ["audit", "search", "--list", "./federation/verify.txt", "--country", "us"];
+    let found = run(&[&json[..], &["--format", "json"]].concat());
+    let entry: serde_json::Value =
+        serde_json::from_str(found.lines().next().expect("an entry")).expect("JSON");
+    let question = question_in(&entry).expect("a question");
+    let commands = GUIDE.lines().filter_map(|line| line.strip_prefix("mayag audit "));
+    let commands: Vec<&str> = commands.filter(|line| line.contains("--list")).collect();
+    assert!(5 <= commands.len(), "{commands:?}");
+    for command in commands {
+        let command = command.split('#').next().unwrap_or_default().replace("QUESTION", &question);
+        let words: Vec<&str> = std::iter::once("audit").chain(command.split_whitespace()).collect();
+        assert!(!run(&words).is_empty(), "{words:?}");
+    }
+}
+
+/// The id of a question, wherever an entry has it.
+fn question_in(value: &serde_json::Value) -> Option<String> {
+    let object = value.as_object()?;
+    let own = object.get("question").and_then(|id| id.as_str()).map(str::to_owned);
+    own.or_else(|| object.values().find_map(question_in))
+}
+
 #[test]
 fn the_united_states_answer_with_the_published_totals() {
     let demo = Kept::start();

@@ -1,7 +1,6 @@
 //! `mayag audit export`: every entry, for other programs.
 
-use super::logs::{Ended, end, entries};
-use super::verify::{Job, listed};
+use super::logs::{Ended, LogsArgs, end, entries};
 use crate::command::written;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -9,7 +8,6 @@ use clap::{Args, ValueEnum};
 use mayag_audit::export::{cef, jsonl};
 use mayag_audit::records::Located;
 use std::io;
-use std::path::PathBuf;
 
 /// So many bytes are written at once.
 const CHUNK: usize = 64 * 1024;
@@ -27,18 +25,8 @@ Examples:
   mayag audit export --list ./federation/verify.txt --format jsonl > entries.jsonl
   mayag audit export ./kr/state/query-log/2026/published --keys kr.keys --quorum 3 --format cef")]
 pub(super) struct ExportArgs {
-    /// The log's folder: `checkpoint` and `tile/`
-    #[arg(required_unless_present = "list", requires = "keys")]
-    log: Option<PathBuf>,
-    /// The keys, the log's first
-    #[arg(long, value_name = "FILE")]
-    keys: Option<PathBuf>,
-    /// How many witnesses must have cosigned
-    #[arg(long, default_value_t = 0)]
-    quorum: usize,
-    /// A file of lines `LOG KEYS QUORUM`, paths relative to it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "keys"])]
-    list: Option<PathBuf>,
+    #[command(flatten)]
+    logs: LogsArgs,
     /// For which programs
     #[arg(long, value_enum, default_value_t = To::Jsonl)]
     format: To,
@@ -58,13 +46,7 @@ pub(super) fn run(args: &ExportArgs, printer: &mut Printer) -> Exit {
 }
 
 fn export(args: &ExportArgs, printer: &mut Printer) -> Result<Exit, Ended> {
-    let jobs = match (&args.list, &args.log, &args.keys) {
-        (Some(list), _, _) => listed(list).map_err(|why| (Exit::Usage, why))?,
-        (None, Some(log), Some(keys)) => {
-            vec![Job { log: log.clone(), keys: keys.clone(), quorum: args.quorum }]
-        }
-        (None, _, _) => return Err((Exit::Usage, "name a log and its keys".to_owned())),
-    };
+    let jobs = args.logs.jobs()?;
     for job in &jobs {
         entries(job, &mut |_| ())?;
     }

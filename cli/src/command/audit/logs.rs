@@ -26,6 +26,35 @@ pub(super) struct ListArgs {
     list: PathBuf,
 }
 
+/// One log, or the list of several.
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// The log's folder: `checkpoint` and `tile/`
+    #[arg(required_unless_present = "list", requires = "keys")]
+    log: Option<PathBuf>,
+    /// The keys, the log's first
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// How many witnesses must have cosigned
+    #[arg(long, default_value_t = 0)]
+    quorum: usize,
+    /// A file of lines `LOG KEYS QUORUM`, paths relative to it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "keys"])]
+    list: Option<PathBuf>,
+}
+
+impl LogsArgs {
+    pub(super) fn jobs(&self) -> Result<Vec<Job>, Ended> {
+        match (&self.list, &self.log, &self.keys) {
+            (Some(list), _, _) => listed(list).map_err(|why| (Exit::Usage, why)),
+            (None, Some(log), Some(keys)) => {
+                Ok(vec![Job { log: log.clone(), keys: keys.clone(), quorum: self.quorum }])
+            }
+            (None, _, _) => Err((Exit::Usage, "name a log and its keys".to_owned())),
+        }
+    }
+}
+
 /// For whom the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {

@@ -1,5 +1,6 @@
 //! `mayag audit verify`: everything recomputed from the bytes of the entries, with public keys only.
 
+use super::logs::LogsArgs;
 use crate::command::{failed, written};
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -31,21 +32,11 @@ Examples:
   mayag audit verify --list ./federation/verify.txt
   mayag audit verify LOG --keys KEYS --quorum 3 --older last-months-checkpoint")]
 pub(super) struct VerifyArgs {
-    /// The log's folder: `checkpoint` and `tile/`
-    #[arg(required_unless_present = "list", requires = "keys")]
-    log: Option<PathBuf>,
-    /// The keys
-    #[arg(long, value_name = "FILE")]
-    keys: Option<PathBuf>,
-    /// How many witnesses must have cosigned
-    #[arg(long, default_value_t = 0)]
-    quorum: usize,
+    #[command(flatten)]
+    logs: LogsArgs,
     /// A checkpoint that was kept: the log must continue it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
     older: Option<PathBuf>,
-    /// A file of lines `LOG KEYS QUORUM`, paths relative to it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["log", "keys", "older"])]
-    list: Option<PathBuf>,
 }
 
 /// One log to verify.
@@ -57,16 +48,9 @@ pub(super) struct Job {
 }
 
 pub(super) fn run(args: &VerifyArgs, printer: &mut Printer) -> Exit {
-    let jobs = match (&args.list, &args.log, &args.keys) {
-        (Some(list), _, _) => listed(list),
-        (None, Some(log), Some(keys)) => {
-            Ok(vec![Job { log: log.clone(), keys: keys.clone(), quorum: args.quorum }])
-        }
-        (None, _, _) => Err("name a log and its keys".to_owned()),
-    };
-    let jobs = match jobs {
+    let jobs = match args.logs.jobs() {
         Ok(jobs) => jobs,
-        Err(why) => return failed(printer, Exit::Usage, &why),
+        Err((exit, why)) => return failed(printer, exit, &why),
     };
     let older = match args.older.as_ref().map(|path| files::read(path, LONGEST)).transpose() {
         Ok(older) => older,
