@@ -113,13 +113,30 @@ pub fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), FilesError> 
         return Err(fault(source));
     }
     // Without this a crash could undo the rename although the caller was told that it happened.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)
+    sync_folder(folder).map_err(fault)
 }
 
 /// Makes a folder, and those above it, that only their owner can enter (0700); one that exists is left as it is.
+///
+/// Every folder that gained one is synchronised: a crash could take a new folder back otherwise, with all that was
+/// written into it since.
 pub fn create_folder(path: &Path) -> Result<(), FilesError> {
     let fault = |source| FilesError::Write { path: path.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault)
+    let new: Vec<&Path> = path
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        .collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault)?;
+    new.iter().try_for_each(|folder| sync_folder(above(folder))).map_err(fault)
+}
+
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// Returns when what is in a folder is on stable storage: which names there are, not what is in the files.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn open(path: &Path) -> Result<File, FilesError> {

@@ -3,7 +3,7 @@
 //! All files and folders are their owner's alone (0600, 0700). A lock is on the folder itself and ends with the process,
 //! so a crash leaves none. Two files are open for as long as the log is, and one more while it is read or replaced.
 
-use crate::files::{FilesError, create_folder};
+use crate::files::{FilesError, create_folder, sync_folder};
 use mayag_audit::log::door::{Area, Door, Folder, NewFile};
 use mayag_audit::tile::{LONGEST_BUNDLE, Tiles};
 use parking_lot::Mutex;
@@ -38,9 +38,6 @@ impl LogFolders {
     pub fn create(&self) -> Result<(), FilesError> {
         for folder in [&self.published, &self.ahead, &self.guard] {
             create_folder(folder)?;
-            for above in folder.ancestors().skip(1).filter(|above| above.is_dir()).take(2) {
-                sync_folder(above).map_err(|source| written(above, source))?;
-            }
         }
         Ok(())
     }
@@ -244,10 +241,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A party as the witness of other parties' logs: what it saw of each, and its cosignature once that is on the disk.
 
 use crate::files::{self, FilesError, Mode};
+use mayag_audit::checkpoint::CheckpointNote;
 use mayag_audit::cosignature::Cosigner;
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_audit::note::{KeyName, VerifierKey};
@@ -71,7 +72,7 @@ impl WitnessStore {
         let last = if path.exists() { Some(files::read(&path, LONGEST_REQUEST)?) } else { None };
         let pending = consider(&request, &keys, last.as_deref()).inspect_err(|declined| {
             if let Declined::Inconsistent { evidence, .. } = declined {
-                Self::keep(&folder, evidence, now);
+                Self::keep(&folder, evidence, request.checkpoint());
             }
         })?;
         let cosigner = Cosigner::new(self.name.clone(), &self.key);
@@ -81,12 +82,18 @@ impl WitnessStore {
         })
     }
 
-    /// Keeps both checkpoints of a log that forked: only together they prove it to others.
-    fn keep(folder: &Path, evidence: &Evidence, now: Timestamp) {
-        tracing::error!("a log shows another history than it did before: the proof is kept");
+    /// Keeps both checkpoints of a log that forked: only together they prove it to others. Each checkpoint that the log signed
+    /// is kept once, whoever shows it how often and with which signatures beside the log's, so that nobody fills the disk.
+    fn keep(folder: &Path, evidence: &Evidence, shown: &CheckpointNote) {
+        let text = sha256(shown.note().text().as_bytes());
+        let name = |what: &str| folder.join(format!("fork-{text}-{what}"));
+        if name("shown").exists() {
+            return;
+        }
+        let origin = &shown.checkpoint().origin;
+        tracing::error!(log = %origin, "a log is not shown to continue the history it had before: the checkpoints are kept");
         let keep = || -> Result<(), FilesError> {
             files::create_folder(folder)?;
-            let name = |what: &str| folder.join(format!("fork-{}-{what}", now.millis()));
             files::replace(&name("shown"), &evidence.shown, Mode::Public)?;
             match &evidence.kept {
                 Some(kept) => files::replace(&name("kept"), kept, Mode::Public),
@@ -126,3 +133,6 @@ impl fmt::Debug for WitnessStore {
         write!(f, "WitnessStore({})", self.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,7 +197,7 @@ fn a_log_that_was_put_back_is_not_cosigned_any_more_and_a_missing_one_is_not_beg
     eventually(|| world.stderr("us").contains("rolled back"));
     // Once it is as long as the one before, it is another history of the same length: its witness keeps both.
     world.ask("kr", SQL, &[]);
-    eventually(|| world.stderr("kr").contains("another history"));
+    eventually(|| world.stderr("kr").contains("not shown to continue"));
     let evidence = Command::new("find").arg(world.dir().join("kr/state/witness")).output().unwrap();
     let evidence = String::from_utf8_lossy(&evidence.stdout).into_owned();
     assert!(evidence.contains("-kept") && evidence.contains("-shown"), "{evidence}");
