@@ -25,9 +25,9 @@ Exit codes:
   0  complete: every country asked has answered
   1  error, or no country answered
   2  wrong usage, or no connection
-  3  partial: some of the countries asked have answered
+  3  partial: some of the countries asked have answered, or some logs were not given
   4  refused by all countries asked
-  6  verification failed: a signature, a digest or the merge; nothing of the answer was shown";
+  6  verification failed: a signature, a digest, the merge, a receipt or a log; nothing of an answer was shown";
 
 impl Exit {
     /// The number.

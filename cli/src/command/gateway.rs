@@ -14,7 +14,8 @@ use std::sync::Arc;
 #[command(after_help = "\
 Ends on SIGINT and SIGTERM; SIGHUP reads certificates, revocation lists and the roster again.
 
-Example:
+Examples:
+  mayag audit init --gateway ./gateway/gateway.toml   # once
   mayag gateway --config ./gateway/gateway.toml")]
 pub struct GatewayArgs {
     #[command(flatten)]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 Ends on SIGINT and SIGTERM; SIGHUP reads certificates, revocation lists, roster and policy again.
 
 Examples:
+  mayag audit init --node ./kr/node.toml   # once
   mayag node --config ./kr/node.toml
   kill -HUP $(pidof mayag)   # after a change of the policy")]
 pub struct NodeArgs {
