@@ -25,8 +25,8 @@ pub const LONGEST_BUNDLE: usize = 256 * (2 + LONGEST_ENTRY);
 /// Sizes stay below this, so that readers which count with signed 64 bits agree with us.
 pub const LARGEST_SIZE: u64 = (1 << 63) - 1;
 
-/// Where the files of a log are read from. `audit` opens nothing itself.
-pub trait Tiles {
+/// Where the files of a log are read from, by several threads at once. `audit` opens nothing itself.
+pub trait Tiles: Sync {
     /// The file at this path relative to the log's folder (`checkpoint`, `tile/0/000`, ..), or `None` where there is none.
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
 }

@@ -4,18 +4,20 @@
 //! checkpoint, whose signatures and quorum are checked. Nothing that the log says about itself is used: a verifier that
 //! only follows hashes from tile to tile accepts an entry that was replaced together with its hash.
 //!
-//! One pass, O(n) time, and memory for one bundle and one tile per level. The first thing that does not fit is named with
-//! its file. Entries are shown while they are read, before the root is known to fit: what was made of them counts only if
+//! One pass, O(n) time, and memory for a few bundles and one tile per level; other threads read and hash ahead ([`ahead`]).
+//! The first thing that does not fit is named with its file. Entries are shown while they are read, before the root is known to fit: what was made of them counts only if
 //! [`verify`] returns [`Verified`].
 
 use crate::checkpoint::CheckpointNote;
 use crate::quorum::{Accepted, Policy, QuorumError};
-use crate::tile::{
-    HEIGHT, Level, TileError, TilePath, Tiles, WIDTH, entries, parse_hashes, subtree,
-};
-use crate::tree::{Frontier, Hash, Head, leaf_hash};
+use crate::tile::{HEIGHT, Level, TileError, TilePath, Tiles, WIDTH, subtree};
+use crate::tree::{Frontier, Hash, Head};
 use mayag_protocol::timestamp::Timestamp;
-use std::io;
+use std::{io, thread};
+
+mod ahead;
+
+use self::ahead::{Ahead, Bundle, read_hashes};
 
 /// The path of the checkpoint.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -170,10 +172,15 @@ pub fn verify<T: Tiles + ?Sized>(
         levels: vec![Vec::new(); LEVELS],
     };
     pass.at_older()?;
-    for index in 0..size.div_ceil(WIDTH) {
-        pass.bundle(index, watch)?;
-        watch.progress(pass.frontier.size(), size);
-    }
+    thread::scope(|scope| {
+        let ahead = Ahead::begin(scope, tiles, size);
+        for index in 0..size.div_ceil(WIDTH) {
+            let Some(bundle) = ahead.bundle(index)? else { break };
+            pass.bundle(index, &bundle, watch)?;
+            watch.progress(pass.frontier.size(), size);
+        }
+        Ok(())
+    })?;
     for level in 1..LEVELS {
         pass.flush(level)?;
     }
@@ -211,28 +218,20 @@ struct Pass<'a, T: ?Sized> {
 }
 
 impl<T: Tiles + ?Sized> Pass<'_, T> {
-    /// Reads one bundle and its tile of level 0 side by side.
-    fn bundle(&mut self, index: u64, watch: &mut dyn Watch) -> Result<(), Fault> {
-        let (Some(bundle_path), Some(tile_path)) = (
-            TilePath::of(Level::Entries, index, self.size),
-            TilePath::of(Level::Hashes(0), index, self.size),
-        ) else {
-            return Ok(());
-        };
-        let (bundle_file, bundle) = self.read(bundle_path)?;
-        let (tile_file, tile) = self.hashes(tile_path)?;
+    /// Compares a bundle with its tile of level 0.
+    fn bundle(&mut self, index: u64, bundle: &Bundle, watch: &mut dyn Watch) -> Result<(), Fault> {
+        let (tile_file, tile) = &bundle.tile;
         let start = index * WIDTH;
         let fault =
-            |entry, wrong| Fault { file: bundle_file.to_string(), entry: Some(entry), wrong };
-        let mut found = entries(&bundle);
-        for (entry, expected) in (start..).zip(&tile) {
-            let bytes = found
+            |entry, wrong| Fault { file: bundle.file.to_string(), entry: Some(entry), wrong };
+        let mut found = bundle.entries();
+        for (entry, expected) in (start..).zip(tile) {
+            let (bytes, hash) = found
                 .next()
                 .unwrap_or(Err(TileError::Early))
                 .map_err(|error| fault(entry, Wrong::Malformed(error)))?;
-            let hash = leaf_hash(bytes);
             if hash != *expected {
-                return Err(self.which(&bundle_file, tile_file, &tile, entry));
+                return Err(self.which(&bundle.file, *tile_file, tile, entry));
             }
             watch
                 .entry(entry, bytes, &hash)
@@ -249,8 +248,9 @@ impl<T: Tiles + ?Sized> Pass<'_, T> {
             });
             self.at_older()?;
         }
-        if bundle_file == bundle_path && found.next().is_some() {
-            let file = bundle_file.to_string();
+        let is_its_own = TilePath::of(Level::Entries, index, self.size) == Some(bundle.file);
+        if is_its_own && found.next().is_some() {
+            let file = bundle.file.to_string();
             return Err(Fault { file, entry: None, wrong: Wrong::Malformed(TileError::Late) });
         }
         for level in 1..LEVELS {
@@ -268,7 +268,7 @@ impl<T: Tiles + ?Sized> Pass<'_, T> {
         let place = usize::try_from(tile.index() % WIDTH).unwrap_or(usize::MAX);
         let known = above
             .filter(|_| tile.is_full())
-            .and_then(|above| self.hashes(above).ok())
+            .and_then(|above| read_hashes(self.tiles, above).ok())
             .and_then(|(_, above)| above.get(place).copied());
         if known.is_some() && known != subtree(hashes) {
             let wrong = Wrong::TileHash { place: entry % WIDTH, first: entry, last: entry };
@@ -289,7 +289,7 @@ impl<T: Tiles + ?Sized> Pass<'_, T> {
         let Some(path) = TilePath::of(Level::Hashes(level), index, self.size) else {
             return Ok(());
         };
-        let (file, tile) = self.hashes(path)?;
+        let (file, tile) = read_hashes(self.tiles, path)?;
         for (place, (found, expected)) in (0..).zip(tile.iter().zip(&hashes)) {
             if found != expected {
                 let first = (index * WIDTH + place) * each;
@@ -311,28 +311,5 @@ impl<T: Tiles + ?Sized> Pass<'_, T> {
             }
             Some(_) | None => Ok(()),
         }
-    }
-
-    fn hashes(&self, path: TilePath) -> Result<(TilePath, Vec<Hash>), Fault> {
-        let (file, bytes) = self.read(path)?;
-        let mut hashes = parse_hashes(&bytes, file.width()).map_err(|error| Fault {
-            file: file.to_string(),
-            entry: None,
-            wrong: Wrong::Malformed(error),
-        })?;
-        hashes.truncate(usize::from(path.width()));
-        Ok((file, hashes))
-    }
-
-    /// Reads a file; where a partial one is gone, the full one that took its place.
-    fn read(&self, path: TilePath) -> Result<(TilePath, Vec<u8>), Fault> {
-        let fault = |wrong| Fault { file: path.to_string(), entry: None, wrong };
-        for path in [path, path.full()] {
-            let read = self.tiles.read(&path.to_string());
-            if let Some(bytes) = read.map_err(|error| fault(Wrong::Read(error)))? {
-                return Ok((path, bytes));
-            }
-        }
-        Err(fault(Wrong::Missing))
     }
 }

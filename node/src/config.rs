@@ -10,6 +10,7 @@ use crate::secret::Secret;
 use mayag_audit::party::LogConfig;
 use mayag_policies::catalogue::Catalogue;
 use mayag_protocol::names::{Country, Federation};
+use mayag_queries::merge::MOST_CELLS;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -191,6 +192,7 @@ impl NodeConfig {
             cores,
             memory,
             scan_rows,
+            cells: MOST_CELLS,
             secret: secret.clone(),
         }
     }

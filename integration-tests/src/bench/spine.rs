@@ -228,6 +228,7 @@ impl Bare {
             cores: settings.cores,
             memory: MEMORY,
             scan_rows: u64::MAX,
+            cells: 1_000_000,
             secret: Secret::new([0; 32]),
         };
         let setup = Setup { catalogue: catalogue.clone(), country: "xx".parse()?, sources };

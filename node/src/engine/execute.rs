@@ -7,7 +7,7 @@ use super::failure::WorkFailure;
 use super::gate;
 use super::layout::{Layout, Population, Term, number_of, number_of_term};
 use super::predicate::Scope;
-use super::sources::Datasets;
+use super::sources::{Datasets, Limits};
 use crate::secret::Secret;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
@@ -98,20 +98,17 @@ const MOST_ENOUGH: u64 = 256;
 /// exactly and cost little.
 const LEAST_ENOUGH: u64 = 32;
 
-/// Cells of one release at most. A release with more has keys that identify rows; it would be withheld altogether.
-const MOST_CELLS: usize = 1_000_000;
-
 /// Works on a release: one pass over the data, and a second one over the cells that the first did not decide.
 pub(super) async fn execute(
     datasets: &Datasets,
     work: &Work,
-    scan_rows: u64,
+    limits: Limits,
     secret: &Secret,
 ) -> Result<RecordBatch, WorkFailure> {
     let dataset = work.release.dataset_in(datasets.catalogue()).ok_or(WorkFailure::Source)?;
     let scope = Scope { country: datasets.country(), dataset: &dataset };
     let layout = Layout::of(&work.release);
-    let query = Query { datasets, scope, work, layout: &layout, scan_rows, secret };
+    let query = Query { datasets, scope, work, layout: &layout, limits, secret };
     query.run().await
 }
 
@@ -121,7 +118,7 @@ struct Query<'a> {
     scope: Scope<'a>,
     work: &'a Work,
     layout: &'a Layout,
-    scan_rows: u64,
+    limits: Limits,
     secret: &'a Secret,
 }
 
@@ -462,8 +459,8 @@ impl Query<'_> {
         gate::release(&plan)?;
         let schema = plan.schema();
         let batches = collect(plan, state.task_ctx()).await.map_err(engine)?;
-        if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > MOST_CELLS {
-            return Err(WorkFailure::Memory);
+        if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > self.limits.cells {
+            return Err(WorkFailure::TooFine);
         }
         concat_batches(&schema, &batches).map_err(|_| WorkFailure::Memory)
     }

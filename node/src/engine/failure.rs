@@ -24,6 +24,9 @@ pub enum WorkFailure {
     /// A source could not be read, or a value of it could not be converted as the view asks.
     #[error("a source could not be read")]
     Source,
+    /// It has more cells than are judged.
+    #[error("more cells than are judged")]
+    TooFine,
     /// The deadline came first.
     #[error("the deadline came first")]
     TimedOut,

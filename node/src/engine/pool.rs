@@ -13,6 +13,7 @@ use super::worker::PROCESSOR_SECONDS;
 use crate::secret::Secret;
 use mayag_disclosure::Unprotected;
 use mayag_policies::catalogue::Catalogue;
+use mayag_policies::shape::Predicate;
 use mayag_protocol::names::Country;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -52,6 +53,8 @@ pub struct PoolSettings {
     pub memory: u64,
     /// Rows that one release may read.
     pub scan_rows: u64,
+    /// Cells that one release may have. One with more has keys that identify rows: it is withheld altogether.
+    pub cells: usize,
     /// The node's secret for everything about units.
     pub secret: Secret,
 }
@@ -98,10 +101,10 @@ struct Shared {
 impl WorkerPool {
     /// Starts the workers and waits until each has opened the sources.
     pub async fn start(settings: PoolSettings, setup: Setup) -> Result<Self, PoolError> {
-        let PoolSettings { workers, cores, memory, scan_rows, .. } = settings;
+        let PoolSettings { workers, cores, memory, scan_rows, cells, .. } = settings;
         let (catalogue, country) = (setup.catalogue.clone(), setup.country.clone());
         let secret = settings.secret.clone();
-        let begin = Begin { limits: Limits { cores, memory, scan_rows }, secret, setup };
+        let begin = Begin { limits: Limits { cores, memory, scan_rows, cells }, secret, setup };
         let begin = request(&begin).map_err(|_| PoolError::NoAnswer)?;
         let (give_back, idle) = mpsc::unbounded_channel();
         let (lost, must_replace) = mpsc::unbounded_channel();
@@ -137,23 +140,38 @@ impl WorkerPool {
         job: Work,
         deadline: Instant,
     ) -> Result<Unprotected<RawCells>, WorkFailure> {
-        self.cells(&job, deadline).await.map(Unprotected::new)
+        let cells = match self.cells(&job, &job, deadline).await {
+            // What leaves is what would leave if it had found nothing: to fail would say that there is a lot.
+            Err(WorkFailure::TooFine) => {
+                let nothing = Work { rows: Predicate::Any(Vec::new()), ..job.clone() };
+                tracing::info!(dataset = %job.release.dataset, "more cells than are judged: all is withheld");
+                self.cells(&nothing, &job, deadline).await
+            }
+            cells => cells,
+        };
+        cells.map(Unprotected::new)
     }
 
     /// The combinations of keys that a release finds, which say nothing but which other cells overlap.
     pub async fn atoms(&self, job: Work, deadline: Instant) -> Result<Atoms, WorkFailure> {
         let levels = job.release.keys.clone();
-        match self.cells(&job, deadline).await {
+        match self.cells(&job, &job, deadline).await {
             Ok(cells) => Ok(cells.into_atoms(levels)),
             // So many that no worker can list them: to fail would say so.
-            Err(WorkFailure::Memory) => Ok(Atoms::too_many()),
+            Err(WorkFailure::Memory | WorkFailure::TooFine) => Ok(Atoms::too_many()),
             Err(failure) => Err(failure),
         }
     }
 
-    async fn cells(&self, job: &Work, deadline: Instant) -> Result<RawCells, WorkFailure> {
+    /// Has `asked` worked on, and takes what comes for the cells of `job`.
+    async fn cells(
+        &self,
+        asked: &Work,
+        job: &Work,
+        deadline: Instant,
+    ) -> Result<RawCells, WorkFailure> {
         let dataset = job.release.dataset_in(&self.shared.catalogue).ok_or(WorkFailure::Broken)?;
-        match self.ask(&Request::work(job), deadline).await? {
+        match self.ask(&Request::work(asked), deadline).await? {
             Reply::Cells(bytes) => {
                 let home = Home { country: &self.shared.country, dataset: &dataset };
                 RawCells::from_ipc(&bytes, job, home)

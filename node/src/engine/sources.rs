@@ -254,6 +254,8 @@ pub struct Limits {
     pub memory: u64,
     /// Rows that may pass the barrier in one release.
     pub scan_rows: u64,
+    /// Cells that one release may have.
+    pub cells: usize,
 }
 
 impl Source {

@@ -126,7 +126,7 @@ async fn work_on(
     secret: &Secret,
     work: &Work,
 ) -> Result<Vec<u8>, WorkFailure> {
-    let batch = execute(datasets, work, limits.scan_rows, secret).await?;
+    let batch = execute(datasets, work, limits, secret).await?;
     let mut bytes = Vec::new();
     let mut write = || {
         let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema())?;
@@ -139,7 +139,7 @@ async fn work_on(
 
 fn write(reply: &Reply) -> Result<(), Ended> {
     // More cells than a frame holds.
-    let frame = reply.frame().or_else(|_| Reply::Failed(WorkFailure::Memory).frame())?;
+    let frame = reply.frame().or_else(|_| Reply::Failed(WorkFailure::TooFine).frame())?;
     let mut output = io::stdout().lock();
     output.write_all(&frame).and_then(|()| output.flush()).map_err(|_| Ended::Pipe)
 }

@@ -174,6 +174,7 @@ pub(crate) fn settings(folder: &Path) -> PoolSettings {
         cores: 2,
         memory: 256 << 20,
         scan_rows: u64::MAX,
+        cells: 1_000_000,
         secret: Secret::new([7; 32]),
     }
 }

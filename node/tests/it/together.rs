@@ -120,6 +120,31 @@ async fn too_many_for_a_worker_to_list_are_too_many_to_judge_by() {
 }
 
 #[tokio::test]
+async fn a_release_of_more_cells_than_are_judged_looks_as_if_it_had_found_nothing() {
+    let visits = rows(84, 4_000, Some(2_000));
+    let few = Bench::new(&[], &visits, |settings| settings.cells = 100).await;
+    let many = Bench::new(&[], &visits, |_| {}).await;
+    let everything = Predicate::everything();
+    let (by_drug, total) = (counting(&[level("drug", None)]), counting(&[]));
+    let by_day = counting(&[level("day", Some(Grain::Day))]);
+    for protections in [Protections::exact(1, 0), Protections::noisy(5)] {
+        let (withheld, remembered) = ask(&few, &[(&by_day, &everything)], protections).await;
+        assert_eq!(remembered, 0, "nothing of it was released");
+        let nothing = Predicate::Any(Vec::new());
+        let (empty, _) = ask(&many, &[(&by_day, &nothing)], protections).await;
+        let (withheld, empty) = (parts(&withheld).remove(0), parts(&empty).remove(0));
+        assert_eq!(withheld.bytes, empty.bytes, "as if there were no rows");
+        assert_eq!((withheld.cells, withheld.suppressed), (0, true));
+        let (shown, _) = ask(&few, &[(&by_drug, &everything)], protections).await;
+        assert!(shown[0].cells_shown() > 3, "a coarser one is answered");
+        // Beside it nothing is shown whose rest it would be.
+        let together = [(&by_day, &everything), (&total, &everything)];
+        let (beside, remembered) = ask(&few, &together, protections).await;
+        assert_eq!((beside[1].cells_shown(), remembered), (0, 0));
+    }
+}
+
+#[tokio::test]
 async fn grants_that_show_other_rows_of_a_dataset_are_told_apart() {
     let visits = rows(83, 4_000, Some(2_000));
     let bench = Bench::new(&[], &visits, |_| {}).await;

@@ -38,7 +38,7 @@ fn behind(
     } else {
         Some(Scope { country: query.scope.country, dataset }.predicate(rows)?)
     };
-    let table = RowPolicyTable::new(view, owner, columns, query.scan_rows)?;
+    let table = RowPolicyTable::new(view, owner, columns, query.limits.scan_rows)?;
     let source = provider_as_source(std::sync::Arc::new(table));
     LogicalPlanBuilder::scan(name.as_str(), source, None).map_err(engine)
 }

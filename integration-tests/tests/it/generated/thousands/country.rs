@@ -79,6 +79,7 @@ impl Country {
             cores: 1,
             memory: 256 << 20,
             scan_rows: u64::MAX,
+            cells: 1_000_000,
             secret: secret.clone(),
         };
         let (catalogue, country) = (setting.catalogue.clone(), name.parse().unwrap());
