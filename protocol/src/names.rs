@@ -116,6 +116,14 @@ text_id! {
     ColumnName, "a column name (lower-case letters, digits, `_`)", is_sql_name
 }
 text_id! {
+    /// A kind of identifier that lookups know, such as `passport`.
+    KindName, "a kind of identifier (lower-case letters, digits, `_`)", is_sql_name
+}
+text_id! {
+    /// A lookup table of a node.
+    TableName, "a lookup table's name (lower-case letters, digits, `_`)", is_sql_name
+}
+text_id! {
     /// A grant of a policy.
     GrantId, "a grant id (lower-case letters, digits, `-`, `_`, `.`)", |t| is_word(t, 63)
 }
