@@ -17,15 +17,13 @@ use crate::sealing::Bytes;
 use crate::voprf::{
     Blinds, Elements, Evaluation, Output, Point, ProofError, PublicKey, SecretPoints,
 };
+use mayag_protocol::lookup::SIZES;
 use mayag_protocol::names::Digest;
 use ring::hkdf::{HKDF_SHA512, Prk, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
 use std::num::NonZero;
 use zeroize::Zeroizing;
-
-/// Identifiers of the size classes. Only the class of a batch is to be seen, not how many it holds.
-pub const CLASSES: [usize; 7] = [1, 8, 64, 512, 4_096, 10_000, 65_534];
 
 /// The secret of one batch. Whoever has it and guesses an identifier can tell whether it was searched.
 pub struct BatchSeed(Zeroizing<[u8; 32]>);
@@ -74,14 +72,11 @@ pub enum BatchError {
     Random,
 }
 
-/// How many identifiers the smallest class that holds `identifiers` has.
-pub fn class(identifiers: usize) -> Option<usize> {
-    if identifiers == 0 { None } else { CLASSES.into_iter().find(|class| identifiers <= *class) }
-}
-
-/// How many elements the vector for so many identifiers has: those of its class, and the control.
+/// How many elements the vector for so many identifiers has: those of the smallest size class that holds them, and the control
+/// ([`SIZES`]). Only that is to be seen of a batch. `None` for nothing and for too many.
 pub fn elements(identifiers: usize) -> Option<usize> {
-    class(identifiers).map(|class| class + 1)
+    let sizes = SIZES.into_iter().filter_map(|size| usize::try_from(size).ok());
+    if identifiers == 0 { None } else { sizes.into_iter().find(|size| identifiers < *size) }
 }
 
 impl BatchSeed {

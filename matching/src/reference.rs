@@ -1,6 +1,7 @@
 //! What a hit says: 25 bytes inside a sealed box, the same for every row.
 
 use crate::redacted::redacted;
+use mayag_protocol::lookup::Band;
 
 /// Bytes of a reference.
 pub const REFERENCE: usize = 25;
@@ -25,17 +26,6 @@ pub struct Reference {
 /// The category of rows of different categories.
 pub const SEVERAL: u16 = 0;
 
-/// How sure a match is, strongest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Band {
-    /// The normalised identifiers are equal.
-    Exact,
-    /// Several keys of one record are equal.
-    Strong,
-    /// One is. A lead, never an identification.
-    Possible,
-}
-
 impl Reference {
     /// That of the positive control.
     pub(crate) const CONTROL: Self =
@@ -45,7 +35,7 @@ impl Reference {
     pub(crate) fn to_bytes(self) -> [u8; REFERENCE] {
         let [category, rows] = [self.category.to_be_bytes(), self.rows.to_be_bytes()];
         let mut bytes = [0; REFERENCE];
-        let fields = [VERSION, self.band.number()]
+        let fields = [VERSION, number(self.band)]
             .into_iter()
             .chain(category)
             .chain([self.handling])
@@ -57,13 +47,14 @@ impl Reference {
 
     /// Reads them; anything else than what [`Reference::to_bytes`] writes is none.
     pub(crate) fn parse(bytes: &[u8; REFERENCE]) -> Option<Self> {
-        let (&[VERSION, band, c0, c1, handling, r0, r1], rest) = bytes.split_first_chunk::<7>()?
+        let (&[VERSION, written, c0, c1, handling, r0, r1], rest) =
+            bytes.split_first_chunk::<7>()?
         else {
             return None;
         };
         let (contact, [0, 0]) = rest.split_first_chunk::<16>()? else { return None };
         Some(Self {
-            band: Band::of(band)?,
+            band: band(written)?,
             category: u16::from_be_bytes([c0, c1]),
             handling,
             rows: u16::from_be_bytes([r0, r1]),
@@ -84,25 +75,24 @@ impl Reference {
     }
 }
 
-impl Band {
-    fn number(self) -> u8 {
-        match self {
-            Self::Exact => 0,
-            Self::Strong => 1,
-            Self::Possible => 2,
-        }
+fn number(band: Band) -> u8 {
+    match band {
+        Band::Exact => 0,
+        Band::Strong => 1,
+        Band::Possible => 2,
     }
+}
 
-    fn of(number: u8) -> Option<Self> {
-        [Self::Exact, Self::Strong, Self::Possible].into_iter().find(|band| band.number() == number)
-    }
+fn band(written: u8) -> Option<Band> {
+    Band::ALL.into_iter().find(|band| number(*band) == written)
 }
 
 redacted!(Reference);
 
 #[cfg(test)]
 mod tests {
-    use super::{Band, REFERENCE, Reference, SEVERAL};
+    use super::{REFERENCE, Reference, SEVERAL};
+    use mayag_protocol::lookup::Band;
 
     fn reference(band: Band, category: u16, contact: u8) -> Reference {
         Reference { band, category, handling: contact, rows: 1, contact: [contact; 16] }

@@ -1,9 +1,10 @@
-use super::{Batch, BatchError, BatchSeed, CLASSES, Verdict, class, elements, opens};
+use super::{Batch, BatchError, BatchSeed, Verdict, elements, opens};
 use crate::index::{Builder, Index, Row};
 use crate::input::{Input, Rules};
-use crate::reference::{Band, Reference};
+use crate::reference::Reference;
 use crate::scope::Scope;
 use crate::voprf::{LARGEST_BATCH, ProofError, SecretKey, Seed};
+use mayag_protocol::lookup::{Band, SIZES};
 use std::num::NonZero;
 
 const TWO: NonZero<usize> = NonZero::new(2).unwrap();
@@ -91,12 +92,10 @@ fn an_answer_of_another_key_gives_no_verdict() {
 
 #[test]
 fn only_the_class_of_a_batch_is_to_be_seen() {
-    assert_eq!(
-        [0, 1, 2, 8, 9, 65_534].map(class),
-        [None, Some(1), Some(8), Some(8), Some(64), Some(65_534)]
+    assert_eq!([0, 65_534, 65_535].map(elements), [None, Some(65_535), None]);
+    assert!(
+        SIZES.is_sorted() && SIZES.map(usize::try_from).map(Result::unwrap)[6] == LARGEST_BATCH
     );
-    assert_eq!(class(65_535), None);
-    assert!(CLASSES.is_sorted() && CLASSES.iter().all(|class| *class < LARGEST_BATCH));
     for (asked, size) in [(1, 2), (2, 9), (8, 9), (9, 65), (64, 65), (65, 513)] {
         assert_eq!(elements(asked), Some(size));
         assert_eq!(batch(&vec!["A"; asked]).blinded().len(), size);

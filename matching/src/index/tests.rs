@@ -1,8 +1,9 @@
 use super::{Builder, HEAD, Index, MalformedIndex, ROW, Row, padded};
 use crate::input::{Input, Rules};
-use crate::reference::{Band, Reference, SEVERAL};
+use crate::reference::{Reference, SEVERAL};
 use crate::scope::Scope;
 use crate::voprf::{SecretKey, Seed};
+use mayag_protocol::lookup::Band;
 use proptest::prelude::{any, proptest};
 use std::num::NonZero;
 
