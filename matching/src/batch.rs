@@ -152,6 +152,11 @@ impl Outputs {
         };
         self.identifiers.iter().map(verdict).collect()
     }
+
+    /// What each row of each identifier says, by contact: to see which records several fuzzy keys have in common.
+    pub fn rows(&self, index: &Index) -> Vec<Vec<Reference>> {
+        self.identifiers.iter().map(|output| index.rows(output)).collect()
+    }
 }
 
 /// Whether `commitment` is the digest of the vector that this seed hides these identifiers in: what an auditor checks against

@@ -13,7 +13,7 @@
 use crate::filter::{Filter, FilterError};
 use crate::reference::Reference;
 use crate::scope::Scope;
-use crate::sealing::{BOX, SALT, Sealing, tag};
+use crate::sealing::{BOX, BoxKey, SALT, Sealing, tag};
 use crate::voprf::Output;
 use std::fmt;
 
@@ -25,6 +25,9 @@ const MAGIC: &[u8; 8] = b"MAYAGBX1";
 
 /// Bytes of a row: tag and box.
 const ROW: usize = 8 + BOX;
+
+/// The most rows of one identifier. What further ones say is merged into the last.
+pub const MOST_ROWS: u8 = 16;
 
 /// The head of the boxes' bytes.
 const HEAD: usize = 8 + SALT;
@@ -85,10 +88,22 @@ impl Index {
         self.boxes.rows.is_empty()
     }
 
-    /// What the table says of an output. Passing the filter is no hit: only a box that opens is.
+    /// What the table says of an output, all its rows together.
     pub fn look_up(&self, output: &Output) -> Option<Reference> {
-        let tag = tag(output);
-        if self.filter.may_hold(tag) { self.boxes.open(tag, output) } else { None }
+        self.rows(output).into_iter().reduce(Reference::merged)
+    }
+
+    /// What each row of an output says, by contact. Passing the filter is no hit: only a box that opens is.
+    pub fn rows(&self, output: &Output) -> Vec<Reference> {
+        if !self.filter.may_hold(tag(output)) {
+            return Vec::new();
+        }
+        let root = self.boxes.sealing.root(output);
+        let row = |n: u8| {
+            let key = root.row(n);
+            self.boxes.open(if n == 0 { tag(output) } else { key.tag() }, &key)
+        };
+        (0..MOST_ROWS).map_while(row).collect()
     }
 }
 
@@ -104,16 +119,15 @@ impl Boxes {
         Some(Self { sealing: Sealing::new(scope, *salt), rows: rows.to_vec() })
     }
 
-    fn open(&self, tag: u64, output: &Output) -> Option<Reference> {
+    fn open(&self, tag: u64, key: &BoxKey) -> Option<Reference> {
         let tag = tag.to_be_bytes();
         let first = self.rows.partition_point(|row| row.as_slice() < tag.as_slice());
-        let key = self.sealing.key(output);
         // Two identifiers share a tag once in 2⁶⁴ pairs.
         self.rows
             .get(first..)?
             .iter()
             .map_while(|row| row.strip_prefix(&tag)?.as_array::<BOX>())
-            .find_map(|sealed| self.sealing.open(&key, sealed))
+            .find_map(|sealed| self.sealing.open(key, sealed))
     }
 }
 

@@ -75,6 +75,11 @@ impl Reference {
     }
 }
 
+/// The contact in the bytes of a reference.
+pub(crate) fn contact(bytes: &[u8; REFERENCE]) -> &[u8] {
+    bytes.get(7..23).unwrap_or_default()
+}
+
 fn number(band: Band) -> u8 {
     match band {
         Band::Exact => 0,
@@ -104,6 +109,7 @@ mod tests {
         let bytes = reference.to_bytes();
         assert_eq!(bytes[..8], [1, 1, 4, 5, 9, 2, 3, 9]);
         assert_eq!(bytes[22..], [9, 0, 0]);
+        assert_eq!(super::contact(&bytes), reference.contact);
         assert_eq!(Reference::parse(&bytes), Some(reference));
         for (at, wrong) in [(0, 0), (0, 2), (1, 3), (23, 1), (24, 1)] {
             let mut bytes = bytes;

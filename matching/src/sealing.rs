@@ -1,11 +1,16 @@
-//! From an output to a row of an index: a tag to find it by, and a key that opens its box.
+//! From an output to the rows of an index: tags to find them by, and keys that open their boxes.
+//!
+//! HKDF-SHA-256 (RFC 5869) of the output, salted for each build of an index, gives the keys. An identifier may have several
+//! rows; the first has its tag from the output, the others from the same expansion as their keys, so that nobody else sees
+//! that they belong together.
 
 use crate::redacted::redacted;
 use crate::reference::{REFERENCE, Reference};
 use crate::scope::Scope;
 use crate::voprf::Output;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA512, KeyType, Salt};
+use ring::hkdf::{HKDF_SHA256, KeyType, Prk};
+use ring::hmac;
 use zeroize::Zeroizing;
 
 /// Bytes of a sealed reference: the reference, and Poly1305's 16.
@@ -27,10 +32,16 @@ pub struct Sealing {
     context: Vec<u8>,
 }
 
-/// The key of one box.
-pub(crate) struct BoxKey(Zeroizing<[u8; 32]>);
+/// What the rows of one output are derived from: the pseudorandom key of HKDF.
+pub(crate) struct Root(Zeroizing<[u8; 32]>);
 
-/// Where a row with this output lies: the output's first 8 bytes.
+/// The key of one box, and the tag of its row if it is not the first.
+pub(crate) struct BoxKey {
+    key: Zeroizing<[u8; 32]>,
+    tag: [u8; 8],
+}
+
+/// Where the first row with this output lies: the output's first 8 bytes.
 pub fn tag(output: &Output) -> u64 {
     let (tag, _) = output.as_bytes().split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
     u64::from_be_bytes(*tag)
@@ -46,14 +57,12 @@ impl Sealing {
         &self.salt
     }
 
-    /// `HKDF-SHA-512(salt, output, "mayag1 seal")` (RFC 5869).
-    pub(crate) fn key(&self, output: &Output) -> BoxKey {
-        let mut key = Zeroizing::new([0; 32]);
-        let extracted = Salt::new(HKDF_SHA512, &self.salt).extract(output.as_bytes());
-        // Neither fails for 32 bytes; a key of zeros would seal no box that anybody opens.
-        let _filled =
-            extracted.expand(&[LABEL], Bytes(32)).and_then(|okm| okm.fill(key.as_mut_slice()));
-        BoxKey(key)
+    /// `HKDF-Extract(salt, output)`.
+    pub(crate) fn root(&self, output: &Output) -> Root {
+        let salt = hmac::Key::new(hmac::HMAC_SHA256, &self.salt);
+        let mut root = Root(Zeroizing::new([0; 32]));
+        root.0.copy_from_slice(hmac::sign(&salt, output.as_bytes()).as_ref());
+        root
     }
 
     /// Seals a reference.
@@ -76,20 +85,42 @@ impl Sealing {
 }
 
 fn aead(key: &BoxKey) -> Option<LessSafeKey> {
-    UnboundKey::new(&CHACHA20_POLY1305, key.0.as_slice()).ok().map(LessSafeKey::new)
+    UnboundKey::new(&CHACHA20_POLY1305, key.key.as_slice()).ok().map(LessSafeKey::new)
 }
 
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key(ONE_NONCE)
 }
 
-impl BoxKey {
+impl Root {
     pub(crate) fn of(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// `HKDF-Expand(root, "mayag1 seal" | n)`: key and tag of the `n`th row, counted from 0.
+    pub(crate) fn row(&self, n: u8) -> BoxKey {
+        let mut bytes = Zeroizing::new([0_u8; 40]);
+        let root = Prk::new_less_safe(HKDF_SHA256, self.0.as_slice());
+        // Neither fails for 40 bytes; a key of zeros would seal no box that anybody opens.
+        let _filled =
+            root.expand(&[LABEL, &[n]], Bytes(40)).and_then(|okm| okm.fill(bytes.as_mut_slice()));
+        let mut row = BoxKey { key: Zeroizing::new([0; 32]), tag: [0; 8] };
+        if let Some((key, tag)) = bytes.split_first_chunk::<32>() {
+            *row.key = *key;
+            row.tag.copy_from_slice(tag);
+        }
+        row
+    }
+}
+
+impl BoxKey {
+    /// The tag of a row that is not the first of its output.
+    pub(crate) fn tag(&self) -> u64 {
+        u64::from_be_bytes(self.tag)
     }
 }
 
@@ -102,4 +133,4 @@ impl KeyType for Bytes {
     }
 }
 
-redacted!(BoxKey, Sealing);
+redacted!(BoxKey, Root, Sealing);

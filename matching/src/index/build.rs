@@ -1,13 +1,13 @@
-//! Building an index: 65 bytes of memory a row besides the filter's, whatever the identifiers are.
+//! Building an index: 66 bytes of memory a row besides the filter's, whatever the identifiers are.
 
-use super::{Boxes, Index, ROW};
+use super::{Boxes, Index, MOST_ROWS, ROW};
 use crate::filter::{Filter, FilterError};
 use crate::input::{Input, Rules};
 use crate::parallel::{in_parts, on_parts};
 use crate::redacted::redacted;
-use crate::reference::{REFERENCE, Reference};
+use crate::reference::{REFERENCE, Reference, contact};
 use crate::scope::Scope;
-use crate::sealing::{BoxKey, SALT, Sealing, tag};
+use crate::sealing::{Root, SALT, Sealing, tag};
 use crate::voprf::{KeyError, Output, SecretKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
@@ -50,12 +50,13 @@ pub fn padded(rows: usize) -> usize {
     class
 }
 
-/// A row before it is sealed. Key and reference lie side by side until all rows are known: only then is it known what merged
-/// rows say.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// A row before it is sealed. Root and reference lie side by side until all rows are known: only then is it known what merged
+/// rows say. All of it is bytes, so that sealed rows can take the place of unsealed ones.
 struct Unsealed {
     tag: [u8; 8],
-    key: [u8; 32],
+    root: [u8; 32],
+    /// Which of the rows of its identifier it is.
+    ordinal: [u8; 1],
     reference: [u8; REFERENCE],
 }
 
@@ -132,15 +133,23 @@ impl<'a> Builder<'a> {
         self.waiting.clear();
     }
 
-    /// Rows with the same identifier have the same tag and key.
+    /// Rows with the same identifier have the same tag and root. Those with the same contact become one; the others are
+    /// counted.
     fn merge(&mut self) {
-        self.rows.sort_unstable();
+        self.rows.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
         self.rows.dedup_by(|later, kept| {
-            let same = (later.tag, later.key) == (kept.tag, kept.key);
-            if same {
-                kept.reference = merged(&kept.reference, &later.reference);
+            let (tag, root, contact) = kept.order();
+            if (&later.tag, &later.root) != (tag, root) {
+                return false;
             }
-            same
+            let [ordinal] = kept.ordinal;
+            let merges = later.order().2 == contact || ordinal + 1 >= MOST_ROWS;
+            if merges {
+                kept.reference = merged(&kept.reference, &later.reference);
+            } else {
+                later.ordinal = [ordinal + 1];
+            }
+            merges
         });
     }
 }
@@ -164,15 +173,28 @@ impl Index {
 
 impl Unsealed {
     fn new(sealing: &Sealing, row: &Row, output: &Output) -> Self {
-        let key = *sealing.key(output).as_bytes();
-        Self { tag: tag(output).to_be_bytes(), key, reference: row.reference.to_bytes() }
+        Self {
+            tag: tag(output).to_be_bytes(),
+            root: *sealing.root(output).as_bytes(),
+            ordinal: [0],
+            reference: row.reference.to_bytes(),
+        }
     }
 
-    /// Puts the sealed box where key and reference were; the last bytes of the reference are zeros from then on.
+    fn order(&self) -> (&[u8; 8], &[u8; 32], &[u8]) {
+        (&self.tag, &self.root, contact(&self.reference))
+    }
+
+    /// Puts the sealed box where root and reference were; the last bytes of the reference are zeros from then on.
     fn seal(&mut self, sealing: &Sealing) -> Option<()> {
-        let sealed = sealing.seal(&BoxKey::of(self.key), &self.reference)?;
+        let [ordinal] = self.ordinal;
+        let key = Root::of(self.root).row(ordinal);
+        if ordinal > 0 {
+            self.tag = key.tag().to_be_bytes();
+        }
+        let sealed = sealing.seal(&key, &self.reference)?;
         let (first, rest) = sealed.split_first_chunk::<32>()?;
-        self.key = *first;
+        self.root = *first;
         self.reference = [0; REFERENCE];
         self.reference.iter_mut().zip(rest).for_each(|(byte, sealed)| *byte = *sealed);
         Some(())
@@ -180,7 +202,7 @@ impl Unsealed {
 
     fn into_row(self) -> [u8; ROW] {
         let mut row = [0; ROW];
-        let fields = self.tag.into_iter().chain(self.key).chain(self.reference);
+        let fields = self.tag.into_iter().chain(self.root).chain(self.reference);
         row.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
         row
     }

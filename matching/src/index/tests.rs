@@ -41,6 +41,10 @@ fn found(index: &Index, scope: &Scope, identifier: &str) -> Option<Reference> {
     index.look_up(&key(scope).output(&Input::new(&scope.rules, identifier).unwrap()))
 }
 
+fn listed(index: &Index, scope: &Scope, identifier: &str) -> Vec<Reference> {
+    index.rows(&key(scope).output(&Input::new(&scope.rules, identifier).unwrap()))
+}
+
 #[test]
 fn what_was_put_in_is_found_and_nothing_else() {
     let scope = scope(1, 1);
@@ -65,7 +69,7 @@ fn what_was_put_in_is_found_and_nothing_else() {
 }
 
 #[test]
-fn rows_with_one_identifier_become_one() {
+fn what_rows_with_one_identifier_say_together_does_not_depend_on_their_order() {
     let scope = scope(1, 1);
     let rows = [
         ("A", reference(5, 2)),
@@ -80,7 +84,37 @@ fn rows_with_one_identifier_become_one() {
         let index = built(&scope, &rows);
         assert_eq!(found(&index, &scope, "A"), Some(merged));
         assert_eq!(found(&index, &scope, "B"), Some(reference(6, 3)));
+        assert_eq!(
+            listed(&index, &scope, "A"),
+            [reference(7, 1), reference(5, 2), reference(5, 9)]
+        );
+        assert_eq!(listed(&index, &scope, "B"), [reference(6, 3)]);
+        assert_eq!(listed(&index, &scope, "C"), []);
     }
+}
+
+#[test]
+fn rows_with_one_identifier_and_contact_become_one_and_no_more_than_sixteen_are_kept() {
+    let scope = scope(1, 1);
+    let rows: Vec<(&str, Reference)> =
+        (1..=20).flat_map(|n| [("A", reference(1, n)), ("A", reference(2, n))]).collect();
+    let index = built(&scope, &rows);
+    let listed = listed(&index, &scope, "A");
+    assert!(listed.iter().map(|reference| reference.contact[0]).eq(1..=16));
+    let rows: Vec<u16> = listed.iter().map(|reference| reference.rows).collect();
+    assert_eq!(rows[..15], [2; 15]);
+    assert_eq!(rows[15], 10);
+    assert!(listed.iter().all(|reference| reference.category == SEVERAL));
+}
+
+#[test]
+fn nobody_sees_which_rows_belong_together() {
+    let scope = scope(1, 1);
+    let rows: Vec<(&str, Reference)> = (1..=16).map(|n| ("A", reference(1, n))).collect();
+    let index = built(&scope, &rows);
+    let mut tags: Vec<&[u8]> = index.boxes.rows.iter().map(|row| &row[..8]).collect();
+    tags.dedup();
+    assert_eq!(tags.len(), index.len());
 }
 
 #[test]
