@@ -1,3 +1,5 @@
+//! Searches in an index, what is seen of them, and what an auditor sees.
+
 use super::{Batch, BatchError, BatchSeed, Verdict, elements, opens};
 use crate::index::{Builder, Index, Row};
 use crate::input::{Input, Rules};

@@ -1,3 +1,5 @@
+//! What is in an index is found, nothing else is, and nothing is to be seen of it.
+
 use super::{Builder, HEAD, Index, MalformedIndex, ROW, Row, padded};
 use crate::input::{Input, Rules};
 use crate::reference::{Reference, SEVERAL};

@@ -1,3 +1,5 @@
+//! The bytes on the wire, their lengths, and what is refused.
+
 use super::{
     Directory, DirectoryEntry, EvaluatedTable, Legend, Lookup, LookupAnswer, LookupDecision,
     LookupFault, Mode, Published, PublishedIndex, SIZES, Target,
