@@ -2,6 +2,7 @@
 //!
 //! How one lookup goes, and which module does what:
 //!
+//! * [`normalise`] brings an identifier to one spelling, or says what is wrong with it;
 //! * an [`input`] is one normalised identifier, as the function is asked about it;
 //! * a [`batch`] hides up to 65,534 of them: blinded, padded to a size class, shuffled, and one positive control among them;
 //! * the node evaluates the vector with the key of a [`scope`] and proves it: [`voprf`] (RFC 9497);
@@ -62,8 +63,10 @@
 
 pub mod batch;
 pub mod filter;
+mod fuzzy;
 pub mod index;
 pub mod input;
+pub mod normalise;
 mod parallel;
 mod redacted;
 pub mod reference;

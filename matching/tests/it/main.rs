@@ -1,0 +1,8 @@
+//! The crate at its door: golden vectors, properties, and how well fuzzy keys find what they should.
+
+#![cfg(test)]
+
+mod documents;
+mod golden;
+mod linkage;
+mod properties;
