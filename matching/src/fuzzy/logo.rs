@@ -18,8 +18,8 @@ const BITS: usize = 24;
 const AGREEING: usize = 2;
 /// Tables that must agree for a strong hit.
 const STRONGLY: usize = 8;
-/// Public: both sides sample the same bits.
-const SEED: &[u8] = b"mayag1 logo 256 24 64";
+/// Public: both sides sample the same bits. The number is the first one with which every bit is sampled.
+const SEED: &[u8] = b"mayag1 logo 256 24 64 #2";
 
 static PLACES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| (0..TABLES).map(places).collect());
 

@@ -1,5 +1,6 @@
 //! Document numbers of a published list: each is found however it is written, and nothing else is.
 
+use crate::random::random;
 use mayag_matching::normalise::{Element, Label, Normalised, normalise_parts};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,14 +95,6 @@ fn every_published_number_is_found_through_its_spellings() {
 fn folded(number: &str) -> String {
     let letters = number.chars().filter(char::is_ascii_alphanumeric);
     letters.map(|c| c.to_ascii_uppercase()).collect::<String>().replace('O', "0").replace('I', "1")
-}
-
-/// `SplitMix64` of Steele, Lea and Flood: numbers that are the same in every run.
-fn random(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    usize::try_from((z ^ (z >> 31)) >> 32).unwrap()
 }
 
 /// Probes shaped like real numbers: the digits and letters of one that is listed, each drawn anew.

@@ -3,7 +3,8 @@
 //! A node and a desk of different builds meet only if both make the same of all of these, so a vector that changes is a new
 //! `NORMVER`.
 
-use mayag_matching::normalise::{Kind, normalise};
+use mayag_matching::normalise::{Kind, Label, NORMVER, normalise};
+use ring::digest::{Context, SHA256};
 use std::collections::BTreeMap;
 
 const VECTORS: &str = include_str!("../data/vectors.tsv");
@@ -58,4 +59,48 @@ fn every_vector_holds() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), vectors.len(), wrong.join("\n"));
     assert!(500 <= vectors.len());
     assert_eq!(of_kind.len(), Kind::ALL.len());
+}
+
+/// SHA-256 of all elements of all vectors, by version of the rules.
+const DIGEST: (u16, &str) = (1, "035fd42598c2c5447bb747925aef031bfc408467e67ec0fc5f48aae030441ae3");
+
+#[test]
+fn rules_that_change_have_a_new_version() {
+    let mut context = Context::new(&SHA256);
+    for vector in vectors() {
+        let Ok(found) = normalise(vector.input) else { continue };
+        for element in found.searched() {
+            let line = format!("{}\t{}\t{}\n", found.kind(), element.slot(), element.text());
+            context.update(line.as_bytes());
+        }
+    }
+    let digest = mayag_protocol::names::hex(context.finish().as_ref());
+    assert_eq!(
+        (NORMVER, digest.as_str()),
+        DIGEST,
+        "what is hashed has changed: raise NORMVER once others have data of the version before, then set this to what is found"
+    );
+}
+
+#[test]
+fn the_examples_of_the_documentation_hold() {
+    let guide = include_str!("../../../docs/lookups.md");
+    let mut kinds = Vec::new();
+    for line in guide.lines().filter(|line| line.starts_with("| `")) {
+        let line = line.replace("\\|", "\u{1}");
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, kind, written, compared, _] = cells[..] else { continue };
+        let cell = |text: &str| text.trim_matches('`').replace('\u{1}', "|");
+        let found = normalise(&cell(written)).unwrap();
+        assert_eq!(
+            (found.kind().as_str(), found.value()),
+            (cell(kind).as_str(), cell(compared).as_str())
+        );
+        kinds.push(found.kind());
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, Kind::ALL);
+    assert!(Label::words().all(|word| guide.contains(&format!("`{word}"))));
+    assert!(guide.contains(&format!("version {NORMVER}.")));
 }

@@ -5,4 +5,7 @@
 mod documents;
 mod golden;
 mod linkage;
+mod logos;
 mod properties;
+mod random;
+mod scripts;
