@@ -217,15 +217,18 @@ impl Normalised {
         elements
     }
 
-    /// How well a record agrees whose boxes were opened by the elements with these slots; `None`: not well enough to say
-    /// anything. A slot counts once, however often it is given.
-    pub fn band(&self, opened: &[u16]) -> Option<Band> {
+    /// How well a record agrees whose boxes were opened: for each, the slot of the element that did and the band in the
+    /// box. `None`: not well enough to say anything. A slot counts once, however often it is given.
+    pub fn band(&self, opened: &[(u16, Band)]) -> Option<Band> {
+        let slots = || opened.iter().map(|(slot, _)| *slot);
         match &self.fuzzy {
-            None if opened.is_empty() => None,
-            None if opened.contains(&0) => Some(Band::Exact),
-            None => Some(Band::Strong),
-            Some(Fuzzy::Logo(_)) => fuzzy::logo::band(opened),
-            Some(Fuzzy::Person(_)) => fuzzy::person::band(opened),
+            None => {
+                let searched = |slot| if slot == 0 { Band::Exact } else { Band::Strong };
+                // What was searched and what is held both have another spelling or not: the weaker of the two counts.
+                opened.iter().map(|(slot, held)| searched(*slot).max(*held)).min()
+            }
+            Some(Fuzzy::Logo(_)) => fuzzy::logo::band(slots()),
+            Some(Fuzzy::Person(_)) => fuzzy::person::band(slots()),
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::normalise::{Element, LogoHash};
 use mayag_protocol::lookup::Band;
 use ring::digest::{Context, SHA256};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
@@ -59,8 +60,9 @@ pub(crate) fn keys(hash: &LogoHash) -> Vec<Element> {
 }
 
 /// All 64 agree for the same hash; a hit of one table alone says nothing.
-pub(crate) fn band(opened: &[u16]) -> Option<Band> {
-    let agreeing = (0..TABLES).filter(|table| opened.contains(table)).count();
+pub(crate) fn band(opened: impl Iterator<Item = u16>) -> Option<Band> {
+    let tables: BTreeSet<u16> = opened.filter(|slot| *slot < TABLES).collect();
+    let agreeing = tables.len();
     match agreeing {
         agreeing if agreeing < AGREEING => None,
         agreeing if agreeing == usize::from(TABLES) => Some(Band::Exact),

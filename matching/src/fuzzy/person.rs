@@ -13,6 +13,7 @@
 use super::phonetic;
 use crate::normalise::{Element, Person};
 use mayag_protocol::lookup::Band;
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// Slots of key 0, 1, 20 and 21: a slot says which key it is.
@@ -43,10 +44,8 @@ pub(crate) fn keys(person: &Person) -> Vec<Element> {
 }
 
 /// Key 0 agrees: the same names and date. Otherwise by the number of keys.
-pub(crate) fn band(opened: &[u16]) -> Option<Band> {
-    let mut slots = opened.to_vec();
-    slots.sort_unstable();
-    slots.dedup();
+pub(crate) fn band(opened: impl Iterator<Item = u16>) -> Option<Band> {
+    let slots: BTreeSet<u16> = opened.collect();
     let heard = slots.iter().filter(|slot| SOUNDING.contains(slot)).count();
     match slots.len() {
         keys if keys == heard && heard < AGREEING => None,
@@ -71,7 +70,7 @@ fn whole(person: &Person) -> Zeroizing<String> {
 /// Key 1.
 fn sounding(person: &Person) -> Vec<Zeroizing<String>> {
     let birth = day_and_month_folded(person.birth());
-    let codes = person.names().flat_map(phonetic::codes);
+    let codes = person.telling_names().flat_map(phonetic::codes);
     codes.map(|code| Zeroizing::new(format!("1|{}|{}", *code, *birth))).collect()
 }
 
@@ -89,7 +88,7 @@ fn nearly_spelled(person: &Person) -> Vec<Zeroizing<String>> {
     let mut write = |before: &str, after: &str| {
         texts.push(Zeroizing::new(format!("20|{before}{after}|{}", person.birth())));
     };
-    for name in person.names() {
+    for name in person.telling_names() {
         write(name, "");
         for place in 0..name.len() {
             let before = name.get(..place).unwrap_or_default();

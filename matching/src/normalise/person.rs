@@ -32,6 +32,12 @@ impl Person {
         self.names.iter().map(|name| name.as_str())
     }
 
+    /// Names that say something alone: no particles, unless there is nothing else.
+    pub(crate) fn telling_names(&self) -> impl Iterator<Item = &str> + Clone {
+        let all = self.names().all(is_particle);
+        self.names().filter(move |name| all || !is_particle(name))
+    }
+
     /// Year, month, day: `YYYYMMDD`.
     pub(crate) fn birth(&self) -> &str {
         &self.birth
@@ -49,10 +55,10 @@ pub(super) fn person(value: &str, qualifier: Option<&str>) -> Result<Draft, Prob
     let (birth, exists) = birth_date(qualifier)?;
     let (mut names, mut notes) = names(value);
     notes.extend((!exists).then_some(Note::BirthDateUnusual));
-    let kept = names.iter().filter(|name| !PARTICLES.contains(&name.as_str())).count();
-    // Whoever is called by a particle alone keeps it.
-    if 0 < kept && kept < names.len() {
-        names.retain(|name| !PARTICLES.contains(&name.as_str()));
+    let kept = names.iter().filter(|name| !is_particle(name)).count();
+    // Where hardly anything else is left they may be names: Nguyen Van An, Le Van Do.
+    if 2 <= kept && kept < names.len() {
+        names.retain(|name| !is_particle(name));
         notes.push(Note::ParticlesLeftOut);
     }
     names.sort_unstable_by(|a, b| a.as_str().cmp(b));
@@ -88,12 +94,17 @@ pub(super) fn person(value: &str, qualifier: Option<&str>) -> Result<Draft, Prob
     Ok(draft)
 }
 
+fn is_particle(name: &str) -> bool {
+    PARTICLES.contains(&name)
+}
+
 /// Lower-case ASCII names. Apostrophes and soft signs join, everything else that is no letter separates.
 fn names(value: &str) -> (Vec<Zeroizing<String>>, Vec<Note>) {
     let mut names = Vec::new();
     let mut notes = Vec::new();
     let mut name = Zeroizing::new(String::new());
-    for letter in value.nfkc() {
+    let value: Zeroizing<String> = Zeroizing::new(value.nfkc().collect());
+    for letter in without_articles(&value).chars() {
         let ascii = any_ascii_char(letter);
         let joins = matches!(
             letter,
@@ -119,6 +130,22 @@ fn names(value: &str) -> (Vec<Zeroizing<String>>, Vec<Note>) {
         names.push(name);
     }
     (names, notes)
+}
+
+/// The text with the Arabic article separated from the name it is written together with, where a name of three letters or
+/// more remains: `al-Rashid` has it apart in Latin letters.
+fn without_articles(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len() + MOST_NAMES));
+    for word in text.split_inclusive(|c: char| !c.is_alphabetic()) {
+        match word.strip_prefix("\u{627}\u{644}") {
+            Some(rest) if rest.chars().filter(|c| c.is_alphabetic()).count() >= 3 => {
+                out.push_str("al ");
+                out.push_str(rest);
+            }
+            Some(_) | None => out.push_str(word),
+        }
+    }
+    out
 }
 
 /// A date: `1980-02-29`, `19800229`, `29.02.1980`; and whether it exists. Papers and registers are full of days that do

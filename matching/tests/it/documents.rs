@@ -1,7 +1,8 @@
 //! Document numbers of a published list: each is found however it is written, and nothing else is.
 
 use crate::random::random;
-use mayag_matching::normalise::{Element, Label, Normalised, normalise_parts};
+use mayag_matching::normalise::{Element, Label, Normalised, normalise, normalise_parts};
+use mayag_protocol::lookup::Band;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A document as it was published.
@@ -89,6 +90,31 @@ fn every_published_number_is_found_through_its_spellings() {
     );
     assert_eq!(published.len(), 4_746);
     assert!(missed.is_empty(), "{} missed: {missed:?}", missed.len());
+}
+
+#[test]
+fn a_number_that_was_misread_is_a_strong_hit_and_no_exact_one() {
+    let band = |held: &str, sought: &str| {
+        let document = |number| normalise(&format!("passport:{number}@PHL")).unwrap();
+        let (held, sought) = (document(held).indexed(), document(sought));
+        let rows =
+            |one: &Element| held.iter().find(|row| row.text() == one.text()).map(Element::band);
+        let opened: Vec<(u16, Band)> =
+            sought.searched().iter().filter_map(|one| Some((one.slot(), rows(one)?))).collect();
+        sought.band(&opened)
+    };
+    for (held, sought, expected) in [
+        ("AO123", "ao 123", Some(Band::Exact)),
+        ("A0123", "A0123", Some(Band::Exact)),
+        ("AO123", "A0123", Some(Band::Strong)),
+        ("A0123", "AO123", Some(Band::Strong)),
+        ("AO1O3", "A01O3", Some(Band::Strong)),
+        ("AI123", "A1123", Some(Band::Strong)),
+        ("AO123", "AO124", None),
+        ("A8123", "AB123", None),
+    ] {
+        assert_eq!(band(held, sought), expected, "{held} {sought}");
+    }
 }
 
 /// What two numbers have in common that are one spelled in two ways, worked out without the code under test.

@@ -55,10 +55,10 @@ fn damaged_records_are_found_by_names_and_birth_date() {
     let mut bands: BTreeMap<Band, (u32, u32)> = BTreeMap::new();
     for record in &sought {
         let Some(person) = &record.person else { continue };
-        let mut opened: BTreeMap<u32, Vec<u16>> = BTreeMap::new();
+        let mut opened: BTreeMap<u32, Vec<(u16, Band)>> = BTreeMap::new();
         for element in person.searched() {
             for found in index.get(element.text()).into_iter().flatten() {
-                opened.entry(*found).or_default().push(element.slot());
+                opened.entry(*found).or_default().push((element.slot(), element.band()));
             }
         }
         for (found, slots) in opened {

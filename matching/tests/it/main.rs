@@ -6,6 +6,7 @@ mod documents;
 mod golden;
 mod linkage;
 mod logos;
+mod persons;
 mod properties;
 mod random;
 mod scripts;

@@ -2,8 +2,7 @@
 
 use mayag_matching::input::Input;
 use mayag_matching::normalise::{
-    Element, Kind, LONGEST_VALUE, Label, MOST_VARIANTS, Normalised, normalise, normalise_parts,
-    rules,
+    Kind, LONGEST_VALUE, Label, MOST_VARIANTS, Normalised, normalise, normalise_parts, rules,
 };
 use mayag_protocol::lookup::Band;
 use proptest::prelude::*;
@@ -28,7 +27,7 @@ fn check(found: &Normalised) {
     }
     assert!(indexed.iter().zip(&searched).all(|(a, b)| a == b));
     assert!(found.band(&[]).is_none());
-    let all: Vec<u16> = indexed.iter().map(Element::slot).collect();
+    let all: Vec<(u16, Band)> = indexed.iter().map(|one| (one.slot(), one.band())).collect();
     assert_eq!(found.band(&all), Some(Band::Exact));
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Names of places, so that nobody's is in the tree; each stands in for a family name with a birth date.
 
-use mayag_matching::normalise::{Element, Kind, Label, Normalised, normalise_parts};
+use mayag_matching::normalise::{Kind, Label, Normalised, normalise_parts};
+use mayag_protocol::lookup::Band;
 use std::collections::BTreeMap;
 
 /// Spellings of one place.
@@ -30,7 +31,7 @@ fn agree(held: &Normalised, sought: &Normalised) -> (usize, bool) {
     let held = held.indexed();
     let searched = sought.searched();
     let same = searched.iter().filter(|one| held.iter().any(|held| held.text() == one.text()));
-    let slots: Vec<u16> = same.map(Element::slot).collect();
+    let slots: Vec<(u16, Band)> = same.map(|one| (one.slot(), one.band())).collect();
     (slots.len(), sought.band(&slots).is_some())
 }
 
