@@ -17,8 +17,14 @@ use std::fmt;
 pub enum PayloadType {
     /// [`crate::answer::Answer`].
     Answer,
+    /// [`crate::lookup::Directory`].
+    Directory,
     /// [`crate::forward::Forward`].
     Forward,
+    /// [`crate::lookup::Lookup`].
+    Lookup,
+    /// [`crate::lookup::LookupAnswer`].
+    LookupAnswer,
     /// A policy document.
     Policy,
     /// [`crate::question::Question`].
@@ -36,7 +42,10 @@ impl PayloadType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "application/vnd.mayag.answer.v1+json",
+            Self::Directory => "application/vnd.mayag.directory.v1+json",
             Self::Forward => "application/vnd.mayag.forward.v1+json",
+            Self::Lookup => "application/vnd.mayag.lookup.v1+json",
+            Self::LookupAnswer => "application/vnd.mayag.lookup-answer.v1+json",
             Self::Policy => "application/vnd.mayag.policy.v1+json",
             Self::Question => "application/vnd.mayag.question.v1+json",
             Self::Refusal => "application/vnd.mayag.refusal.v1+json",

@@ -17,6 +17,7 @@ pub mod envelope;
 pub mod event;
 pub mod forward;
 pub mod identity;
+pub mod lookup;
 pub mod names;
 pub mod outcome;
 pub mod purpose;

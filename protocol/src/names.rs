@@ -116,6 +116,18 @@ text_id! {
     ColumnName, "a column name (lower-case letters, digits, `_`)", is_sql_name
 }
 text_id! {
+    /// A kind of identifier that lookups know, such as `passport`.
+    KindName, "a kind of identifier (lower-case letters, digits, `_`)", is_sql_name
+}
+text_id! {
+    /// A lookup table of a node.
+    TableName, "a lookup table's name (lower-case letters, digits, `_`)", is_sql_name
+}
+text_id! {
+    /// The public key that evaluations of a lookup table are proved against: an element of ristretto255 in hexadecimal.
+    EvaluationKey, "an evaluation key of 64 hexadecimal digits", |t| is_hex(t, 64)
+}
+text_id! {
     /// A grant of a policy.
     GrantId, "a grant id (lower-case letters, digits, `-`, `_`, `.`)", |t| is_word(t, 63)
 }
@@ -195,6 +207,19 @@ impl KeyId {
     /// The key id of the first 8 bytes of a key's SHA-256.
     pub fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(hex(&bytes))
+    }
+}
+
+impl EvaluationKey {
+    /// The key of these 32 bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(hex(&bytes))
+    }
+
+    /// The 32 bytes.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        // 64 digits were checked where it was made.
+        unhex(&self.0).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
     }
 }
 

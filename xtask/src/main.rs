@@ -18,7 +18,7 @@ usage: cargo xtask <task>
   lint         formatting, clippy and documentation, with every warning an error
   tidy         the quickest part: formatting and the rules about the tree itself
   fmt          formats the tree
-  bench NAME   runs a benchmark in a release build: spine, decision or log
+  bench NAME   runs a benchmark in a release build: spine, decision, log or lookup
   attacks ..   runs a corpus of attacks and one of ordinary questions against real federations:
                --attacks FILE --benign FILE [--secrets N] [--confirmations N] [--only ID,ID] [--expect-leaks]";
 
@@ -139,7 +139,7 @@ mod tests {
             };
             assert!(task(words).is_some(), "{name}");
         }
-        for name in ["decision", "log", "spine"] {
+        for name in ["decision", "log", "lookup", "spine"] {
             let bench = task(&format!("bench {name}"));
             assert_eq!(bench, Some(Task::Bench(vec![name.to_owned()])));
         }
