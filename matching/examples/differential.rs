@@ -8,7 +8,9 @@
 use mayag_matching::batch::{Batch, BatchSeed};
 use mayag_matching::input::{Input, Rules};
 use mayag_matching::scope::Scope;
-use mayag_matching::voprf::{Blinds, Elements, Evaluation, PublicKey, SecretKey, Seed, blind};
+use mayag_matching::voprf::{
+    Blinding, Blinds, Elements, Evaluation, PublicKey, SecretKey, Seed, blind,
+};
 use rand_core_06::{OsRng, RngCore as _};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -116,7 +118,8 @@ fn agree_on(count: usize) -> Result<(), Fault> {
             string
         })
         .collect();
-    let blinds = Blinds::of_uniform(strings.iter()).ok_or("a scalar of zero")?;
+    let blinds =
+        Blinds::of_uniform(Blinding::Multiplicative, strings.iter()).ok_or("a scalar of zero")?;
     let blinded = blind(&inputs, &blinds)?;
     let messages: Result<Vec<BlindedElement<Ristretto255>>, _> =
         blinded.to_bytes().chunks(32).map(BlindedElement::deserialize).collect();

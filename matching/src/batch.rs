@@ -15,7 +15,7 @@ use crate::redacted::redacted;
 use crate::reference::Reference;
 use crate::sealing::Bytes;
 use crate::voprf::{
-    Blinds, Elements, Evaluation, Output, Point, ProofError, PublicKey, SecretPoints,
+    Blinding, Blinds, Elements, Evaluation, Output, Point, ProofError, PublicKey, SecretPoints,
 };
 use mayag_protocol::lookup::SIZES;
 use mayag_protocol::names::Digest;
@@ -99,8 +99,20 @@ impl BatchSeed {
 }
 
 impl Batch {
-    /// Hides identifiers that were normalised by `rules`, on `workers` threads. About 35 µs an element.
+    /// Hides identifiers that were normalised by `rules`, as the RFC has it, on `workers` threads. About 35 µs an element.
     pub fn new(
+        seed: &BatchSeed,
+        rules: &Rules,
+        identifiers: &[impl AsRef<str>],
+        workers: NonZero<usize>,
+    ) -> Result<Self, BatchError> {
+        Self::blinded_by(Blinding::Multiplicative, seed, rules, identifiers, workers)
+    }
+
+    /// The same with a blinding of choice: an additive one takes 25 µs an element here, and two thirds of the time for each
+    /// node's answer.
+    pub fn blinded_by(
+        blinding: Blinding,
         seed: &BatchSeed,
         rules: &Rules,
         identifiers: &[impl AsRef<str>],
@@ -112,12 +124,12 @@ impl Batch {
             inputs.push(Input::new(rules, identifier.as_ref())?);
         }
         inputs.push(Input::control(rules));
-        let slots = slots(seed, elements, workers);
+        let slots = slots(blinding, seed, elements, workers);
         let order = order(&slots);
         let uniform = slots.iter().take(inputs.len()).map(|slot| &*slot.uniform);
-        let blinds = Blinds::of_uniform(uniform).ok_or(BatchError::Degenerate)?;
-        let halves = halves(&inputs, &blinds, &slots, &order, workers);
-        let blinded = Elements::of_doubled(&halves).map_err(|_| BatchError::Degenerate)?;
+        let blinds = Blinds::of_uniform(blinding, uniform).ok_or(BatchError::Degenerate)?;
+        let points = points(&inputs, &blinds, &slots, &order, workers);
+        let blinded = blinds.encode(&points, workers).map_err(|_| BatchError::Degenerate)?;
         Ok(Self { places: places(&order, inputs.len()), inputs, blinds, blinded })
     }
 
@@ -168,7 +180,13 @@ pub fn opens(
     identifiers: &[impl AsRef<str>],
     workers: NonZero<usize>,
 ) -> Result<bool, BatchError> {
-    Ok(Batch::new(seed, rules, identifiers, workers)?.blinded.digest() == *commitment)
+    for blinding in [Blinding::Multiplicative, Blinding::Additive] {
+        let batch = Batch::blinded_by(blinding, seed, rules, identifiers, workers)?;
+        if batch.blinded.digest() == *commitment {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What the seed gives for one element.
@@ -179,9 +197,18 @@ struct Slot {
     rank: [u8; 16],
 }
 
-/// `HKDF-SHA-512(seed, "mayag1 batch" | index)` for every element.
-fn slots(seed: &BatchSeed, elements: usize, workers: NonZero<usize>) -> Vec<Slot> {
-    let stream = Salt::new(HKDF_SHA512, b"mayag1 batch").extract(seed.as_bytes());
+/// `HKDF-SHA-512(seed, index)` for every element, salted with the blinding's name.
+fn slots(
+    blinding: Blinding,
+    seed: &BatchSeed,
+    elements: usize,
+    workers: NonZero<usize>,
+) -> Vec<Slot> {
+    let name: &[u8] = match blinding {
+        Blinding::Additive => b"mayag1 batch, additive",
+        Blinding::Multiplicative => b"mayag1 batch, multiplicative",
+    };
+    let stream = Salt::new(HKDF_SHA512, name).extract(seed.as_bytes());
     let indices: Vec<u32> = (0..).take(elements).collect();
     let parts = in_parts(&indices, workers, |indices| {
         indices.iter().map(|index| slot(&stream, *index)).collect::<Vec<_>>()
@@ -223,19 +250,20 @@ fn places(order: &[usize], inputs: usize) -> Vec<usize> {
     places.into_iter().map(|(_, place)| place).collect()
 }
 
-/// Half of the element at each place.
-fn halves(
+/// The point that stands for each place.
+fn points(
     inputs: &[Input],
     blinds: &Blinds,
     slots: &[Slot],
     order: &[usize],
     workers: NonZero<usize>,
 ) -> SecretPoints {
-    let half = |slot: &usize| match inputs.get(*slot) {
-        Some(input) => blinds.half_blinded(*slot, input),
+    let point = |slot: &usize| match inputs.get(*slot) {
+        Some(input) => blinds.hide(*slot, input),
         None => Point::from_uniform_bytes(&slots.get(*slot)?.uniform).into(),
     };
-    let parts = in_parts(order, workers, |order| order.iter().filter_map(half).collect::<Vec<_>>());
+    let parts =
+        in_parts(order, workers, |order| order.iter().filter_map(point).collect::<Vec<_>>());
     Zeroizing::new(parts.into_iter().flatten().collect())
 }
 

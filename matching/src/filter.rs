@@ -154,7 +154,10 @@ mod tests {
             let (length, segments) = (u32::to_be_bytes(length), u32::to_be_bytes(segments));
             let head = [b"MAYAGBF1", &[0; 8][..], &length, &segments].concat();
             Filter::parse(&head).unwrap_err();
-            Filter::parse(&[&head[..], &[0; 48]].concat()).unwrap_err();
+            // Eight fingerprints are two segments of four, twelve are three.
+            for fingerprints in [8, 12] {
+                Filter::parse(&[head.clone(), vec![0; 4 * fingerprints]].concat()).unwrap_err();
+            }
         }
     }
 

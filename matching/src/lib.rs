@@ -7,7 +7,7 @@
 //! * a [`batch`] hides up to 65,534 of them: blinded, padded to a size class, shuffled, and one positive control among them;
 //! * the node evaluates the vector with the key of a [`scope`] and proves it: [`voprf`] (RFC 9497);
 //! * whoever searches looks the outputs up in the node's published [`index`]: a [`filter`] says what is not there, and only a
-//!   sealed box that opens, with a [`reference`] in it, is a hit;
+//!   sealed box that opens, with a [`mod@reference`] in it, is a hit;
 //! * an auditor opens a batch with its seed, and sees whether it held what its author says.
 //!
 //! Everything is computation: nothing is opened or sent here.

@@ -38,6 +38,7 @@ use crate::redacted::redacted;
 use mayag_protocol::lookup::Band;
 use zeroize::Zeroizing;
 
+pub(crate) use letters::joined;
 pub(crate) use logo::LogoHash;
 pub(crate) use person::Person;
 
@@ -54,6 +55,8 @@ pub const LONGEST_INPUT: usize = 512;
 pub const LONGEST_VALUE: usize = LONGEST_IDENTIFIER;
 /// The most variants of one identifier that is not fuzzy: each costs the asker one element of the budget at every node.
 pub const MOST_VARIANTS: usize = 4;
+/// The most elements of one identifier: of a person with eight names of forty letters. Juan Cruz has 28.
+pub const MOST_ELEMENTS: usize = 400;
 
 /// An identifier in its one spelling. Its `Debug` does not show it.
 pub struct Normalised {

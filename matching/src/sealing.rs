@@ -105,7 +105,7 @@ impl Root {
     pub(crate) fn row(&self, n: u8) -> BoxKey {
         let mut bytes = Zeroizing::new([0_u8; 40]);
         let root = Prk::new_less_safe(HKDF_SHA256, self.0.as_slice());
-        // Neither fails for 40 bytes; a key of zeros would seal no box that anybody opens.
+        // HKDF gives up to 8,160 bytes, so that neither fails for 40.
         let _filled =
             root.expand(&[LABEL, &[n]], Bytes(40)).and_then(|okm| okm.fill(bytes.as_mut_slice()));
         let mut row = BoxKey { key: Zeroizing::new([0; 32]), tag: [0; 8] };
@@ -134,3 +134,45 @@ impl KeyType for Bytes {
 }
 
 redacted!(BoxKey, Root, Sealing);
+
+#[cfg(test)]
+mod tests {
+    use super::{Sealing, tag};
+    use crate::input::Rules;
+    use crate::reference::Reference;
+    use crate::scope::Scope;
+    use crate::voprf::Output;
+    use mayag_protocol::lookup::Band;
+    use mayag_protocol::names::hex;
+
+    /// The figures were worked out from `docs/lookups.md` with Python's `hmac` and `cryptography`.
+    #[test]
+    fn boxes_are_sealed_as_they_are_described() {
+        let scope = Scope {
+            node: "spiffe://demo/country/kr/node".parse().unwrap(),
+            table: "documents".parse().unwrap(),
+            epoch: 7,
+            rules: Rules { kind: "passport".parse().unwrap(), version: 1 },
+        };
+        let reference =
+            Reference { band: Band::Strong, category: 3, handling: 2, rows: 1, contact: [9; 16] };
+        let (sealing, output) = (Sealing::new(&scope, [3; 16]), Output::default());
+        let row = |n: u8| {
+            let key = sealing.root(&output).row(n);
+            let sealed = sealing.seal(&key, &reference.to_bytes()).unwrap();
+            assert_eq!(sealing.open(&key, &sealed), Some(reference));
+            (format!("{:016x}", key.tag()), hex(&sealed))
+        };
+        assert_eq!(tag(&output), 0);
+        assert_eq!(
+            row(0).1,
+            "d87175ba4ece829935bd5dfa5c62d52a0357990abf0cd5579693a7419caf437fa27487323ceb9f7679"
+        );
+        let (tag, sealed) = row(2);
+        assert_eq!(tag, "7ffd6422c620f313");
+        assert_eq!(
+            sealed,
+            "2ed1c4e302229e159b814c746b0ff171a78b9856efef1a0d19a6fa4e4aca1b928f2f2c86880cd94e4f"
+        );
+    }
+}

@@ -13,7 +13,7 @@ mod key;
 mod proof;
 mod suite;
 
-pub use blinding::{Blinds, Output, blind};
+pub use blinding::{Blinding, Blinds, Output, blind};
 pub use elements::{ElementError, Elements, LARGEST_BATCH};
 pub use key::{KeyError, PublicKey, SecretKey, Seed};
 pub use proof::{Evaluation, Proof, ProofError, Verified};

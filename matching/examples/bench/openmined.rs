@@ -64,10 +64,11 @@ pub(crate) fn line(ours: &Measured, peer: Option<Peer>) -> String {
     };
     let agreed = if peer.hits == ours.hits { "same hits" } else { "OTHER HITS" };
     format!(
-        "openmined: setup ratio {:.2} (goal >= 2), online ratio {:.2} (goal >= 2); {} in {}, {agreed}; it takes {:.1} s and {:.3} s, \
+        "openmined: setup ratio {:.2} (goal >= 2), online ratio {:.2}, {:.2} with additive blinding (goal >= 2); {} in {}, {agreed}; it takes {:.1} s and {:.3} s, \
          without proof, labels or padding, and {:.2} bytes a row",
         peer.setup / ours.setup,
         peer.online / ours.online,
+        peer.online / ours.additive,
         ours.searched,
         ours.rows,
         peer.setup,

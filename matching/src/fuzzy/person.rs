@@ -11,47 +11,65 @@
 //! cases and right in two.
 
 use super::phonetic;
-use crate::normalise::{Element, Person};
+use crate::normalise::{Element, Person, joined};
 use mayag_protocol::lookup::Band;
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
-/// Slots of key 0, 1, 20 and 21: a slot says which key it is.
+/// Key 0 and its slot.
 const WHOLE: u16 = 0;
-const SOUNDING: std::ops::Range<u16> = 1_000..20_000;
-const SPELLED: std::ops::Range<u16> = 20_000..21_000;
-const MISDATED: std::ops::Range<u16> = 21_000..22_000;
+/// The other keys.
+const SOUNDING: u16 = 1;
+const SPELLED: u16 = 20;
+const MISDATED: u16 = 21;
+
+/// A slot is `1000 * key + 100 * name + n`, so that it says what agrees. There are 8 names at most, and 41 keys 20 of one.
+const PER_KEY: u16 = 1_000;
+const PER_NAME: u16 = 100;
+
+/// Letters that must be left of a name without one of them: one letter is left of too many.
+const SHORTEST_REST: usize = 2;
 
 /// Keys 1 that must agree where nothing else does.
 const AGREEING: usize = 2;
-/// Keys that must agree for a strong hit.
-const STRONGLY: usize = 3;
+/// Names that must agree for a strong hit.
+const STRONGLY: usize = 2;
 
 /// All keys, key 0 first; no two are equal.
 pub(crate) fn keys(person: &Person) -> Vec<Element> {
     let mut keys = vec![Element::new(WHOLE, Band::Exact, &whole(person))];
-    let groups = [
-        (SOUNDING, sounding(person)),
-        (SPELLED, nearly_spelled(person)),
-        (MISDATED, misdated(person)),
-    ];
-    for (slots, mut texts) in groups {
-        texts.sort_unstable_by(|a, b| a.as_str().cmp(b));
-        texts.dedup();
-        keys.extend(slots.zip(texts).map(|(slot, text)| Element::new(slot, Band::Possible, &text)));
+    let mut seen: Vec<Zeroizing<String>> = Vec::new();
+    let mut add = |first: u16, texts: Vec<Zeroizing<String>>| {
+        for (slot, text) in (first..).zip(texts) {
+            if !seen.contains(&text) {
+                keys.push(Element::new(slot, Band::Possible, &text));
+                seen.push(text);
+            }
+        }
+    };
+    for (place, name) in (0..).map(|n| n * PER_NAME).zip(person.telling_names()) {
+        add(SOUNDING * PER_KEY + place, sounding(name, person.birth()));
+        add(SPELLED * PER_KEY + place, nearly_spelled(name, person.birth()));
     }
+    add(MISDATED * PER_KEY, misdated(person));
     keys
 }
 
-/// Key 0 agrees: the same names and date. Otherwise by the number of keys.
+/// Key 0 agrees: the same names and date. Two names agree with the date: a strong hit, whatever others do.
 pub(crate) fn band(opened: impl Iterator<Item = u16>) -> Option<Band> {
     let slots: BTreeSet<u16> = opened.collect();
-    let heard = slots.iter().filter(|slot| SOUNDING.contains(slot)).count();
-    match slots.len() {
-        keys if keys == heard && heard < AGREEING => None,
-        _ if slots.contains(&WHOLE) => Some(Band::Exact),
-        keys if keys >= STRONGLY => Some(Band::Strong),
-        _ => Some(Band::Possible),
+    let of_key = |slot: &u16| slot / PER_KEY;
+    let heard = slots.iter().filter(|slot| of_key(slot) == SOUNDING).count();
+    let of_names = slots.iter().filter(|slot| [SOUNDING, SPELLED].contains(&of_key(slot)));
+    let names: BTreeSet<u16> = of_names.map(|slot| slot % PER_KEY / PER_NAME).collect();
+    if slots.len() == heard && heard < AGREEING {
+        None
+    } else if slots.contains(&WHOLE) {
+        Some(Band::Exact)
+    } else if STRONGLY <= names.len() {
+        Some(Band::Strong)
+    } else {
+        Some(Band::Possible)
     }
 }
 
@@ -67,34 +85,27 @@ fn whole(person: &Person) -> Zeroizing<String> {
     text
 }
 
-/// Key 1.
-fn sounding(person: &Person) -> Vec<Zeroizing<String>> {
-    let birth = day_and_month_folded(person.birth());
-    let codes = person.telling_names().flat_map(phonetic::codes);
-    codes.map(|code| Zeroizing::new(format!("1|{}|{}", *code, *birth))).collect()
+/// Keys 1 of a name.
+fn sounding(name: &str, birth: &str) -> Vec<Zeroizing<String>> {
+    let birth = day_and_month_folded(birth);
+    let codes = phonetic::codes(name).into_iter();
+    codes.map(|code| joined(&["1|", &code, "|", &birth])).collect()
 }
 
 /// The date with the lower of day and month first: which comes first differs between countries.
 fn day_and_month_folded(birth: &str) -> Zeroizing<String> {
     let (year, rest) = birth.split_at_checked(4).unwrap_or((birth, ""));
     let (month, day) = rest.split_at_checked(2).unwrap_or((rest, ""));
-    Zeroizing::new(format!("{year}{}{}", month.min(day), month.max(day)))
+    joined(&[year, month.min(day), month.max(day)])
 }
 
-/// Key 20: two names that differ by one letter have a text in common among themselves and what is left of them without one
-/// of their letters.
-fn nearly_spelled(person: &Person) -> Vec<Zeroizing<String>> {
-    let mut texts = Vec::new();
-    let mut write = |before: &str, after: &str| {
-        texts.push(Zeroizing::new(format!("20|{before}{after}|{}", person.birth())));
-    };
-    for name in person.telling_names() {
-        write(name, "");
-        for place in 0..name.len() {
-            let before = name.get(..place).unwrap_or_default();
-            let after = name.get(place + 1..).unwrap_or_default();
-            write(before, after);
-        }
+/// Keys 20 of a name: two names that differ by one letter have a text in common among themselves and what is left of them
+/// without one of their letters.
+fn nearly_spelled(name: &str, birth: &str) -> Vec<Zeroizing<String>> {
+    let mut texts = vec![joined(&["20|", name, "|", birth])];
+    if SHORTEST_REST < name.len() {
+        let parts = (0..name.len()).filter_map(|n| Some((name.get(..n)?, name.get(n + 1..)?)));
+        texts.extend(parts.map(|(before, after)| joined(&["20|", before, after, "|", birth])));
     }
     texts
 }
@@ -116,7 +127,7 @@ fn misdated(person: &Person) -> Vec<Zeroizing<String>> {
     let without = |place: usize| {
         let before = birth.get(..place).unwrap_or_default();
         let after = birth.get(place + 1..).unwrap_or_default();
-        Zeroizing::new(format!("21|{}{before}{after}", *names))
+        joined(&["21|", &names, before, after])
     };
     (0..birth.len()).map(without).collect()
 }

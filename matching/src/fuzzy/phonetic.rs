@@ -3,6 +3,7 @@
 //! None is enough alone. Double Metaphone hears English and Romance spellings, Daitch-Mokotoff Slavic and Germanic ones,
 //! and a skeleton of consonants what Arabic and Hebrew writing leaves when vowels are not written.
 
+use crate::normalise::joined;
 use rphonetic::{DaitchMokotoffSoundex, DaitchMokotoffSoundexBuilder, DoubleMetaphone};
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
@@ -19,12 +20,12 @@ pub(crate) fn codes(name: &str) -> Vec<Zeroizing<String>> {
     let metaphone = DoubleMetaphone::default().double_metaphone(name);
     let primary = Zeroizing::new(metaphone.primary());
     let alternate = Zeroizing::new(metaphone.alternate());
-    let mut codes = vec![marked('m', &primary), marked('m', &alternate)];
+    let mut codes = vec![marked("m", &primary), marked("m", &alternate)];
     if let Some(encoder) = DAITCH_MOKOTOFF.as_ref() {
         let branches = encoder.inner_soundex(name, true).into_iter().map(Zeroizing::new);
-        codes.extend(branches.take(MOST_BRANCHES).map(|code| marked('d', &code)));
+        codes.extend(branches.take(MOST_BRANCHES).map(|code| marked("d", &code)));
     }
-    codes.push(marked('s', &skeleton(name)));
+    codes.push(marked("s", &skeleton(name)));
     codes.retain(|code| code.len() > 1);
     codes.sort_unstable_by(|a, b| a.as_str().cmp(b));
     codes.dedup();
@@ -37,13 +38,13 @@ pub(crate) fn primary(name: &str) -> Zeroizing<String> {
     if primary.is_empty() { Zeroizing::new(name.to_owned()) } else { primary }
 }
 
-fn marked(encoder: char, code: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!("{encoder}{code}"))
+fn marked(encoder: &str, code: &str) -> Zeroizing<String> {
+    joined(&[encoder, code])
 }
 
 /// Consonants in the order they are heard, similar ones taken together, and an `a` for any vowel that opens the name.
 fn skeleton(name: &str) -> Zeroizing<String> {
-    /// Letters that spell one sound in some transliteration, longer ones first.
+    /// Letters that spell one sound in some transliteration, longer ones first; `kh` goes the way of `h`.
     const SOUNDS: [(&str, &str); 17] = [
         ("shch", "s"),
         ("tsch", "s"),
@@ -55,7 +56,7 @@ fn skeleton(name: &str) -> Zeroizing<String> {
         ("dh", "d"),
         ("dj", "j"),
         ("gh", "g"),
-        ("kh", "h"),
+        ("kh", ""),
         ("ph", "f"),
         ("sh", "s"),
         ("th", "t"),

@@ -1,7 +1,7 @@
 //! Numbers with a fixed shape and a check digit: IBAN, containers, IMO, CAS, IMEI, VIN, and MMSI without one.
 
 use super::Draft;
-use super::letters::{as_digits, as_letters, capitals, digit, is_number};
+use super::letters::{as_digits, as_letters, capitals, digit, is_number, joined};
 use super::problem::{self, Code, Note, Problem};
 use iban::{Iban, IbanLike, ParseIbanError};
 use zeroize::Zeroizing;
@@ -62,7 +62,7 @@ pub(super) fn container(value: &str) -> Result<Draft, Problem> {
             "give it with its check digit, the digit in a box",
         ));
     }
-    let repaired = Zeroizing::new(format!("{}{}", *as_letters(owner), *as_digits(serial)));
+    let repaired = joined(&[&as_letters(owner), &as_digits(serial)]);
     let exchanged = *repaired != *text;
     let (owner, serial) = repaired.split_at_checked(4).ok_or(SHAPE)?;
     let category = owner.ends_with(['U', 'J', 'Z']);
@@ -74,7 +74,7 @@ pub(super) fn container(value: &str) -> Result<Draft, Problem> {
     let draft = match serial.as_bytes().get(6).copied() {
         Some(given) if digit(given) == check => Draft::new(Zeroizing::new((*repaired).clone())),
         Some(_) => return Err(problem::CHECK_DIGIT),
-        None => Draft::new(Zeroizing::new(format!("{body}{check}"))).note(Note::CheckDigitAdded),
+        None => Draft::new(joined(&[body, &check.to_string()])).note(Note::CheckDigitAdded),
     };
     Ok(if exchanged { draft.note(Note::LettersForDigits) } else { draft })
 }
@@ -124,7 +124,7 @@ pub(super) fn imo(value: &str, qualifier: Option<&str>) -> Result<Draft, Problem
     let ship_fits = weighted([7, 6, 5, 4, 3, 2]) % 10 == check;
     let company_fits = (11 - weighted([8, 6, 4, 2, 9, 7]) % 11) % 10 == check;
     match (company, ship_fits, company_fits) {
-        (true, _, true) => Ok(Draft::new(Zeroizing::new(format!("C{}", *number)))),
+        (true, _, true) => Ok(Draft::new(joined(&["C", &number]))),
         (false, true, _) => Ok(Draft::new(number)),
         (false, false, true) => Err(Problem::new(
             Code::CheckDigit,
@@ -168,7 +168,7 @@ pub(super) fn cas(value: &str) -> Result<Draft, Problem> {
         return Err(problem::CHECK_DIGIT);
     }
     let (first, second) = body.split_at_checked(body.len() - 2).ok_or(SHAPE)?;
-    Ok(Draft::new(Zeroizing::new(format!("{first}-{second}-{check}"))))
+    Ok(Draft::new(joined(&[first, "-", second, "-", check])))
 }
 
 /// IMEI (3GPP TS 23.003): 14 digits name the device. The check digit (Luhn) is checked and dropped, as is the software

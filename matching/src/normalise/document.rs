@@ -1,10 +1,9 @@
 //! Travel and identity documents: issuer, type, number.
 
 use super::kind::Documents;
-use super::letters::{as_digits, capitals};
+use super::letters::{as_digits, capitals, joined};
 use super::problem::{self, Code, Problem};
 use super::{Draft, countries};
-use zeroize::Zeroizing;
 
 /// The longest document number: longer ones are two numbers, or a line of the machine-readable zone.
 const LONGEST_NUMBER: usize = 32;
@@ -49,7 +48,9 @@ pub(super) fn document(
         Documents::Any { first, second } => (first, second),
         Documents::One(only) => (only, None),
     };
-    let write = |letter: char, number: &str| Zeroizing::new(format!("{issuer}:{letter}:{number}"));
+    let write = |letter: char, number: &str| {
+        joined(&[issuer, ":", letter.encode_utf8(&mut [0; 4]), ":", number])
+    };
     let mut draft = Draft::new(write(first.letter(), &number.text));
     draft.reading = Some(write(first.letter(), &digits));
     if let Some(second) = second {

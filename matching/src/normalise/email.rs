@@ -1,8 +1,8 @@
 //! E-mail addresses: what a mail server would deliver to the same mailbox.
 
 use super::Draft;
+use super::letters::{composed, joined};
 use super::problem::{Code, Note, Problem};
-use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// RFC 5321, 4.5.3.1: 64 octets before the `@`, 255 behind it.
@@ -21,7 +21,10 @@ const SHAPE: Problem = Problem::new(
 /// lower; none that matters does. Gmail ignores dots and tags, so they are dropped there; elsewhere the address without its
 /// tag is a variant.
 pub(super) fn email(value: &str) -> Result<Draft, Problem> {
-    let text = Zeroizing::new(value.nfkc().flat_map(char::to_lowercase).collect::<String>());
+    let composed = composed(value);
+    // The lower case of a letter has three bytes where the letter has two, at most.
+    let mut text = Zeroizing::new(String::with_capacity(composed.len() * 2));
+    text.extend(composed.chars().flat_map(char::to_lowercase));
     let text = text.trim();
     let text = text.strip_prefix("mailto:").unwrap_or(text);
     let text = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
@@ -40,7 +43,7 @@ pub(super) fn email(value: &str) -> Result<Draft, Problem> {
             "give one address",
         ));
     }
-    let write = |local: &str, domain: &str| Zeroizing::new(format!("{local}@{domain}"));
+    let write = |local: &str, domain: &str| joined(&[local, "@", domain]);
     let untagged = local.split_once('+').map(|(name, _)| name).filter(|name| !name.is_empty());
     if matches!(domain.as_str(), "gmail.com" | "googlemail.com") {
         let name = Zeroizing::new(untagged.unwrap_or(local).replace('.', ""));
@@ -54,7 +57,7 @@ pub(super) fn email(value: &str) -> Result<Draft, Problem> {
 
 /// The domain's labels, those outside ASCII as `xn--`.
 fn ascii_domain(domain: &str) -> Result<Zeroizing<String>, Problem> {
-    let mut out = Zeroizing::new(String::with_capacity(domain.len() * 2));
+    let mut out = Zeroizing::new(String::with_capacity(domain.len() * 4));
     let mut labels = 0;
     for label in domain.split(['.', '\u{3002}']) {
         if labels > 0 {

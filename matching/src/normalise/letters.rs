@@ -3,7 +3,6 @@
 use super::problem::Note;
 use any_ascii::any_ascii_char;
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 use zeroize::Zeroizing;
 
 /// Cyrillic and Greek capitals, and the Latin ones that look the same.
@@ -45,6 +44,9 @@ const LOOK_ALIKES: [(char, char); 32] = [
 /// Signs that mean "number" or an ordinal and fall apart into letters under compatibility decomposition.
 const SIGNS: [char; 5] = ['\u{aa}', '\u{b0}', '\u{ba}', '\u{2116}', '\u{2117}'];
 
+/// How many bytes a byte may become under a compatibility form: U+FDFA is three, and 33 when it is taken apart.
+const GROWTH: usize = 11;
+
 /// ASCII capitals and digits of a text, and what was done to get them.
 pub(super) struct Capitals {
     pub(super) text: Zeroizing<String>,
@@ -54,10 +56,10 @@ pub(super) struct Capitals {
 /// Everything that is a letter or a digit, as ASCII capitals and digits: compatibility forms are folded, diacritics
 /// dropped, look-alikes taken for what they look like, and what remains of other scripts is transliterated.
 pub(super) fn capitals(text: &str) -> Capitals {
-    let mut out = Zeroizing::new(String::with_capacity(text.len() * 2));
+    let mut out = Zeroizing::new(String::with_capacity(text.len() * GROWTH));
     let mut notes = Vec::new();
     let letters = text.chars().filter(|c| !SIGNS.contains(c)).nfkd();
-    for letter in letters.filter(|c| !is_combining_mark(*c)).flat_map(char::to_uppercase) {
+    for letter in letters.flat_map(char::to_uppercase) {
         if letter.is_ascii() {
             out.extend(letter.is_ascii_alphanumeric().then_some(letter));
             continue;
@@ -86,7 +88,7 @@ fn is_latin(letter: char) -> bool {
 
 /// Decimal digits of any script, with everything else left out but what `keep` wants.
 pub(super) fn digits(text: &str, keep: fn(char) -> bool) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(text.len()));
+    let mut out = Zeroizing::new(String::with_capacity(text.len() * GROWTH));
     for letter in text.nfkc() {
         if letter.is_ascii_digit() || keep(letter) {
             out.push(letter);
@@ -95,6 +97,18 @@ pub(super) fn digits(text: &str, keep: fn(char) -> bool) -> Zeroizing<String> {
         }
     }
     out
+}
+
+/// The compatibility composition of a text.
+pub(super) fn composed(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len() * GROWTH));
+    out.extend(text.nfkc());
+    out
+}
+
+/// The parts as one text, in one buffer that never grew: growing would leave a copy behind that nobody wipes.
+pub(crate) fn joined(parts: &[&str]) -> Zeroizing<String> {
+    Zeroizing::new(parts.concat())
 }
 
 /// Whether all of `text` are ASCII digits, and there are some.

@@ -1,15 +1,17 @@
 //! Persons: names in any order and script, and a birth date.
 
+use super::letters::composed;
 use super::problem::{Code, Note, Problem};
 use super::{Draft, Fuzzy};
 use any_ascii::any_ascii_char;
-use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// Names beyond these are left out of nothing: the input is refused, since keys grow with each.
 const MOST_NAMES: usize = 8;
 /// The longest single name. Longer ones are several that lost their spaces.
 const LONGEST_NAME: usize = 40;
+/// Room for a name that is too long to be taken.
+const LONGEST_LATIN: usize = 2 * LONGEST_NAME;
 
 /// Words of names that one document has and the next has not: articles, prepositions, kinship, titles.
 const PARTICLES: [&str; 56] = [
@@ -32,10 +34,11 @@ impl Person {
         self.names.iter().map(|name| name.as_str())
     }
 
-    /// Names that say something alone: no particles, unless there is nothing else.
+    /// Names that say something alone: no particles and initials, unless there is nothing else.
     pub(crate) fn telling_names(&self) -> impl Iterator<Item = &str> + Clone {
-        let all = self.names().all(is_particle);
-        self.names().filter(move |name| all || !is_particle(name))
+        let says_nothing = |name: &str| is_particle(name) || name.len() < 2;
+        let all = self.names().all(says_nothing);
+        self.names().filter(move |name| all || !says_nothing(name))
     }
 
     /// Year, month, day: `YYYYMMDD`.
@@ -102,9 +105,9 @@ fn is_particle(name: &str) -> bool {
 fn names(value: &str) -> (Vec<Zeroizing<String>>, Vec<Note>) {
     let mut names = Vec::new();
     let mut notes = Vec::new();
-    let mut name = Zeroizing::new(String::new());
-    let value: Zeroizing<String> = Zeroizing::new(value.nfkc().collect());
-    for letter in without_articles(&value).chars() {
+    let value = without_articles(&composed(value));
+    let mut name = Zeroizing::new(String::with_capacity(LONGEST_LATIN));
+    for letter in value.chars() {
         let ascii = any_ascii_char(letter);
         let joins = matches!(
             letter,
@@ -121,9 +124,12 @@ fn names(value: &str) -> (Vec<Zeroizing<String>>, Vec<Note>) {
             let foreign = !letter.is_ascii() && !('\u{c0}'..='\u{24f}').contains(&letter);
             notes.extend((foreign && letter.is_alphabetic()).then_some(Note::Transliterated));
             let letters = ascii.chars().filter(char::is_ascii_alphabetic);
-            name.extend(letters.map(|c| c.to_ascii_lowercase()));
+            // What is longer than the longest name is refused, how much longer does not matter.
+            let room = LONGEST_LATIN - name.len();
+            name.extend(letters.map(|c| c.to_ascii_lowercase()).take(room));
         } else if !name.is_empty() {
-            names.push(std::mem::take(&mut name));
+            let next = Zeroizing::new(String::with_capacity(LONGEST_LATIN));
+            names.push(std::mem::replace(&mut name, next));
         }
     }
     if !name.is_empty() {

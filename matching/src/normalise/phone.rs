@@ -1,6 +1,6 @@
 //! Telephone numbers to E.164.
 
-use super::letters::digits;
+use super::letters::{digits, joined};
 use super::problem::{self, Code, Note, Problem};
 use super::{Draft, countries};
 use std::sync::LazyLock;
@@ -86,8 +86,7 @@ pub(super) fn phone(value: &str, qualifier: Option<&str>) -> Result<Draft, Probl
             "give its digits, with + and the country code",
         ));
     }
-    let text = Zeroizing::new(value.replace("(0)", " "));
-    let text = digits(&text, |c| c == '+');
+    let text = digits(value, |c| c == '+');
     let plus = text.starts_with('+');
     let number = Zeroizing::new(text.replace('+', ""));
     let international = match region {
@@ -146,8 +145,8 @@ fn without_extension(value: &str) -> (&str, bool) {
 /// A number that begins with its country code, and whether its form was changed.
 fn from_abroad(number: &str) -> Result<(Zeroizing<String>, Option<Note>), Problem> {
     let of_code = |region: &&Region| number.starts_with(region.calling);
-    let Some(first) = REGIONS.iter().filter(of_code).max_by_key(|region| region.calling.len())
-    else {
+    // No country code begins with another.
+    let Some(first) = REGIONS.iter().find(of_code) else {
         return Err(Problem::new(
             Code::Format,
             "the country code of the phone number",
@@ -177,7 +176,7 @@ fn national(region: &Region, number: &str) -> Result<(Zeroizing<String>, Option<
     let rest = number.strip_prefix(region.calling).filter(|rest| region.mobile.have(rest));
     let undialled = dialled == number && !(region.trunk.is_empty() && region.mobile.have(number));
     if let Some(rest) = rest.filter(|_| undialled) {
-        return from_abroad(&Zeroizing::new(format!("{}{rest}", region.calling)));
+        return from_abroad(&joined(&[region.calling, rest]));
     }
     let (number, moved) = current(region.calling, dialled);
     // Where a 0 is dialled first, none stands behind it.
@@ -206,7 +205,7 @@ fn written(
     if calling.len() + national.len() > LONGEST {
         return Err(LENGTH);
     }
-    Ok((Zeroizing::new(format!("+{calling}{national}")), moved))
+    Ok((joined(&["+", calling, national]), moved))
 }
 
 /// The form that mobile numbers have today, for those that are still written otherwise.
@@ -236,7 +235,7 @@ fn argentine_mobile(national: &str) -> Option<Zeroizing<String>> {
     area.into_iter().find_map(|area| {
         let (code, rest) = national.split_at_checked(area)?;
         let number = rest.strip_prefix("15")?;
-        (code.len() + number.len() == 10).then(|| Zeroizing::new(format!("9{code}{number}")))
+        (code.len() + number.len() == 10).then(|| joined(&["9", code, number]))
     })
 }
 
@@ -250,6 +249,8 @@ mod tests {
             include_str!("regions.tsv").lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!((REGIONS.len(), lines), (254, 254));
         for region in REGIONS.iter() {
+            let others = REGIONS.iter().filter(|other| other.calling != region.calling);
+            assert!(others.into_iter().all(|other| !other.calling.starts_with(region.calling)));
             assert!(
                 region.calling.parse::<u16>().is_ok() && region.lengths.0 != 0,
                 "{}",

@@ -1,6 +1,6 @@
 //! Number plates: country and characters, as a camera or a person abroad would read them.
 
-use super::letters::capitals;
+use super::letters::{capitals, joined};
 use super::problem::{self, Code, Problem};
 use super::{Draft, countries};
 use zeroize::Zeroizing;
@@ -31,7 +31,7 @@ pub(super) fn plate(value: &str, qualifier: Option<&str>) -> Result<Draft, Probl
             "give the characters of the plate alone",
         ));
     }
-    let write = |plate: &str| Zeroizing::new(format!("{country}:{plate}"));
+    let write = |plate: &str| joined(&[country, ":", plate]);
     let mut draft = Draft::new(write(&plate.text));
     draft.notes = plate.notes;
     let upper = Zeroizing::new(value.to_uppercase());

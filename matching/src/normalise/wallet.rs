@@ -1,5 +1,6 @@
 //! Addresses of crypto currencies: which one it is follows from the address, and its check sum is verified.
 
+use super::letters::joined;
 use super::problem::{Code, Note, Problem};
 use super::{Draft, base58, bech32};
 use sha3::{Digest, Keccak256};
@@ -50,11 +51,11 @@ pub(super) fn wallet(value: &str) -> Result<Draft, Problem> {
             "give one address, not a key or a transaction",
         ));
     }
-    let write =
-        |currency: &str, address: &str| Draft::new(Zeroizing::new(format!("{currency}:{address}")));
+    let write = |currency: &str, address: &str| Draft::new(joined(&[currency, ":", address]));
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         let checked = ethereum(hex)?;
-        let draft = write("eth", &Zeroizing::new(format!("0x{}", hex.to_ascii_lowercase())));
+        let hex = Zeroizing::new(hex.to_ascii_lowercase());
+        let draft = Draft::new(joined(&["eth:0x", &hex]));
         return Ok(if checked { draft } else { draft.note(Note::CheckDigitMissing) });
     }
     let lower = Zeroizing::new(text.to_ascii_lowercase());
@@ -88,7 +89,8 @@ fn ethereum(hex: &str) -> Result<bool, Problem> {
     if !upper || !lower {
         return Ok(false);
     }
-    let digest = Keccak256::digest(hex.to_ascii_lowercase().as_bytes());
+    let lowered = Zeroizing::new(hex.to_ascii_lowercase());
+    let digest = Keccak256::digest(lowered.as_bytes());
     let halves = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let fits = hex
         .bytes()

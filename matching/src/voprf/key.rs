@@ -1,7 +1,7 @@
 //! Keys of a node: one per table and epoch, derived from one seed (RFC 9497 §3.2.1).
 
 use super::blinding::{Output, finalize};
-use super::elements::{self, ElementError, Elements};
+use super::elements::{self, ElementError};
 use super::suite;
 use crate::input::Input;
 use crate::redacted::redacted;
@@ -18,7 +18,7 @@ pub struct Seed(Zeroizing<[u8; 32]>);
 /// A key of one table and epoch.
 pub struct SecretKey {
     scalar: Zeroizing<Scalar>,
-    /// Half of it, for encodings that are shared by a batch ([`Elements::of_halves`]).
+    /// Half of it, for encodings that are shared by a batch ([`elements::doubles`]).
     half: Zeroizing<Scalar>,
     public: PublicKey,
 }
@@ -98,13 +98,8 @@ impl SecretKey {
 
     /// The outputs of many inputs, which is quicker than one after another.
     pub fn outputs(&self, inputs: &[&Input]) -> Vec<Output> {
-        let halves: elements::SecretPoints = Zeroizing::new(
-            inputs
-                .iter()
-                .map(|input| suite::hash_to_group(input.as_bytes()) * *self.half)
-                .collect(),
-        );
-        let encoded = Zeroizing::new(Elements::of_halves(&halves));
+        let half = |input: &&Input| suite::hash_to_group(input.as_bytes()) * *self.half;
+        let encoded = Zeroizing::new(elements::doubles(inputs, half));
         inputs.iter().zip(encoded.iter()).map(|(input, element)| finalize(input, element)).collect()
     }
 

@@ -1,6 +1,6 @@
 //! The same by another's code: the crate `voprf`, whose answers ours must be, and which must accept our proofs.
 
-use super::{Blinds, Elements, Evaluation, SecretKey, blind};
+use super::{Blinding, Blinds, Elements, Evaluation, SecretKey, blind};
 use crate::input::Input;
 use curve25519_dalek::scalar::Scalar;
 use rand_core_06::{OsRng, RngCore as _};
@@ -39,7 +39,7 @@ fn agree_on(count: usize) {
     let scalars = clients.iter().map(|client| {
         Scalar::from_canonical_bytes(client.state.serialize()[..32].try_into().unwrap()).unwrap()
     });
-    let blinds = Blinds::of(Zeroizing::new(scalars.collect())).unwrap();
+    let blinds = Blinds::of(Blinding::Multiplicative, Zeroizing::new(scalars.collect())).unwrap();
     let blinded = blind(&inputs, &blinds).unwrap();
     let messages: Vec<BlindedElement<Ristretto255>> =
         clients.iter().map(|client| client.message.clone()).collect();

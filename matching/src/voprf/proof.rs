@@ -1,6 +1,6 @@
 //! Evaluations and their batched proofs that one key made all of them (RFC 9497 §2.2 and §3.3.2).
 
-use super::elements::{ElementError, Elements};
+use super::elements::{self, ElementError, Elements};
 use super::key::{KeyError, PublicKey, SecretKey};
 use super::suite::{self, length};
 use crate::parallel::in_parts;
@@ -34,6 +34,7 @@ pub struct Evaluation {
 /// [`Evaluation::verify`], and the only way to unblind leads through it.
 pub struct Verified {
     points: Vec<RistrettoPoint>,
+    key: PublicKey,
 }
 
 /// Why an evaluation is not to be believed.
@@ -61,8 +62,7 @@ impl SecretKey {
         workers: NonZero<usize>,
     ) -> Result<Evaluation, KeyError> {
         let parts = in_parts(blinded.points(), workers, |points| {
-            let halves: Vec<RistrettoPoint> = points.iter().map(|p| p * self.half()).collect();
-            Elements::of_halves(&halves)
+            elements::doubles(points, |point| point * self.half())
         });
         let elements = parts.concat();
         let nonce = self.proof_nonce(&elements)?;
@@ -142,7 +142,7 @@ impl Evaluation {
             [points.asked, points.answered],
         );
         if points.challenge(key, &of_key, &of_composite) == *challenge {
-            Ok(Verified { points: elements.into_points() })
+            Ok(Verified { points: elements.into_points(), key: key.clone() })
         } else {
             Err(ProofError::Refuted)
         }
@@ -152,9 +152,12 @@ impl Evaluation {
 impl Verified {
     /// The elements at these places, in their order.
     pub(crate) fn picked(&self, places: &[usize]) -> Self {
-        Self {
-            points: places.iter().filter_map(|place| self.points.get(*place)).copied().collect(),
-        }
+        let points = places.iter().filter_map(|place| self.points.get(*place)).copied().collect();
+        Self { points, key: self.key.clone() }
+    }
+
+    pub(super) fn key(&self) -> &PublicKey {
+        &self.key
     }
 
     pub(super) fn points(&self) -> &[RistrettoPoint] {

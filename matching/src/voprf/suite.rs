@@ -3,6 +3,7 @@
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use ring::digest::{Context, SHA512};
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// `"HashToGroup-" || contextString`; the context string is `"OPRFV1-" || I2OSP(modeVOPRF, 1) || "-" || identifier`.
@@ -14,8 +15,12 @@ const SEED: &[u8] = b"Seed-OPRFV1-\x01-ristretto255-SHA512";
 /// Bytes of a SHA-512, and of every uniform string this suite asks for.
 pub(super) const HASH: usize = 64;
 
-/// The block of SHA-512, which `expand_message_xmd` puts in front as zeros.
-const BLOCK: [u8; 128] = [0; 128];
+/// A SHA-512 that has seen one block of zeros, which `expand_message_xmd` puts in front of everything.
+static AFTER_ZEROS: LazyLock<Context> = LazyLock::new(|| {
+    let mut context = Context::new(&SHA512);
+    context.update(&[0; 128]);
+    context
+});
 
 /// SHA-512 of the concatenation of `parts`.
 pub(super) fn sha512(parts: &[&[u8]]) -> [u8; HASH] {
@@ -75,11 +80,10 @@ pub(super) fn length(bytes: &[u8]) -> [u8; 2] {
 
 /// `expand_message_xmd` with SHA-512, of 64 bytes: the one length that this suite asks for, and exactly one block of the
 /// hash, so that the chain of RFC 9380 ends at its first link.
-fn expand_message_xmd(parts: &[&[u8]], domain: &'static [u8]) -> Zeroizing<[u8; HASH]> {
+pub(super) fn expand_message_xmd(parts: &[&[u8]], domain: &'static [u8]) -> Zeroizing<[u8; HASH]> {
     // Every domain is a constant of this file, far below 256 bytes.
     let domain_length = [u8::try_from(domain.len()).unwrap_or(u8::MAX)];
-    let mut first = Context::new(&SHA512);
-    first.update(&BLOCK);
+    let mut first = AFTER_ZEROS.clone();
     for part in parts {
         first.update(part);
     }

@@ -1,10 +1,14 @@
-//! The vectors of RFC 9497, appendix A.1.2, and what a proof refuses.
+//! The vectors of RFC 9497, appendix A.1, and what a proof refuses.
 
+use super::blinding::finalize;
+use super::suite::expand_message_xmd;
 use super::{
-    Blinds, ElementError, Elements, Evaluation, ProofError, PublicKey, SecretKey, Seed, blind,
+    Blinding, Blinds, ElementError, Elements, Evaluation, ProofError, PublicKey, SecretKey, Seed,
+    blind,
 };
 use crate::input::{Input, Rules};
 use crate::scope::Scope;
+use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use mayag_protocol::names::{hex, unhex};
 use std::num::NonZero;
@@ -89,7 +93,7 @@ fn every_vector_of_the_rfc_is_met() {
         let inputs: Vec<Input> =
             vector.inputs.iter().map(|input| Input::raw(&unhex(input).unwrap())).collect();
         let scalars = Zeroizing::new(vector.blinds.iter().map(|blind| scalar(blind)).collect());
-        let blinds = Blinds::of(scalars).unwrap();
+        let blinds = Blinds::of(Blinding::Multiplicative, scalars).unwrap();
         let blinded = blind(&inputs, &blinds).unwrap();
         assert_eq!(hex(&blinded.to_bytes()), vector.blinded.concat());
 
@@ -113,11 +117,46 @@ fn every_vector_of_the_rfc_is_met() {
     }
 }
 
+/// Appendix A.1.1: the mode without proofs, which nothing here uses, and which has the same hashes under other domains.
+#[test]
+fn the_vectors_of_the_mode_without_proofs_are_met() {
+    const DERIVE: &[u8] = b"DeriveKeyPairOPRFV1-\x00-ristretto255-SHA512";
+    const GROUP: &[u8] = b"HashToGroup-OPRFV1-\x00-ristretto255-SHA512";
+    let parts: [&[u8]; 4] = [&[0xa3; 32], &[0, 8], b"test key", &[0]];
+    let key = Scalar::from_bytes_mod_order_wide(&expand_message_xmd(&parts, DERIVE));
+    assert_eq!(
+        hex(key.as_bytes()),
+        "5ebcea5ee37023ccb9fc2d2019f9d7737be85591ae8652ffa9ef0f4d37063b0e"
+    );
+    for [input, blinded, evaluated, output] in [
+        [
+            "00",
+            "609a0ae68c15a3cf6903766461307e5c8bb2f95e7e6550e1ffa2dc99e412803c",
+            "7ec6578ae5120958eb2db1745758ff379e77cb64fe77b0b2d8cc917ea0869c7e",
+            "527759c3d9366f277d8c6020418d96bb393ba2afb20ff90df23fb7708264e2f3ab9135e3bd69955851de4b1f9fe8a0973396719b7912ba9ee8aa7d0b5e24bcf6",
+        ],
+        [
+            LONG_INPUT,
+            "da27ef466870f5f15296299850aa088629945a17d1f5b7f5ff043f76b3c06418",
+            "b4cbf5a4f1eeda5a63ce7b77c7d23f461db3fcab0dd28e4e17cecb5c90d02c25",
+            "f4a74c9c592497375e796aa837e907b1a045d34306a749db9f34221f7e750cb4f2a6413a6bf6fa5e19ba6348eb673934a722a7ede2e7621306d18951e7cf2c73",
+        ],
+    ] {
+        let input = unhex(input).unwrap();
+        let point = RistrettoPoint::from_uniform_bytes(&expand_message_xmd(&[&input], GROUP));
+        let encoded = |scalar: Scalar| hex((point * scalar).compress().as_bytes());
+        assert_eq!(encoded(scalar(BLIND)), blinded);
+        assert_eq!(encoded(scalar(BLIND) * key), evaluated);
+        let unblinded = (point * key).compress().to_bytes();
+        assert_eq!(hex(finalize(&Input::raw(&input), &unblinded).as_bytes()), output);
+    }
+}
+
 /// `count` blinded elements of some inputs.
 fn blinded(count: u64) -> (Vec<Input>, Blinds, Elements) {
     let inputs: Vec<Input> = (0..count).map(|n| Input::raw(&n.to_be_bytes())).collect();
     let scalars = (1..=count).map(|n| Scalar::from(n) * scalar(BLIND)).collect();
-    let blinds = Blinds::of(Zeroizing::new(scalars)).unwrap();
+    let blinds = Blinds::of(Blinding::Multiplicative, Zeroizing::new(scalars)).unwrap();
     let blinded = blind(&inputs, &blinds).unwrap();
     (inputs, blinds, blinded)
 }
@@ -179,7 +218,10 @@ fn no_element_is_the_identity_or_undecodable() {
         PublicKey::from_bytes(bad).unwrap_err();
     }
     PublicKey::from_bytes([0; 32]).unwrap_err();
-    assert!(Blinds::of(Zeroizing::new(vec![Scalar::ONE, Scalar::ZERO])).is_none());
+    for blinding in [Blinding::Additive, Blinding::Multiplicative] {
+        let scalars = Zeroizing::new(vec![Scalar::ONE, Scalar::ZERO]);
+        assert!(Blinds::of(blinding, scalars).is_none());
+    }
 }
 
 #[test]
@@ -197,6 +239,27 @@ fn workers_change_nothing_but_the_time() {
     };
     assert_eq!(outputs(ONE), outputs(three));
     assert_eq!(outputs(ONE)[199], *key().output(&inputs[199]).as_bytes());
+}
+
+#[test]
+fn outputs_do_not_depend_on_how_elements_are_hidden() {
+    // Fewer than are worth a table of the key, and more.
+    for count in [1, 2, 31, 32, 40] {
+        let inputs: Vec<Input> = (0..count).map(|n: u8| Input::raw(&[n])).collect();
+        let hidden = [Blinding::Additive, Blinding::Multiplicative].map(|blinding| {
+            let scalars = (1..=count).map(|n| Scalar::from(n) * scalar(BLIND)).collect();
+            let blinds = Blinds::of(blinding, Zeroizing::new(scalars)).unwrap();
+            let blinded = blind(&inputs, &blinds).unwrap();
+            assert_eq!(Elements::parse(&blinded.to_bytes()).unwrap(), blinded);
+            let evaluation = key().evaluate(&blinded, ONE).unwrap();
+            let verified = evaluation.verify(key().public(), &blinded).unwrap();
+            for (input, output) in inputs.iter().zip(blinds.finalize(&inputs, &verified, ONE)) {
+                assert_eq!(output.as_bytes(), key().output(input).as_bytes());
+            }
+            blinded.to_bytes()
+        });
+        assert_ne!(hidden[0], hidden[1]);
+    }
 }
 
 #[test]
@@ -223,6 +286,16 @@ fn whatever_is_changed_in_an_answer_is_refused() {
     }
     for cut in 0..proof.len() {
         assert_eq!(verify(&elements, &proof[..cut]), Err(ProofError::Malformed));
+    }
+    // The same scalars in another form, which the arithmetic would take for them: the order of the group added.
+    let order = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+    for half in [0, 32] {
+        let (mut changed, mut carry) = (proof, 0);
+        for (byte, added) in changed[half..half + 32].iter_mut().zip(unhex(order).unwrap()) {
+            let sum = u16::from(*byte) + u16::from(added) + carry;
+            (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
+        }
+        assert_eq!(verify(&elements, &changed), Err(ProofError::Malformed));
     }
     let mut swapped = elements.clone();
     swapped[..64].rotate_left(32);

@@ -84,6 +84,6 @@ fn damaged_records_are_found_by_names_and_birth_date() {
     println!("{:.1} keys a record", f64::from(keys) / 5_000.0);
     let [exact, strong, possible] = &figures[..] else { panic!("{} bands", figures.len()) };
     assert!(0.94 <= possible.f1 && 0.998 <= possible.precision);
-    assert!(0.85 <= strong.recall && 0.998 <= strong.precision);
+    assert!(0.71 <= strong.recall && 0.9999 <= strong.precision);
     assert!(0.44 <= exact.recall && 1.0 <= exact.precision);
 }
