@@ -25,6 +25,10 @@ pub struct Thresholds {
     pub refusals: usize,
     /// See `refusals`.
     pub refusals_within: Duration,
+    /// So many different questions of a person that differ in values only, within `alike_within`, are a series.
+    pub alike: usize,
+    /// See `alike`.
+    pub alike_within: Duration,
     /// A question that is answered so soon after the same person was refused another one may be the same, rephrased.
     pub rephrased_within: Duration,
     /// A policy that came into force between a refusal and an answer that are no further apart may be why.
@@ -41,6 +45,8 @@ impl Default for Thresholds {
             burst_within: Duration::from_mins(1),
             refusals: 5,
             refusals_within: Duration::from_mins(10),
+            alike: 6,
+            alike_within: Duration::from_hours(1),
             rephrased_within: Duration::from_mins(10),
             widened_within: Duration::from_hours(24),
             learned_after: Duration::from_hours(7 * 24),
@@ -78,6 +84,11 @@ pub enum Oddity {
         /// The purpose.
         purpose: Purpose,
     },
+    /// Questions that differ in values only: each may be harmless, and their differences may tell of one person.
+    NearlyAlike {
+        /// How many.
+        questions: usize,
+    },
     /// Many refusals.
     ManyRefusals {
         /// How many.
@@ -85,7 +96,7 @@ pub enum Oddity {
     },
     /// Refused, then answered another question soon after.
     Rephrased,
-    /// Refused under one policy, then answered under another.
+    /// Refused under one policy, then answered under another, which its entry does not say to have only narrowed.
     WidenedThenUsed {
         /// The policy that answered.
         policy: Digest,
@@ -104,6 +115,9 @@ impl fmt::Display for Anomaly {
                 "{who}.. asked about {dataset} for {} for the first time",
                 purpose.as_str()
             )?,
+            Oddity::NearlyAlike { questions } => {
+                write!(f, "{who}.. asked {questions} questions that differ in values only")?;
+            }
             Oddity::ManyRefusals { refusals } => {
                 write!(f, "{who}.. was refused {refusals} times in a short while")?;
             }
@@ -135,7 +149,18 @@ pub struct Anomalies {
     began: Option<Timestamp>,
     people: BTreeMap<Digest, Person>,
     /// When a party's policies came into force, and the entries that say so, by party and policy.
-    policies: BTreeMap<(String, Digest), Vec<Moment>>,
+    policies: BTreeMap<(String, Digest), Vec<Change>>,
+    /// Answers that came under another policy and so soon that they may be rephrased questions as well.
+    soon: BTreeSet<Place>,
+}
+
+/// A policy that came into force.
+#[derive(Debug)]
+struct Change {
+    at: Timestamp,
+    place: Place,
+    /// It shows something that the one before did not; unknown where the entry does not say.
+    widens: Option<bool>,
 }
 
 /// An entry, and when it was.
@@ -147,6 +172,8 @@ struct Person {
     questions: VecDeque<Moment>,
     last_question: Option<Digest>,
     refusals: VecDeque<Moment>,
+    /// By shape, the texts that were asked lately.
+    alike: BTreeMap<Digest, VecDeque<(Moment, Digest)>>,
     pairs: BTreeSet<(DatasetName, Purpose)>,
     refused: Option<RefusedOnce>,
 }
@@ -170,6 +197,7 @@ impl Anomalies {
             began: None,
             people: BTreeMap::new(),
             policies: BTreeMap::new(),
+            soon: BTreeSet::new(),
         }
     }
 
@@ -187,20 +215,33 @@ impl Anomalies {
         }
     }
 
-    /// What was found, the earliest first. Where a policy changed, the entries that say so stand between refusal and use.
+    /// What was found, the earliest first. Where a policy changed, the entries that say so stand between refusal and use; a
+    /// policy that showed nothing new explains nothing.
     pub fn into_found(self) -> Vec<Anomaly> {
-        let Self { mut found, policies, .. } = self;
-        for anomaly in &mut found {
-            let Oddity::WidenedThenUsed { policy } = &anomaly.what else { continue };
+        let Self { found, policies, soon, .. } = self;
+        let explained = |mut anomaly: Anomaly| {
+            let Oddity::WidenedThenUsed { policy } = &anomaly.what else { return Some(anomaly) };
             let party =
                 anomaly.entries.first().and_then(|place| place.log.as_str().split('/').next());
             let key = (party.unwrap_or_default().to_owned(), policy.clone());
             let changes = policies.get(&key).into_iter().flatten();
-            let change = changes.filter(|(at, _)| *at <= anomaly.at).max_by_key(|(at, _)| *at);
-            if let Some((_, place)) = change {
-                anomaly.entries.insert(1, place.clone());
+            // A restart says again what is in force; the entry of the change itself is the one that says what it did.
+            let before = changes.filter(|change| change.at <= anomaly.at);
+            let change = before.max_by_key(|change| (change.widens != Some(false), change.at));
+            match change {
+                Some(Change { widens: Some(false), .. }) => {
+                    let rephrased = anomaly.entries.last().is_some_and(|last| soon.contains(last));
+                    anomaly.what = Oddity::Rephrased;
+                    rephrased.then_some(anomaly)
+                }
+                Some(Change { place, .. }) => {
+                    anomaly.entries.insert(1, place.clone());
+                    Some(anomaly)
+                }
+                None => Some(anomaly),
             }
-        }
+        };
+        let mut found: Vec<Anomaly> = found.into_iter().filter_map(explained).collect();
         found.sort_by(|a, b| (a.at, &a.entries).cmp(&(b.at, &b.entries)));
         found
     }
@@ -211,7 +252,13 @@ impl Anomalies {
         let in_force = entry.decision.as_deref() != Some("kept_old");
         if in_force && matches!(entry.kind, Type::Policy | Type::Opened) {
             let key = (log.party().to_owned(), policy.clone());
-            self.policies.entry(key).or_default().push((entry.at, place));
+            // The words of the comparison of policies.
+            let widens = entry.about.as_deref().and_then(|word| match word {
+                "widens" | "widens and narrows" => Some(true),
+                "narrows" | "changes nothing" => Some(false),
+                _ => None,
+            });
+            self.policies.entry(key).or_default().push(Change { at: entry.at, place, widens });
         }
     }
 
@@ -224,24 +271,15 @@ impl Anomalies {
             found.push(Anomaly { at: entry.at, actor: actor.clone(), entries, what });
         };
         match entry.kind {
-            Type::Received | Type::Admitted => {
+            Type::Received | Type::Admitted | Type::Refused => {
                 if let Some(entries) = person.asked(entry, place, thresholds) {
                     find(entries, Oddity::Burst { questions: thresholds.burst });
                 }
-            }
-            Type::Refused => {
-                if let Some(entries) = person.asked(entry, place, thresholds) {
-                    find(entries, Oddity::Burst { questions: thresholds.burst });
-                }
-                if let Some(entries) = person.refused(entry, place, thresholds) {
-                    find(entries, Oddity::ManyRefusals { refusals: thresholds.refusals });
+                if let Some(entries) = person.alike(entry, place, thresholds) {
+                    find(entries, Oddity::NearlyAlike { questions: thresholds.alike });
                 }
             }
-            Type::Answered | Type::Released => {
-                if let Some((entries, what)) = person.answered(entry, place, thresholds) {
-                    find(entries, what);
-                }
-            }
+            Type::Answered | Type::Released => (),
             Type::Configuration
             | Type::Continued
             | Type::FailedAuthentication
@@ -249,6 +287,30 @@ impl Anomalies {
             | Type::LogRead
             | Type::Opened
             | Type::Policy
+            | Type::Redaction
+            | Type::Roster => return,
+        }
+        match entry.kind {
+            Type::Refused => {
+                if let Some(entries) = person.refused(entry, place, thresholds) {
+                    find(entries, Oddity::ManyRefusals { refusals: thresholds.refusals });
+                }
+            }
+            Type::Answered | Type::Released => {
+                if let Some((entries, what, soon)) = person.answered(entry, place, thresholds) {
+                    find(entries, what);
+                    self.soon.extend(soon.then(|| place.clone()));
+                }
+            }
+            Type::Admitted
+            | Type::Configuration
+            | Type::Continued
+            | Type::FailedAuthentication
+            | Type::Key
+            | Type::LogRead
+            | Type::Opened
+            | Type::Policy
+            | Type::Received
             | Type::Redaction
             | Type::Roster => (),
         }
@@ -274,6 +336,23 @@ impl Person {
         full(&mut self.questions, (entry.at, place), limits.burst, limits.burst_within)
     }
 
+    /// One more text of a shape, unless it is there already; all entries of a series, once it is one.
+    fn alike(&mut self, entry: &Entry, place: &Place, limits: &Thresholds) -> Option<Vec<Place>> {
+        let (shape, text) = (entry.shape.as_ref()?, entry.text.as_ref()?);
+        // What has left its window is forgotten, also under other shapes.
+        self.alike.retain(|_, asked| {
+            asked.retain(|((at, _), _)| entry.at <= at.plus(limits.alike_within));
+            !asked.is_empty()
+        });
+        let asked = self.alike.entry(shape.clone()).or_default();
+        if asked.iter().any(|(_, known)| known == text) {
+            return None;
+        }
+        asked.push_back(((entry.at, place.clone()), text.clone()));
+        let enough = limits.alike <= asked.len();
+        enough.then(|| asked.drain(..).map(|((_, place), _)| place).collect())
+    }
+
     fn refused(&mut self, entry: &Entry, place: &Place, limits: &Thresholds) -> Option<Vec<Place>> {
         self.refused = Some(RefusedOnce {
             at: entry.at,
@@ -284,13 +363,13 @@ impl Person {
         full(&mut self.refusals, (entry.at, place), limits.refusals, limits.refusals_within)
     }
 
-    /// An answer to another question than the one that was refused last. A refusal is told once.
+    /// An answer to another question than the one that was refused last, and whether it came soon. A refusal is told once.
     fn answered(
         &mut self,
         entry: &Entry,
         place: &Place,
         limits: &Thresholds,
-    ) -> Option<(Vec<Place>, Oddity)> {
+    ) -> Option<(Vec<Place>, Oddity, bool)> {
         if !matches!(entry.result, Some(ResultClass::Aggregate | ResultClass::Suppressed)) {
             return None;
         }
@@ -299,9 +378,12 @@ impl Person {
         let within = |window| entry.at <= refused.at.plus(window);
         match (&refused.policy, &entry.policy) {
             (Some(old), Some(new)) if old != new && within(limits.widened_within) => {
-                Some((entries, Oddity::WidenedThenUsed { policy: new.clone() }))
+                let soon = within(limits.rephrased_within);
+                Some((entries, Oddity::WidenedThenUsed { policy: new.clone() }, soon))
             }
-            (_, _) => within(limits.rephrased_within).then_some((entries, Oddity::Rephrased)),
+            (_, _) => {
+                within(limits.rephrased_within).then_some((entries, Oddity::Rephrased, false))
+            }
         }
     }
 }

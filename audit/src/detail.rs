@@ -24,8 +24,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::Zeroizing;
 
+mod content;
 mod keys;
 
+pub use content::Content;
 pub use keys::{MonthKey, RecipientKey, RecipientSecret};
 
 /// The longest plaintext of a detail.
@@ -58,7 +60,7 @@ impl Place<'_> {
 }
 
 /// The version of the format. There is one.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 struct Version;
 

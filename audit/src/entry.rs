@@ -201,6 +201,9 @@ pub struct SeenLog {
     pub size: u64,
     /// Its root.
     pub root: Digest,
+    /// When the party that writes this cosigned it: what is not in it was not shown by then, and what is in it existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// One entry.
@@ -250,6 +253,13 @@ pub struct Entry {
     /// The grant or rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Keyed digest of the question's SQL without its values, by the party that logs: questions that differ in a value only have
+    /// the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Digest>,
+    /// Keyed digest of the question's SQL with its values: the same for what is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Digest>,
     /// The datasets that were read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<DatasetName>,
@@ -287,6 +297,12 @@ pub struct Entry {
     /// What a log was read for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_for: Option<ReadFor>,
+    /// Details that were erased, why, and by whose order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erased>,
+    /// How often it happened, where several of a kind are one entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// What was read, erased or changed, in a closed word or a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -308,6 +324,62 @@ pub enum ReadFor {
     SelfMonitoring,
 }
 
+impl ReadFor {
+    /// Every purpose.
+    pub const ALL: [Self; 4] = [
+        Self::CriminalProceedings,
+        Self::IntegrityAndSecurity,
+        Self::Lawfulness,
+        Self::SelfMonitoring,
+    ];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CriminalProceedings => "criminal_proceedings",
+            Self::IntegrityAndSecurity => "integrity_and_security",
+            Self::Lawfulness => "lawfulness",
+            Self::SelfMonitoring => "self_monitoring",
+        }
+    }
+}
+
+/// A word that is no purpose of reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "logs are read for `criminal_proceedings`, `integrity_and_security`, `lawfulness` or `self_monitoring` (EU 2016/680 Art. 25(2))"
+)]
+pub struct NoPurpose;
+
+impl FromStr for ReadFor {
+    type Err = NoPurpose;
+    fn from_str(word: &str) -> Result<Self, NoPurpose> {
+        let word = word.replace('-', "_");
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == word).ok_or(NoPurpose)
+    }
+}
+
+impl fmt::Display for ReadFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Details that were erased. The entries that committed to them stay, and so does every proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erased {
+    /// [`DetailRef::ct_sha256`] of each.
+    pub details: Vec<Digest>,
+    /// Why, in words of whoever ordered it.
+    pub reason: String,
+    /// Who ordered it.
+    pub authority: String,
+}
+
+/// The most details that one entry says are erased: their digests fit into an entry.
+pub const MOST_ERASED: usize = 500;
+
 /// What a country did with a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -320,6 +392,10 @@ pub struct CountryEnd {
     /// Where its log holds the answer, as its node signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogPosition>,
+    /// The node's signature over [`mayag_protocol::answer::logged_text`], so that it is found out by its own signature if
+    /// its log does not hold that entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Base64>,
 }
 
 impl Entry {
@@ -341,6 +417,8 @@ impl Entry {
             policy: None,
             decision: None,
             rule: None,
+            shape: None,
+            text: None,
             datasets: Vec::new(),
             result: None,
             result_digest: None,
@@ -353,9 +431,29 @@ impl Entry {
             charges: None,
             detail: None,
             read_for: None,
+            erased: None,
+            count: None,
             about: None,
             blind: random_nonce()?,
         })
+    }
+
+    /// Whether an auditor must be able to learn whom it is about. An entry that says how a question ended needs no detail:
+    /// the entry before it, of the same question in the same log, has one.
+    pub fn needs_detail(&self) -> bool {
+        match self.kind {
+            Type::Admitted | Type::LogRead | Type::Received | Type::Refused => self.actor.is_some(),
+            Type::Answered
+            | Type::Configuration
+            | Type::Continued
+            | Type::FailedAuthentication
+            | Type::Key
+            | Type::Opened
+            | Type::Policy
+            | Type::Redaction
+            | Type::Released
+            | Type::Roster => false,
+        }
     }
 
     /// Its bytes as they are logged; hashed as they are, never written anew.

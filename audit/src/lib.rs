@@ -10,7 +10,7 @@
 //! * [`entry`] is what nodes and gateways write, [`detail`] what stands beside it, encrypted and erasable;
 //! * [`party`] says which logs there are, and who witnesses them;
 //! * [`records`] reads the entries of verified logs, which [`reconcile`] holds against each other, [`search`] and [`story`]
-//!   look through, [`anomalies`] finds odd, and [`export`] writes for other programs.
+//!   look through, [`anomalies`] finds odd, and [`export`] writes for other programs; [`index`] spares a search most entries.
 //!
 //! [`keys`] holds the arithmetic: SHA-256 and Ed25519 by `ring`. [`nonces`] remembers which questions were seen. This crate
 //! opens no file and no connection: readers and writers are passed in.
@@ -55,6 +55,7 @@ pub mod cosignature;
 pub mod detail;
 pub mod entry;
 pub mod export;
+pub mod index;
 pub mod keys;
 pub mod log;
 pub mod nonces;

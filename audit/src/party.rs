@@ -103,7 +103,7 @@ pub fn members(roster: &Roster) -> impl Iterator<Item = &Member> {
     roster.gateways.iter().chain(&roster.nodes)
 }
 
-fn host(party: &Identity) -> Result<String, NoLog> {
+pub(crate) fn host(party: &Identity) -> Result<String, NoLog> {
     let federation = &party.federation;
     match &party.party {
         Party::Gateway(number) => Ok(format!("gateway-{number}.{federation}")),
@@ -203,6 +203,7 @@ mod tests {
             answer_key: PublicKey::from_bytes([0; 32]),
             log_key: PublicKey::from_bytes([1; 32]),
             cosign_key: PublicKey::from_bytes([key; 32]),
+            auditor_keys: Vec::new(),
         }
     }
 

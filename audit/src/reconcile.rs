@@ -3,17 +3,21 @@
 //! Every entry of a node about a question names the entry of the gateway that says that the question arrived, as the
 //! gateway signed it; every release of a gateway names the entries of the nodes that say what they answered. Both are
 //! followed, index and leaf hash. An entry that is missing, another one in its place, or one with a time that the other
-//! logs contradict is a [`Finding`]. What is as young as the grace window may be on its way and is only counted.
+//! logs contradict is a [`Finding`]. What parties signed for each other is checked ([`AnswerKeys`]), and so are the
+//! checkpoints of other logs that entries mention. What is as young as the grace window may be on its way and is only counted.
 //!
 //! The join keeps what it needs of each entry, some hundred bytes for one that is about a question, and takes
 //! O(entries x log logs) time.
 
 mod facts;
 mod finding;
+mod seen;
+mod signed;
 mod times;
 
 pub use facts::Facts;
 pub use finding::{Finding, What};
+pub use signed::{AnswerKeys, Evidence, Forged};
 
 use crate::entry::{ResultClass, Type};
 use crate::quorum::CLOCK_SKEW;
@@ -66,6 +70,12 @@ pub struct Counts {
     pub in_flight: u64,
     /// Refusals of nodes that name no gateway's entry: what was refused came without one.
     pub not_forwarded: u64,
+    /// Checkpoints of other logs that entries mention, and that those logs have been.
+    pub mentioned: u64,
+    /// Signatures of one party inside the entries of another that verify.
+    pub signatures: u64,
+    /// Such signatures that were not checked, because no roster was given.
+    pub unchecked: u64,
     /// Questions with no release and no refusal after the grace window: the caller hung up, or the gateway stopped.
     pub unended: u64,
 }
@@ -101,6 +111,7 @@ pub fn reconcile(logs: &[Facts], settings: Settings) -> Report {
             join.fact(log, fact);
         }
     }
+    seen::mentions(&mut join);
     let mut report = join.report;
     report.findings.sort_by(|a, b| a.at.cmp(&b.at));
     report
@@ -148,6 +159,7 @@ impl<'a> Join<'a> {
     /// An entry of a node: the gateway's log must hold the entry that the node was told of.
     fn at_node(&mut self, place: &Place, fact: &'a Fact, asked: &Asked) {
         self.report.counts.at_nodes += 1;
+        let signed = self.evidence(fact.signed, place, fact.peer.as_ref());
         let Some(peer) = &fact.peer else {
             if matches!(fact.kind, Type::Admitted | Type::Answered) {
                 self.find(place, None, What::NotForwarded);
@@ -156,7 +168,6 @@ impl<'a> Join<'a> {
             }
             return;
         };
-        let signed = fact.signed;
         match self.follow(peer) {
             Followed::There(there) => {
                 if there.kind != Type::Received {
@@ -188,18 +199,41 @@ impl<'a> Join<'a> {
         }
         self.report.counts.released += 1;
         for end in &fact.ends {
+            let signed = self.evidence(end.signed, place, end.log.as_ref());
             match &end.log {
                 None if end.outcome.answered() => {
                     let what = What::ReleasedWithoutEntry { country: end.country.clone() };
                     self.find(place, None, what);
                 }
                 None => (),
-                Some(log) => self.answer(place, fact, end, log),
+                Some(log) => self.answer(place, fact, end, (log, signed)),
             }
         }
     }
 
-    fn answer(&mut self, place: &Place, fact: &Fact, end: &End, log: &'a Named) {
+    /// Counts a signature, or says that it is none.
+    fn evidence(
+        &mut self,
+        signed: Result<Evidence, Forged>,
+        place: &Place,
+        about: Option<&Named>,
+    ) -> Evidence {
+        match signed {
+            Ok(Evidence::Absent) => (),
+            Ok(Evidence::Unchecked) => self.report.counts.unchecked += 1,
+            Ok(Evidence::Verified) => self.report.counts.signatures += 1,
+            Err(fault) => self.find(place, about, What::Forged { fault }),
+        }
+        signed.unwrap_or(Evidence::Absent)
+    }
+
+    fn answer(
+        &mut self,
+        place: &Place,
+        fact: &Fact,
+        end: &End,
+        (log, signed): (&'a Named, Evidence),
+    ) {
         let country = end.country.clone();
         let Some(asked) = &fact.asked else { return };
         let own = self.logs.get(&log.origin).is_none_or(|log| log.country() == Some(&end.country));
@@ -222,8 +256,10 @@ impl<'a> Join<'a> {
             Followed::Absent if self.settings.in_flight(fact.at) => {
                 self.report.counts.in_flight += 1;
             }
-            Followed::Absent => self.find(place, Some(log), What::OmittedByNode { country }),
-            Followed::Other => self.find(place, Some(log), What::AlteredAtNode { country }),
+            Followed::Absent => {
+                self.find(place, Some(log), What::OmittedByNode { country, signed });
+            }
+            Followed::Other => self.find(place, Some(log), What::AlteredAtNode { country, signed }),
             Followed::NotGiven => self.not_given(&log.origin),
         }
     }

@@ -125,7 +125,7 @@ impl Watch for Reader<'_> {
 pub(crate) mod written {
     use crate::checkpoint::Checkpoint;
     use crate::cosignature::Cosigner;
-    use crate::entry::{Entry, Type};
+    use crate::entry::{Entry, SeenLog, Type};
     use crate::keys::{SigningKey, sha256};
     use crate::note::Signer;
     use crate::quorum::Policy;
@@ -179,6 +179,16 @@ pub(crate) mod written {
             let (index, leaf) = (self.entries.len() as u64, leaf_hash(&bytes).into());
             self.entries.push(bytes);
             LogPosition { origin: self.origin.parse().unwrap(), index, leaf }
+        }
+
+        /// The tree of the first `size` entries, as another log mentions it.
+        pub(crate) fn seen(&self, size: usize, at: Option<Timestamp>) -> SeenLog {
+            let mut tree = Frontier::default();
+            for entry in &self.entries[..size] {
+                tree.push(leaf_hash(entry), |_| ());
+            }
+            let (origin, root) = (self.origin.parse().unwrap(), tree.root().into());
+            SeenLog { origin, size: size as u64, root, at }
         }
 
         pub(crate) fn published(&self) -> Published {

@@ -1,15 +1,19 @@
 //! Searching logs: entries that fit a filter, the newest or the oldest of them, in time order over all logs.
 //!
-//! There is no index: an index is only as good as whoever made it, and an auditor reads every entry anyway to know that
-//! the log is whole. A search takes O(entries) time, and memory for as many entries as are wanted.
+//! Without an index a search takes O(entries) time, and memory for as many entries as are wanted: an auditor reads every
+//! entry anyway to know that the log is whole. With one ([`crate::index`]) it reads the bundles that may have what is wanted,
+//! in the order of time, and stops when no other can have anything better.
 
 use crate::entry::{Entry, Type};
+use crate::index::{Candidate, Index, IndexError, Store};
 use crate::records::{Located, LogName, Place};
+use crate::tile::Tiles;
 use crate::tree::Hash;
 use mayag_protocol::names::{Country, DatasetName, Digest, QuestionId};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What is looked for. An entry fits if it fits everything that is set.
@@ -37,6 +41,8 @@ pub struct Filter {
     pub question: Option<Asked>,
     /// The pseudonym of a person, in the log of one party.
     pub actor: Option<Digest>,
+    /// The commitment to a case, in the log of one party.
+    pub case: Option<Digest>,
 }
 
 /// Names a question.
@@ -86,6 +92,7 @@ impl Filter {
             policy,
             question,
             actor,
+            case,
         } = self;
         from.is_none_or(|from| from <= entry.at)
             && to.is_none_or(|to| entry.at < to)
@@ -99,6 +106,7 @@ impl Filter {
             })
             && policy.as_ref().is_none_or(|policy| entry.policy.as_ref() == Some(policy))
             && question.as_ref().is_none_or(|question| question.is_of(entry))
+            && case.as_ref().is_none_or(|case| entry.case.as_ref() == Some(case))
             && actor.as_ref().is_none_or(|actor| entry.actor.as_ref() == Some(actor))
     }
 }
@@ -180,6 +188,46 @@ impl Search {
         }
     }
 
+    /// Looks through logs by their indexes, O(bundles with hits): whether all that fits was counted, or it stopped because enough
+    /// was found. Every bundle that is read is proven against its log's checkpoint. An error comes with the log's place.
+    pub fn by_index<T: Tiles, S: Store>(
+        &mut self,
+        indexes: &mut [Index<'_, T, S>],
+    ) -> Result<bool, (usize, IndexError)> {
+        let mut all: Vec<(usize, Candidate)> = Vec::new();
+        for (log, index) in indexes.iter_mut().enumerate() {
+            let found = index.candidates(&self.filter).map_err(|error| (log, error))?;
+            all.extend(found.into_iter().map(|candidate| (log, candidate)));
+        }
+        match self.order {
+            Order::Newest => all.sort_by_key(|(_, bundle)| Reverse(bundle.to)),
+            Order::Oldest => all.sort_by_key(|(_, bundle)| bundle.from),
+        }
+        for (log, candidate) in all {
+            if self.has_better_than(&candidate) {
+                return Ok(false);
+            }
+            let Some(index) = indexes.get(log) else { continue };
+            let read = index.entries(candidate.bundle, &mut |located| self.look(located));
+            read.map_err(|error| (log, error))?;
+        }
+        Ok(true)
+    }
+
+    /// Whether nothing in a bundle can take the place of what was found.
+    fn has_better_than(&self, candidate: &Candidate) -> bool {
+        let enough = self.limit <= self.found.len();
+        let worst = match self.order {
+            Order::Newest => self.found.first_key_value(),
+            Order::Oldest => self.found.last_key_value(),
+        };
+        enough
+            && worst.is_none_or(|((at, _), _)| match self.order {
+                Order::Newest => candidate.to < *at,
+                Order::Oldest => *at < candidate.from,
+            })
+    }
+
     /// How many entries fitted, whether or not they were kept.
     pub fn fitting(&self) -> u64 {
         self.fitting
@@ -219,7 +267,7 @@ mod tests {
                 ..about(Type::Answered, at + 1, number)
             });
         }
-        let end = CountryEnd { outcome: Outcome::Refused, answer: None, log: None };
+        let end = CountryEnd { outcome: Outcome::Refused, answer: None, log: None, signed: None };
         gateway.push(&Entry {
             countries: [("kr".parse().unwrap(), end)].into(),
             ..about(Type::Released, 100, 9)
@@ -258,6 +306,7 @@ mod tests {
             (2, Filter { question: Some("03".repeat(16).parse().unwrap()), ..all() }),
             (2, Filter { question: Some(Asked::Digest(digest("question 3"))), ..all() }),
             (0, Filter { actor: Some(digest("bo")), ..all() }),
+            (0, Filter { case: Some(digest("case")), ..all() }),
         ];
         for (number, filter) in cases {
             let said = format!("{filter:?}");

@@ -1,6 +1,6 @@
 //! The story of one question: what every log says of it, in the order of time, each entry in a sentence.
 
-use crate::entry::{CountryEnd, Entry, Type};
+use crate::entry::{CountryEnd, Entry, Erased, Type};
 use crate::records::Located;
 use crate::search::{Asked, Found};
 use mayag_protocol::names::{Country, DatasetName, Digest};
@@ -34,11 +34,15 @@ impl Story {
 
     /// Second pass: keeps what is about the question.
     pub fn look(&mut self, located: Located<'_>) {
-        let entry = &located.entry;
-        let known = entry.question_digest.as_ref().is_some_and(|it| self.digests.contains(it));
-        if known || self.asked.is_of(entry) {
+        if self.is_about(&located.entry) {
             self.found.push(Found::of(located));
         }
+    }
+
+    /// Whether an entry is about the question, once its digests are learned.
+    pub fn is_about(&self, entry: &Entry) -> bool {
+        let known = entry.question_digest.as_ref().is_some_and(|it| self.digests.contains(it));
+        known || self.asked.is_of(entry)
     }
 
     /// What was found, the earliest first.
@@ -79,6 +83,18 @@ pub fn sentence(entry: &Entry) -> String {
         let what = if entry.kind == Type::Released { "rows" } else { "cells" };
         say(format!("{cells} {what}"));
     }
+    if let Some(read_for) = entry.read_for {
+        say(format!("for {read_for}"));
+    }
+    if let Some(about) = &entry.about {
+        say(about.clone());
+    }
+    if let Some(count) = entry.count {
+        say(format!("{count} times"));
+    }
+    if let Some(Erased { details, reason, authority }) = &entry.erased {
+        say(format!("{} details erased by order of {authority}: {reason}", details.len()));
+    }
     for (country, end) in &entry.countries {
         say(did(country, end));
     }
@@ -115,7 +131,12 @@ mod tests {
             cells: Some(4),
             ..about(Type::Answered, 3, 1)
         });
-        let end = CountryEnd { outcome: Outcome::Answered, answer: None, log: Some(answered) };
+        let end = CountryEnd {
+            outcome: Outcome::Answered,
+            answer: None,
+            log: Some(answered),
+            signed: None,
+        };
         gateway.push(&Entry {
             countries: [("kr".parse().unwrap(), end)].into(),
             cells: Some(2),

@@ -318,7 +318,7 @@ fn peaks_of(low: u64, high: u64) -> impl Iterator<Item = (u32, u64)> {
     })
 }
 
-fn fold_right(peaks: &[Hash]) -> Hash {
+pub(crate) fn fold_right(peaks: &[Hash]) -> Hash {
     peaks
         .iter()
         .rev()

@@ -6,10 +6,11 @@ use crate::leaf::{LeafPlan, Serial};
 use crate::pki::{self, ROSTER_KEYS, authority_key, crl_file, folder_name, seal};
 use crate::plan::{PersonPlan, Plan};
 use crate::{CertsError, bad};
+use mayag_audit::detail::RecipientSecret;
 use mayag_audit::keys::SigningKey;
 use mayag_protocol::envelope::PayloadType;
 use mayag_protocol::identity::{Identity, Kind};
-use mayag_protocol::names::PublicKey;
+use mayag_protocol::names::{AuditorKey, PublicKey};
 use mayag_protocol::roster::{Member, Person, Roster};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ impl<'a> Generation<'a> {
         files::folder(&folder.join("ca"), Audience::Everybody)?;
         files::folder(&folder.join("crl"), Audience::Everybody)?;
         files::folder(&folder.join("private"), Audience::OwnerOnly)?;
+        files::folder(&folder.join(pki::AUDITORS), Audience::OwnerOnly)?;
         let mut authorities = BTreeMap::new();
         for scope in scopes(plan) {
             let until = plan.now.plus(plan.lifetimes.authorities);
@@ -78,13 +80,13 @@ impl<'a> Generation<'a> {
         let folder = self.party_folder(identity)?;
         self.serve(identity, &folder)?;
         self.connect(identity, &folder, "client", self.plan.lifetimes.services)?;
-        member(identity, &folder)
+        member(identity, &folder, &pki::auditor_key(self.folder, identity))
     }
 
     fn node(&self, identity: &Identity) -> Result<Member, CertsError> {
         let folder = self.party_folder(identity)?;
         self.serve(identity, &folder)?;
-        member(identity, &folder)
+        member(identity, &folder, &pki::auditor_key(self.folder, identity))
     }
 
     fn person(&self, person: &PersonPlan) -> Result<Person, CertsError> {
@@ -170,7 +172,7 @@ fn scopes(plan: &Plan) -> Vec<Scope> {
     scopes
 }
 
-fn member(identity: &Identity, folder: &Path) -> Result<Member, CertsError> {
+fn member(identity: &Identity, folder: &Path, auditor: &Path) -> Result<Member, CertsError> {
     let key = |name: &str| -> Result<PublicKey, CertsError> {
         Ok(new_key(&folder.join(name))?.public().clone())
     };
@@ -179,7 +181,15 @@ fn member(identity: &Identity, folder: &Path) -> Result<Member, CertsError> {
         answer_key: key("answer.key")?,
         log_key: key("log.key")?,
         cosign_key: key("cosign.key")?,
+        auditor_keys: vec![new_auditor_key(auditor)?],
     })
+}
+
+/// Makes an auditor's X25519 key and writes it to `path`. It is in no party's folder: a party seals, and cannot open.
+fn new_auditor_key(path: &Path) -> Result<AuditorKey, CertsError> {
+    let pem = RecipientSecret::generate()?;
+    files::create(path, &pem, Audience::OwnerOnly)?;
+    Ok(RecipientSecret::from_pem(&pem)?.public().to_key())
 }
 
 /// Makes an Ed25519 key and writes it to `path`.

@@ -17,6 +17,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
 
 pub(crate) const ROSTER: &str = "roster.json";
 pub(crate) const TRUSTED_KEYS: &str = "roster.keys";
+pub(crate) const AUDITORS: &str = "auditors";
 pub(crate) const ROSTER_KEYS: [&str; SIGNATURES_NEEDED] = ["roster-1.key", "roster-2.key"];
 
 /// The first policy of a country widens, so two people sign it.
@@ -45,6 +46,11 @@ impl Pki {
     /// The folder of a party of the roster.
     pub fn folder_of(&self, identity: &Identity) -> PathBuf {
         self.folder.join(folder_name(identity))
+    }
+
+    /// The file of the private key that opens the details of a node's or gateway's log entries.
+    pub fn auditor_key(&self, identity: &Identity) -> PathBuf {
+        auditor_key(&self.folder, identity)
     }
 
     /// The folder of one bad certificate, such as `two-uris`.
@@ -151,6 +157,11 @@ pub fn folder_name(identity: &Identity) -> String {
 
 pub(crate) fn authority_key(folder: &Path, scope: &Scope) -> PathBuf {
     folder.join("private").join(format!("ca-{}.key", scope.stem()))
+}
+
+/// The private key of whoever audits this party.
+pub(crate) fn auditor_key(folder: &Path, identity: &Identity) -> PathBuf {
+    folder.join(AUDITORS).join(format!("{}.key", folder_name(identity)))
 }
 
 pub(crate) fn crl_file(folder: &Path, scope: &Scope) -> PathBuf {

@@ -58,7 +58,8 @@ fn log() -> LogPosition {
 fn member(identity: &str, key: &SigningKey) -> Member {
     let identity: Identity = identity.parse().unwrap();
     let key = key.public();
-    Member { identity, answer_key: key.clone(), log_key: key.clone(), cosign_key: key.clone() }
+    let [answer_key, log_key, cosign_key] = [key.clone(), key.clone(), key.clone()];
+    Member { identity, answer_key, log_key, cosign_key, auditor_keys: Vec::new() }
 }
 
 impl Federation {
@@ -111,6 +112,7 @@ impl Federation {
             policy: Some(PolicyVersion { serial: 3, digest: sha256(b"policy") }),
             decision,
             log: log(),
+            logged: Base64::default(),
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Known {
     pub(crate) caller: Identity,
     /// Absent unless the signature was verified: an unsigned id is anybody's claim.
     pub(crate) question: Option<Question>,
+    /// What the analyst signed, to the byte; present where `question` is.
+    pub(crate) envelope: Option<Vec<u8>>,
     /// Present once the nonce is remembered.
     pub(crate) nonce: Option<Nonce>,
 }
@@ -84,6 +86,7 @@ impl Caller {
             .map_err(|error| not_opened(&error))?;
         let question: Question = verified.parse().map_err(|_| malformed())?;
         known.question = Some(question.clone());
+        known.envelope = Some(body.to_vec());
         Ok(SignedQuestion { caller: self.0, question, digest })
     }
 }
@@ -138,7 +141,8 @@ impl AdmittedQuestion {
 impl Known {
     /// What is known before anything was read.
     pub(crate) fn of_connection(caller: &Identity, body: &[u8]) -> Self {
-        Self { digest: sha256(body), caller: caller.clone(), question: None, nonce: None }
+        let (digest, caller) = (sha256(body), caller.clone());
+        Self { digest, caller, question: None, envelope: None, nonce: None }
     }
 }
 

@@ -5,8 +5,10 @@
 
 use crate::merge::{Cut, Part};
 use mayag_audit::keys::{Ed25519, sha256};
-use mayag_protocol::answer::{self, Answer, Bundle, Decision, LogPosition, ReleasePart};
-use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
+use mayag_protocol::answer::{
+    self, Answer, Bundle, Decision, LogPosition, ReleasePart, logged_text,
+};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Verified, Verify as _};
 use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
@@ -52,6 +54,7 @@ pub(crate) struct CheckedAnswer {
     refusal: Option<Refusal>,
     digest: Digest,
     log: LogPosition,
+    logged: Base64,
     parts: Vec<Part>,
 }
 
@@ -115,6 +118,11 @@ impl CheckedAnswer {
         &self.log
     }
 
+    /// The node's signature that its log holds it there.
+    pub(crate) fn logged(&self) -> &Base64 {
+        &self.logged
+    }
+
     /// The cells, one part per release; empty unless the country answered with cells.
     pub(crate) fn into_parts(self) -> Vec<Part> {
         self.parts
@@ -133,8 +141,12 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
     if answer.country != expected.country || !answers(&answer, expected) {
         return Err(AnswerFault::Other);
     }
+    let text = logged_text(&answer.question_digest, &answer.log);
+    if !Ed25519.verify(&expected.answer_key, &text, &answer.logged.0) {
+        return Err(AnswerFault::Signature);
+    }
     let outcome = answer.outcome();
-    let log = answer.log.clone();
+    let (log, logged) = (answer.log.clone(), answer.logged.clone());
     let (parts, refusal) = match (answer.decision, &expected.wanted) {
         (Decision::Answered { releases }, Wanted::Cells(cut)) => {
             (cells(&bundle, &releases, cut, &expected.country)?, None)
@@ -161,7 +173,7 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
             _,
         ) => return Err(AnswerFault::Kind),
     };
-    Ok(CheckedAnswer { outcome, refusal, digest: sha256(verified.payload()), log, parts })
+    Ok(CheckedAnswer { outcome, refusal, digest: sha256(verified.payload()), log, logged, parts })
 }
 
 /// A version that is not known has fields that are not known: its number is read first, and nothing else.

@@ -4,9 +4,10 @@
 //! count as signed, who can read the answer key can sign merged answers. Nothing in it can open a country's data: the
 //! nodes decide.
 
+use mayag_audit::keys::sha256;
 use mayag_audit::party::LogConfig;
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::{Country, Federation};
+use mayag_protocol::names::{Country, Digest, Federation};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,9 @@ pub struct GatewayConfig {
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+    /// SHA-256 of the file it was read from, for the log.
+    #[serde(skip)]
+    pub digest: Option<Digest>,
     /// Where the nodes listen. A country of the roster that is not listed here is not asked.
     #[serde(default)]
     pub nodes: Vec<NodeAddress>,
@@ -184,6 +188,7 @@ impl GatewayConfig {
         let mut config = Self::parse(&text)
             .map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
         config.check()?;
+        config.digest = Some(sha256(text.as_bytes()));
         config.resolve(path.parent().unwrap_or_else(|| Path::new(".")));
         Ok(config)
     }

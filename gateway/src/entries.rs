@@ -3,12 +3,18 @@
 use crate::admission::Known;
 use crate::fanout::CountryAnswer;
 use crate::gateway::Gateway;
+use mayag_audit::detail::Content;
 use mayag_audit::entry::{CountryEnd, Entry, Op, ResultClass, Type};
 use mayag_audit::keys::RandomError;
 use mayag_protocol::answer::NoResult;
 use mayag_protocol::names::Digest;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
+use mayag_queries::outline::outline;
+
+/// Questions to more countries than this are logged without the nodes' signatures: an entry has at most 65,535 bytes, of
+/// which a country takes some 360.
+const SIGNED: usize = 150;
 
 /// What is about to be handed out.
 #[derive(Debug)]
@@ -20,6 +26,11 @@ pub(crate) struct HandedOut<'a> {
 }
 
 impl Known {
+    /// What the gateway's auditors may open: who is connected, and what that person signed.
+    pub(crate) fn content(&self) -> Content {
+        Content::question(self.caller.to_string(), self.envelope.clone())
+    }
+
     fn entry(&self, gateway: &Gateway, kind: Type) -> Result<Entry, RandomError> {
         let asked = self.question.as_ref();
         let committed = |what: &str, text: Option<&String>| {
@@ -43,7 +54,17 @@ impl Known {
 
     /// That a question arrived. Nobody is asked before this is durable.
     pub(crate) fn received(&self, gateway: &Gateway) -> Result<Entry, RandomError> {
-        self.entry(gateway, Type::Received)
+        let (shape, text) = self.outline(gateway);
+        Ok(Entry { shape, text, ..self.entry(gateway, Type::Received)? })
+    }
+
+    /// What makes questions that are alike look alike in this gateway's log.
+    fn outline(&self, gateway: &Gateway) -> (Option<Digest>, Option<Digest>) {
+        let sql = self.question.as_ref().and_then(|question| question.ask.sql());
+        let likeness = |what, text: &str| gateway.logs().likeness(what, text);
+        sql.and_then(outline).map_or((None, None), |of| {
+            (Some(likeness("shape", &of.shape)), Some(likeness("text", &of.text)))
+        })
     }
 
     /// That somebody was refused.
@@ -52,7 +73,10 @@ impl Known {
         gateway: &Gateway,
         refusal: &Refusal,
     ) -> Result<Entry, RandomError> {
+        let (shape, text) = self.outline(gateway);
         Ok(Entry {
+            shape,
+            text,
             decision: Some(refusal.code.to_string()),
             rule: Some(refusal.rule.clone()),
             result: Some(ResultClass::Refusal),
@@ -80,6 +104,7 @@ impl Known {
             outcome: answer.outcome,
             answer: answer.digest.clone(),
             log: answer.log.clone(),
+            signed: answer.logged.clone().filter(|_| answers.len() <= SIGNED),
         };
         Ok(Entry {
             op: Some(Op::Combination),

@@ -12,6 +12,7 @@ use crate::work;
 use bytes::Bytes;
 use http::HeaderValue;
 use mayag_protocol::answer::LogPosition;
+use mayag_protocol::envelope::Base64;
 use mayag_protocol::names::{Country, Digest, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
@@ -52,6 +53,8 @@ pub(crate) struct CountryAnswer {
     pub(crate) digest: Option<Digest>,
     /// Where the node's log holds its answer, as it signed.
     pub(crate) log: Option<LogPosition>,
+    /// The node's signature that its log holds the answer there.
+    pub(crate) logged: Option<Base64>,
     /// The bytes the node sent, if they verified.
     pub(crate) bundle: Option<Bytes>,
     /// The cells, one part per release, if the country answered with cells.
@@ -117,6 +120,7 @@ impl CountryAnswer {
             refusal: None,
             digest: None,
             log: None,
+            logged: None,
             bundle: None,
             parts: Vec::new(),
             room: None,
@@ -169,6 +173,7 @@ impl OneCountry {
                 refusal: answer.refusal().cloned(),
                 digest: Some(answer.digest().clone()),
                 log: Some(answer.log().clone()),
+                logged: Some(answer.logged().clone()),
                 bundle: Some(bytes),
                 parts: answer.into_parts(),
                 room: Some(room),

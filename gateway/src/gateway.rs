@@ -6,6 +6,7 @@ use crate::memory::Memory;
 use crate::receipts::Promises;
 use crate::roster::{self, RosterFault, RosterFiles};
 use crate::work;
+use mayag_audit::detail::Content;
 use mayag_audit::entry::{Entry, Type};
 use mayag_audit::keys::{KeyError, RandomError, SigningKey};
 use mayag_audit::log::commit::Kind;
@@ -161,10 +162,12 @@ impl Gateway {
         let nonces = Nonces::default();
         let logs = Arc::new(PartyLogs::open(log_settings(&config, &roster, log_key, &clock)?)?);
         let name = party::witness_name(logs.party())?;
-        let witness = WitnessStore::open(&config.state.join(WITNESS), name, cosign_key)?;
+        let (folder, seen) = (config.state.join(WITNESS), Arc::clone(logs.seen()));
+        let witness = WitnessStore::open(&folder, name, cosign_key, seen)?;
         recall(&logs, &nonces, clock.now())?;
         let opened = Entry::new(Type::Opened, clock.now())?;
         logs.append(Book::Administration, Kind::Record, &opened)?;
+        logs.note_in_force(&roster, config.digest.as_ref())?;
         Ok(Arc::new(Self {
             crowd: Crowd::new(config.limits.questions, config.limits.questions_per_person),
             memory: Memory::new(config.limits.memory),
@@ -193,6 +196,7 @@ impl Gateway {
             Err(error) => {
                 // A revocation must count even where the new roster cannot be used.
                 self.trust.reload()?;
+                self.logs.note_refused(Type::Roster, word(&error))?;
                 return Err(error);
             }
         };
@@ -203,6 +207,8 @@ impl Gateway {
 
     fn new_roster(&self) -> Result<Roster, GatewayError> {
         let roster = open_roster(&self.config, self.clock.as_ref())?;
+        self.logs.follow(&roster)?;
+        self.logs.note_in_force(&roster, None)?;
         self.trust.set_issuers(roster.issuers.clone())?;
         Ok(roster)
     }
@@ -275,12 +281,36 @@ impl Gateway {
         self.clock.now()
     }
 
-    /// Appends to the log of questions, durably. `None` if that failed: then nothing may leave.
-    pub(crate) async fn log(self: &Arc<Self>, kind: Kind, entry: Entry) -> Option<Logged> {
+    /// Appends to the log of questions, durably, with its detail first if it needs one. `None` if either failed: then nothing
+    /// may leave.
+    pub(crate) async fn log(
+        self: &Arc<Self>,
+        kind: Kind,
+        entry: Entry,
+        content: Content,
+    ) -> Option<Logged> {
         let logs = Arc::clone(&self.logs);
-        let appended =
-            work::blocking(move || logs.append(Book::Questions, kind, &entry)).await.ok()?;
+        let appended = work::blocking(move || {
+            if entry.needs_detail() {
+                logs.append_with_detail(Book::Questions, kind, entry, &content)
+            } else {
+                logs.append(Book::Questions, kind, &entry)
+            }
+        })
+        .await
+        .ok()?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is carried")).ok()
+    }
+}
+
+/// Why a roster did not come into force, for the log. The operator is told more.
+fn word(error: &GatewayError) -> &'static str {
+    if let GatewayError::Roster(RosterFault::Roster(error)) = error {
+        error.word()
+    } else if matches!(error, GatewayError::Logs(PartyLogsError::NoAuditor(_))) {
+        "no_auditor"
+    } else {
+        "file"
     }
 }
 

@@ -246,7 +246,7 @@ async fn complete(
         no_result,
     };
     let Ok(entry) = known.released(gateway, &out) else { return };
-    let Some(logged) = gateway.log(Kind::Record, entry).await else { return };
+    let Some(logged) = gateway.log(Kind::Record, entry, known.content()).await else { return };
     receipts::promise(gateway, &known.caller, &logged);
     let countries = answers.into_iter().map(|answer| CountryOutcome {
         country: answer.country,
@@ -283,7 +283,7 @@ async fn log_received(
     known: &Known,
 ) -> Result<ReceivedQuestion, Refusal> {
     let entry = known.received(gateway).map_err(|_| log_unavailable())?;
-    match gateway.log(Kind::Question, entry).await {
+    match gateway.log(Kind::Question, entry, known.content()).await {
         Some(logged) => Ok(ReceivedQuestion { planned, logged }),
         None => Err(log_unavailable()),
     }
@@ -309,7 +309,7 @@ async fn refuse(gateway: &Arc<Gateway>, known: &Known, refusal: Refusal, events:
     let id = known.question.as_ref().map(|question| &question.id);
     tracing::info!(question = id.map(tracing::field::display), code = %refusal.code, "refused");
     let logged = match known.refused(gateway, &refusal) {
-        Ok(entry) => gateway.log(Kind::Record, entry).await,
+        Ok(entry) => gateway.log(Kind::Record, entry, known.content()).await,
         Err(_no_random_bytes) => None,
     };
     let (refusal, log) = match logged {

@@ -13,6 +13,7 @@ use mayag_protocol::question::LONGEST_ENVELOPE;
 use mayag_protocol::receipts::{LONGEST_REQUEST, RECEIPTS as RECEIPTS_PATH};
 use mayag_protocol::timestamp::Clock;
 use mayag_transport::files::{self, Mode};
+use mayag_transport::party_logs::Upkeep;
 use mayag_transport::peer::Peer;
 use mayag_transport::route::Route;
 use mayag_transport::server::Limits;
@@ -20,6 +21,7 @@ use mayag_transport::server::{Handler, Server, ServerTls};
 use mayag_transport::server::{RequestBody, ResponseBody, read_body};
 use mayag_transport::tls::Usage;
 use mayag_transport::trust::IdentityFiles;
+use mayag_transport::turned_away::TurnedAway;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,8 @@ pub struct Running {
     tasks: JoinSet<()>,
     /// Ends with the gateway.
     _witnesses: JoinSet<()>,
+    /// The same.
+    _upkeep: Upkeep,
 }
 
 impl Gateway {
@@ -73,6 +77,7 @@ impl Gateway {
             rounds.first().await;
             witnesses.spawn(rounds.forever());
         }
+        let upkeep = Upkeep::start(Arc::clone(gateway.logs()), config.log.retention_days)?;
         if let Some(path) = &config.address_file {
             // Written last: who finds it finds a gateway that answers.
             files::replace(path, format!("{}\n", server.local_addr()).as_bytes(), Mode::Public)?;
@@ -88,7 +93,7 @@ impl Gateway {
             serving.run(door, stopped).await;
         });
         tracing::info!(gateway = %gateway.identity(), address = %server.local_addr(), "listening");
-        Ok(Running { gateway, server, stop, tasks, _witnesses: witnesses })
+        Ok(Running { gateway, server, stop, tasks, _witnesses: witnesses, _upkeep: upkeep })
     }
 }
 
@@ -131,6 +136,10 @@ struct Door(Arc<Gateway>);
 impl Handler for Door {
     fn admit(&self, peer: &Identity) -> bool {
         Caller::authenticate(peer, &self.0.roster()).is_ok()
+    }
+
+    fn turned_away(&self, away: &TurnedAway) {
+        self.0.logs().turned_away(away);
     }
 
     async fn handle(

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition};
-use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Clock;
@@ -153,6 +153,7 @@ impl Door {
                 index: 0,
                 leaf: digest,
             },
+            logged: Base64::default(),
         };
         let payload = serde_json::to_vec(&answer).expect("JSON");
         let envelope = Envelope::seal(PayloadType::Answer, payload, &self.stranger).to_bytes();

@@ -22,6 +22,7 @@ pub(crate) struct VerifiedQuestion {
     person: Person,
     digest: Digest,
     forwarded: Forwarded,
+    envelope: Vec<u8>,
 }
 
 impl VerifiedQuestion {
@@ -36,6 +37,11 @@ impl VerifiedQuestion {
     /// SHA-256 of the payload that was signed.
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// The envelope that the analyst signed.
+    pub(crate) fn envelope(&self) -> &[u8] {
+        &self.envelope
     }
 
     /// Where the gateway's log holds it, as the gateway signed.
@@ -69,7 +75,7 @@ pub(crate) fn admit(
 ) -> Result<VerifiedQuestion, Box<TurnedAway>> {
     let body = &carried.body;
     let unread = |refusal| {
-        let about = About { digest: sha256(body), question: None, forwarded: None };
+        let about = About { digest: sha256(body), question: None, forwarded: None, envelope: None };
         Box::new(TurnedAway { refusal, about })
     };
     let envelope =
@@ -78,7 +84,7 @@ pub(crate) fn admit(
     let forwarded = forwarded(carried, roster, gateway, &digest);
     let unsigned = |refusal| {
         let forwarded = forwarded.clone();
-        let about = About { digest: digest.clone(), question: None, forwarded };
+        let about = About { digest: digest.clone(), question: None, forwarded, envelope: None };
         Box::new(TurnedAway { refusal, about })
     };
 
@@ -97,7 +103,8 @@ pub(crate) fn admit(
 
     let signed = |refusal| {
         let (digest, question) = (digest.clone(), Some(question.clone()));
-        let about = About { digest, question, forwarded: forwarded.clone() };
+        let (forwarded, envelope) = (forwarded.clone(), Some(body.clone()));
+        let about = About { digest, question, forwarded, envelope };
         Box::new(TurnedAway { refusal, about })
     };
     let forwarded = forwarded.clone().ok_or_else(|| signed(not_forwarded()))?;
@@ -120,7 +127,8 @@ pub(crate) fn admit(
     }
     // Last, so that only questions that are valid in everything else take a place in the memory.
     node.nonces().remember(&question.nonce, now).map_err(|error| signed(seen(error)))?;
-    Ok(VerifiedQuestion { person: person.clone(), digest: digest.clone(), question, forwarded })
+    let (person, digest, envelope) = (person.clone(), digest.clone(), body.clone());
+    Ok(VerifiedQuestion { question, person, digest, forwarded, envelope })
 }
 
 /// Where the gateway's log holds the question of this digest, if the gateway says so and signed that.

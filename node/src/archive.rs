@@ -5,7 +5,6 @@
 //! question is answered also when it cannot be written.
 
 use crate::admission::VerifiedQuestion;
-use mayag_audit::keys::sha256;
 use mayag_protocol::names::{Country, Digest, Role};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
@@ -81,11 +80,17 @@ impl Archive {
     }
 
     /// Keeps a question whose signature was verified, answered or not.
-    pub(crate) fn keep(&self, question: &VerifiedQuestion, sql: &str, at: Timestamp) {
+    pub(crate) fn keep(
+        &self,
+        question: &VerifiedQuestion,
+        person: Digest,
+        sql: &str,
+        at: Timestamp,
+    ) {
         let Some(country) = question.question().analyst.country() else { return };
         let asked = Asked {
             at,
-            person: sha256(question.question().analyst.to_string().as_bytes()),
+            person,
             country: country.clone(),
             roles: question.person().roles.clone(),
             purpose: question.question().purpose,

@@ -7,9 +7,10 @@ use crate::engine::frame::Setup;
 use crate::engine::pool::PoolSettings;
 use crate::engine::sources::{Source, SourcesConfig, View};
 use crate::secret::Secret;
+use mayag_audit::keys::sha256;
 use mayag_audit::party::LogConfig;
 use mayag_policies::catalogue::Catalogue;
-use mayag_protocol::names::{Country, Federation};
+use mayag_protocol::names::{Country, Digest, Federation};
 use mayag_queries::merge::MOST_CELLS;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,9 @@ pub struct NodeConfig {
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+    /// SHA-256 of the file it was read from, for the log.
+    #[serde(skip)]
+    pub digest: Option<Digest>,
     /// The node's own tables.
     #[serde(default)]
     pub sources: Vec<Source>,
@@ -141,6 +145,7 @@ impl NodeConfig {
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let mut config = Self::parse(&text)
             .map_err(|reason| ConfigError::Parse { path: path.to_owned(), reason })?;
+        config.digest = Some(sha256(text.as_bytes()));
         // Workers run in another folder: what they are told must not depend on where this process was started.
         let absolute = std::path::absolute(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;

@@ -4,12 +4,14 @@
 use crate::admission::VerifiedQuestion;
 use crate::ledger::Spent;
 use crate::node::{InForce, Node};
+use mayag_audit::detail::Content;
 use mayag_audit::entry::{Entry, Op, ResultClass, Type};
 use mayag_audit::keys::{RandomError, sha256};
 use mayag_protocol::answer::{Decision, LogPosition};
 use mayag_protocol::envelope::Base64;
 use mayag_protocol::names::{DatasetName, Digest};
 use mayag_protocol::question::Question;
+use mayag_queries::outline::outline;
 use std::collections::BTreeSet;
 
 /// What is known of a question, for the log and the signed answer.
@@ -21,6 +23,8 @@ pub(crate) struct About {
     pub(crate) question: Option<Question>,
     /// What the gateway signed about it.
     pub(crate) forwarded: Option<Forwarded>,
+    /// What the analyst signed, to the byte; present where `question` is.
+    pub(crate) envelope: Option<Vec<u8>>,
 }
 
 /// Where the gateway's log holds a question.
@@ -48,7 +52,14 @@ impl About {
             digest: question.digest().clone(),
             question: Some(question.question().clone()),
             forwarded: Some(question.forwarded().clone()),
+            envelope: Some(question.envelope().to_vec()),
         }
+    }
+
+    /// What the auditors of this country may open: who asked, and what exactly.
+    pub(crate) fn content(&self) -> Option<Content> {
+        let asked = self.question.as_ref()?;
+        Some(Content::question(asked.analyst.to_string(), self.envelope.clone()))
     }
 
     fn entry(&self, node: &Node, in_force: &InForce, kind: Type) -> Result<Entry, RandomError> {
@@ -73,6 +84,16 @@ impl About {
         })
     }
 
+    /// What makes questions that are alike look alike in this node's log.
+    fn outline(&self, node: &Node) -> (Option<Digest>, Option<Digest>) {
+        let sql = self.question.as_ref().and_then(|question| question.ask.sql());
+        let outline = sql.and_then(outline);
+        let likeness = |what, text: &str| node.logs().likeness(what, text);
+        outline.map_or((None, None), |of| {
+            (Some(likeness("shape", &of.shape)), Some(likeness("text", &of.text)))
+        })
+    }
+
     /// That work on the question begins. Nothing executes before this is durable.
     pub(crate) fn admitted(
         &self,
@@ -81,7 +102,10 @@ impl About {
         spent: Option<&Spent>,
         datasets: &BTreeSet<DatasetName>,
     ) -> Result<Entry, RandomError> {
+        let (shape, text) = self.outline(node);
         Ok(Entry {
+            shape,
+            text,
             op: Some(Op::Consultation),
             // Once is enough: the entry of the end names the same question.
             statement: self.forwarded.as_ref().map(|said| Base64(said.statement.clone())),
@@ -119,7 +143,11 @@ impl About {
                 (Type::Answered, Some(Op::Disclosure), ResultClass::Catalogue, None)
             }
         };
+        // What was admitted has them in that entry.
+        let (shape, text) = if kind == Type::Refused { self.outline(node) } else { (None, None) };
         Ok(Entry {
+            shape,
+            text,
             op,
             decision: Some(decided.word.clone()),
             rule: decided.rule.clone(),

@@ -18,8 +18,10 @@ use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{Permit, Subject, decide};
 use mayag_policies::document;
 use mayag_policies::shared::shared;
-use mayag_protocol::answer::{Answer, Bundle, Decision, PreviewedRelease, ReleasePart};
-use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::answer::{
+    Answer, Bundle, Decision, PreviewedRelease, ReleasePart, logged_text,
+};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Sign as _};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, DatasetName};
 use mayag_protocol::question::Ask;
@@ -191,7 +193,7 @@ async fn log_admitted(
     datasets: &BTreeSet<DatasetName>,
 ) -> Result<Logged, Refusal> {
     let entry = about.admitted(node, in_force, spent, datasets).map_err(|_| unavailable("log"))?;
-    node.log(Kind::Question, entry).await.ok_or_else(|| unavailable("log"))
+    node.log(Kind::Question, entry, about.content()).await.ok_or_else(|| unavailable("log"))
 }
 
 /// Logs the end of the line durably, signs it, and only then hands it out.
@@ -202,8 +204,9 @@ async fn seal(
     decided: Decided,
 ) -> Option<Bundle> {
     let entry = about.ended(node, in_force, &decided).ok()?;
-    let logged = node.log(Kind::Record, entry).await?;
+    let logged = node.log(Kind::Record, entry, about.content()).await?;
     let Decided { decision, parts, word, .. } = decided;
+    let logged_text = logged_text(&about.digest, logged.position());
     let question = about.question.map(|question| question.id);
     tracing::info!(
         question = question.as_ref().map(tracing::field::display),
@@ -219,6 +222,7 @@ async fn seal(
         policy: in_force.policy_version().cloned(),
         decision,
         log: logged.position().clone(),
+        logged: Base64(node.answer_key().sign(&logged_text).to_vec()),
     };
     let payload = serde_json::to_vec(&answer).ok()?;
     let envelope = Envelope::seal(PayloadType::Answer, payload, node.answer_key());

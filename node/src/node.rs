@@ -14,6 +14,7 @@ use crate::protecting;
 use crate::records::RecordsError;
 use crate::released::Released;
 use crate::secret::{Secret, SecretError};
+use mayag_audit::detail::Content;
 use mayag_audit::entry::{Entry, Type};
 use mayag_audit::keys::{Ed25519, KeyError, Mac, RandomError, SigningKey, random_nonce};
 use mayag_audit::log::commit::Kind;
@@ -228,7 +229,8 @@ impl Node {
         let settings = log_settings(&config, &roster, log_key, &clock)?;
         let logs = Arc::new(PartyLogs::open(settings)?);
         let name = party::witness_name(logs.party())?;
-        let witness = WitnessStore::open(&config.state.join(WITNESS), name, cosign_key)?;
+        let (folder, seen) = (config.state.join(WITNESS), Arc::clone(logs.seen()));
+        let witness = WitnessStore::open(&folder, name, cosign_key, seen)?;
         let logged = recall(&logs, &nonces, clock.now())?;
         let ledger = Ledger::open(&config.state.join(LEDGER))?;
         if ledger.charges() < logged {
@@ -244,8 +246,10 @@ impl Node {
         let released = open_released(&config)?;
         let version = candidate.accepted.policy.version().clone();
         let opened = Entry::new(Type::Opened, clock.now())?;
-        let opened = Entry { policy: Some(version.digest.clone()), ..opened };
+        let about = Some(candidate.accepted.change.as_str().to_owned());
+        let opened = Entry { policy: Some(version.digest.clone()), about, ..opened };
         logs.append(Book::Administration, Kind::Record, &opened)?;
+        logs.note_in_force(&roster, config.digest.as_ref())?;
         policy::remember(&config.state, &candidate)?;
         let policy = Some(candidate.accepted.policy);
         let ending = Ending::new();
@@ -278,8 +282,13 @@ impl Node {
     /// error says so to the operator, and the log records both outcomes for the policy.
     pub fn reload(&self) -> Result<(), NodeError> {
         let _one_at_a_time = self.reloading.lock();
-        let roster = open_roster(&self.config, self.clock.as_ref())?;
-        self.trust.set_issuers(roster.issuers.clone())?;
+        let roster = match self.new_roster() {
+            Ok(roster) => roster,
+            Err(error) => {
+                self.logs.note_refused(Type::Roster, word(&error))?;
+                return Err(error);
+            }
+        };
         let read = policy::read(&self.config, &roster, &self.catalogue, self.clock.now());
         let old = self.in_force();
         let entry = Entry {
@@ -289,6 +298,7 @@ impl Node {
             },
             decision: Some(if read.is_ok() { "in_force" } else { "kept_old" }.to_owned()),
             rule: read.as_ref().err().map(PolicyError::rule),
+            about: read.as_ref().ok().map(|new| new.accepted.change.as_str().to_owned()),
             ..Entry::new(Type::Policy, self.clock.now())?
         };
         // A policy comes into force only after the log knows it, and only once a restart will know it too. A crash
@@ -308,6 +318,15 @@ impl Node {
         };
         *self.in_force.write() = Arc::new(InForce { roster, policy, version });
         result
+    }
+
+    /// The roster of the file, once the log knows it.
+    fn new_roster(&self) -> Result<Roster, NodeError> {
+        let roster = open_roster(&self.config, self.clock.as_ref())?;
+        self.logs.follow(&roster)?;
+        self.logs.note_in_force(&roster, None)?;
+        self.trust.set_issuers(roster.issuers.clone())?;
+        Ok(roster)
     }
 
     /// The node's country.
@@ -372,7 +391,8 @@ impl Node {
     /// Keeps a question for replays, if this node keeps any.
     pub(crate) fn keep(&self, question: &VerifiedQuestion, sql: &str, now: Timestamp) {
         if let Some(archive) = &self.archive {
-            archive.keep(question, sql, now);
+            let person = self.logs.actor(&question.question().analyst);
+            archive.keep(question, person, sql, now);
         }
     }
 
@@ -431,10 +451,22 @@ impl Node {
         &self.logs
     }
 
-    /// Appends to the log of questions, durably. `None` if that failed: then nothing may leave.
-    pub(crate) async fn log(self: &Arc<Self>, kind: Kind, entry: Entry) -> Option<Logged> {
+    /// Appends to the log of questions, durably, with its detail first if it needs one. `None` if either failed: then nothing
+    /// may leave.
+    pub(crate) async fn log(
+        self: &Arc<Self>,
+        kind: Kind,
+        entry: Entry,
+        content: Option<Content>,
+    ) -> Option<Logged> {
         let logs = Arc::clone(&self.logs);
-        let appended = blocking(move || logs.append(Book::Questions, kind, &entry)).await?;
+        let appended = blocking(move || match content {
+            Some(content) if entry.needs_detail() => {
+                logs.append_with_detail(Book::Questions, kind, entry, &content)
+            }
+            Some(_) | None => logs.append(Book::Questions, kind, &entry),
+        })
+        .await?;
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is answered")).ok()
     }
 }
@@ -458,6 +490,17 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let mut one = JoinSet::new();
     one.spawn_blocking(work);
     one.join_next().await?.ok()
+}
+
+/// Why a roster did not come into force, for the log. The operator is told more.
+fn word(error: &NodeError) -> &'static str {
+    if let NodeError::Roster(error) = error {
+        error.word()
+    } else if matches!(error, NodeError::Logs(PartyLogsError::NoAuditor(_))) {
+        "no_auditor"
+    } else {
+        "file"
+    }
 }
 
 fn read_catalogue(config: &NodeConfig) -> Result<Catalogue, NodeError> {

@@ -122,7 +122,7 @@ impl Records {
 impl Records {
     /// Replaces the whole file by one of these records. A crash leaves the old file or the new one.
     pub(crate) fn replace(self, records: &[impl Serialize]) -> Result<Self, RecordsError> {
-        let path = self.path;
+        let path = self.path.clone();
         let failed = |error: io::Error| RecordsError::System { path: path.clone(), source: error };
         let mut checksum = Digest::from_bytes([0; 32]);
         let mut bytes = Vec::new();
@@ -137,6 +137,14 @@ impl Records {
         let file = open(&path).map_err(failed)?;
         file.try_lock().map_err(|_| RecordsError::Locked(path.clone()))?;
         Ok(Self { path, file, checksum, closed: false })
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock to a child process that is just being started and has not let go of our files yet.
+        // If this fails, closing is what is left.
+        let _unlocked = self.file.unlock();
     }
 }
 

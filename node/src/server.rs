@@ -15,6 +15,7 @@ use mayag_protocol::question::LONGEST_ENVELOPE;
 use mayag_protocol::timestamp::Clock;
 use mayag_protocol::witnessing;
 use mayag_transport::files::{self, Mode};
+use mayag_transport::party_logs::Upkeep;
 use mayag_transport::peer::Peer;
 use mayag_transport::route::Route;
 use mayag_transport::server::{
@@ -22,6 +23,7 @@ use mayag_transport::server::{
 };
 use mayag_transport::tls::Usage;
 use mayag_transport::trust::IdentityFiles;
+use mayag_transport::turned_away::TurnedAway;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub struct Running {
     server: Arc<Server>,
     stop: oneshot::Sender<()>,
     tasks: JoinSet<()>,
+    /// Ends with the node.
+    _upkeep: Upkeep,
 }
 
 impl Running {
@@ -77,6 +81,7 @@ impl Running {
         if identity.country() != Some(&config.country) || identity.federation != config.federation {
             return Err(NodeError::OtherCertificate { found: identity });
         }
+        let upkeep = Upkeep::start(Arc::clone(node.logs()), config.log.retention_days)?;
         if let Some(path) = &config.address_file {
             // Written last: who finds it finds a node that answers.
             files::replace(path, format!("{}\n", server.local_addr()).as_bytes(), Mode::Public)?;
@@ -96,7 +101,7 @@ impl Running {
             serving.run(door, stopped).await;
         });
         tracing::info!(country = %node.country(), address = %server.local_addr(), "listening");
-        Ok(Self { node, server, stop, tasks })
+        Ok(Self { node, server, stop, tasks, _upkeep: upkeep })
     }
 
     /// Where it listens.
@@ -138,6 +143,10 @@ struct Door {
 impl Handler for Door {
     fn admit(&self, peer: &Identity) -> bool {
         peer.kind() == Kind::Gateway && self.node.in_force().roster().gateway(peer).is_some()
+    }
+
+    fn turned_away(&self, away: &TurnedAway) {
+        self.node.logs().turned_away(away);
     }
 
     async fn handle(

@@ -1,5 +1,6 @@
 //! What a node signs, and how its signed answer travels together with its cells.
 
+use crate::envelope::Base64;
 use crate::identity::Identity;
 use crate::names::{Country, DatasetName, Digest, LogOrigin, QuestionId};
 use crate::outcome::Outcome;
@@ -31,6 +32,15 @@ pub struct Answer {
     pub decision: Decision,
     /// Where the node's log holds it.
     pub log: LogPosition,
+    /// The node's Ed25519 signature over [`logged_text`]: short, so that the gateway's log can keep one for every country.
+    pub logged: Base64,
+}
+
+/// What a node signs about its own log: that it holds, at this place, what the node said of the question of this digest.
+/// The text begins as no DSSE pre-authentication encoding does, so that neither is taken for the other.
+pub fn logged_text(question: &Digest, log: &LogPosition) -> Vec<u8> {
+    let LogPosition { origin, index, leaf } = log;
+    format!("mayag/logged/v1\n{question}\n{origin}\n{index}\n{leaf}\n").into_bytes()
 }
 
 /// A version of a policy.

@@ -67,6 +67,16 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// The SQL, if it is about any.
+    pub fn sql(&self) -> Option<&str> {
+        match self {
+            Self::Datasets {} => None,
+            Self::Preview { sql } | Self::Sql { sql } => Some(sql),
+        }
+    }
+}
+
 /// What is wrong with a question's own fields, whoever signed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QuestionFault {

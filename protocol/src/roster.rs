@@ -5,7 +5,7 @@
 
 use crate::envelope::{Envelope, EnvelopeError, PayloadType, Verify};
 use crate::identity::{Identity, Kind};
-use crate::names::{Country, Digest, Federation, NameError, PublicKey, Role};
+use crate::names::{AuditorKey, Country, Digest, Federation, NameError, PublicKey, Role};
 use crate::purpose::Purpose;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,10 @@ pub struct Member {
     pub log_key: PublicKey,
     /// The key it cosigns the checkpoints of other logs with, as their witness.
     pub cosign_key: PublicKey,
+    /// Whose auditors can open the details of its log entries: those of its own country. A party without any does not
+    /// start, because nobody could ever read whom it answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub auditor_keys: Vec<AuditorKey>,
 }
 
 /// A person.
@@ -122,6 +126,18 @@ pub enum RosterError {
     },
 }
 
+impl RosterError {
+    /// It in a word, for the log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Envelope(_) => "signatures",
+            Self::Key { .. } => "trusted_keys",
+            Self::NotInForce => "not_in_force",
+            Self::Older { .. } => "older",
+        }
+    }
+}
+
 /// Reads the file of trusted roster keys: one key in hexadecimal a line, empty lines and `#` comments ignored.
 pub fn parse_trusted_keys(text: &str) -> Result<Vec<PublicKey>, RosterError> {
     text.lines()
@@ -161,9 +177,7 @@ impl Roster {
         now: Timestamp,
         seen: u64,
     ) -> Result<Self, RosterError> {
-        let envelope = Envelope::parse(bytes, LONGEST)?;
-        let roster: Self =
-            envelope.open(PayloadType::Roster, trusted, SIGNATURES_NEEDED, verifier)?.parse()?;
+        let roster = Self::open_ended(bytes, trusted, verifier)?;
         if !roster.in_force(now) {
             return Err(RosterError::NotInForce);
         }
@@ -171,6 +185,16 @@ impl Roster {
             return Err(RosterError::Older { found: roster.version, seen });
         }
         Ok(roster)
+    }
+
+    /// Opens a signed roster whether or not it is still in force: for who looks at what was signed while it was.
+    pub fn open_ended(
+        bytes: &[u8],
+        trusted: &[PublicKey],
+        verifier: &dyn Verify,
+    ) -> Result<Self, RosterError> {
+        let envelope = Envelope::parse(bytes, LONGEST)?;
+        Ok(envelope.open(PayloadType::Roster, trusted, SIGNATURES_NEEDED, verifier)?.parse()?)
     }
 
     /// The person with this identity.

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod guard;
 pub mod information;
 pub mod merge;
+pub mod outline;
 pub mod plan;
 pub mod release;
 mod stack;

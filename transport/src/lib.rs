@@ -25,16 +25,22 @@
 pub mod client;
 pub mod clock;
 pub mod credentials;
+pub mod details;
 pub mod files;
+pub mod index_files;
+pub mod index_measure;
 pub mod log_files;
 pub mod log_keeper;
 pub mod log_measure;
 pub mod party_logs;
 pub mod peer;
+pub mod requests;
 pub mod route;
+pub mod seen;
 pub mod server;
 pub mod tls;
 pub mod trust;
+pub mod turned_away;
 pub mod witness_store;
 
 mod tasks;

@@ -3,10 +3,15 @@
 //! Whoever may not be answered without an entry asks here for its receipt. If a log cannot go on (a failed sync, another
 //! signer), nothing is taken any more, and the program ends ([`PartyLogs::failed`]): what is on the disk is unknown.
 
+use crate::details::{Details, DetailsError};
 use crate::files::{self, FilesError, Mode};
 use crate::log_files::LogFolders;
 use crate::log_keeper::LogKeeper;
+use crate::requests::RequestError;
+use crate::seen::Seen;
+use crate::turned_away::{Counted, TurnedAway};
 use mayag_audit::checkpoint::{CheckpointNote, Origin};
+use mayag_audit::detail::RecipientKey;
 use mayag_audit::entry::{Entry, EntryError, SeenLog, Type};
 use mayag_audit::keys::{Mac, RandomError, SigningKey, random_secret};
 use mayag_audit::log::commit::Kind;
@@ -24,7 +29,7 @@ use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Digest, LogOrigin, hex, unhex};
 use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Clock;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -34,6 +39,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
+
+mod detailed;
+mod noted;
+mod upkeep;
+
+pub use upkeep::Upkeep;
 
 /// The file of the key that pseudonyms are made with, inside the state folder.
 const PSEUDONYMS: &str = "pseudonyms.key";
@@ -58,6 +69,8 @@ pub struct PartySettings {
     pub every: Duration,
     /// Who cosigns, if anybody.
     pub witnesses: Option<Witnesses>,
+    /// Whom details are sealed to. Never empty.
+    pub auditors: Vec<RecipientKey>,
 }
 
 /// Why the logs are not open, or an entry was not taken.
@@ -69,6 +82,9 @@ pub enum PartyLogsError {
     /// Not taken.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A detail was not kept, so there is no entry either.
+    #[error(transparent)]
+    Details(#[from] DetailsError),
     /// No entry.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -81,6 +97,15 @@ pub enum PartyLogsError {
     /// Nobody's log.
     #[error(transparent)]
     Name(#[from] NoLog),
+    /// Nobody could open the details of this party's entries.
+    #[error(
+        "the roster lists no key of an auditor for `{0}`, so nobody could ever read whom it answered: sign a roster that does \
+         (`auditor_keys`)"
+    )]
+    NoAuditor(Identity),
+    /// An entry about a person without a detail.
+    #[error("an entry about a person needs a detail")]
+    NoDetail,
     /// There is no log.
     #[error(
         "there is no log in {folder}: begin it with `mayag audit init` if it never began; a log that is gone is put back, and \
@@ -93,6 +118,9 @@ pub enum PartyLogsError {
     /// The key of pseudonyms is no key.
     #[error("`{0}` does not hold 64 hexadecimal digits: restore it, or pseudonyms change")]
     Pseudonyms(PathBuf),
+    /// Requests cannot be taken up.
+    #[error(transparent)]
+    Requests(#[from] RequestError),
     /// More witnesses are asked for than there are.
     #[error("the witnesses of this log: {0}")]
     Witnesses(#[from] PolicyError),
@@ -152,6 +180,11 @@ pub struct PartyLogs {
     /// In the order of [`Book::ALL`].
     running: [Mutex<Running>; 2],
     charges: AtomicU64,
+    seen: Arc<Seen>,
+    details: Details,
+    auditors: RwLock<Vec<RecipientKey>>,
+    noted: Mutex<Option<noted::Noted>>,
+    counted: Counted,
     failed: Arc<Notify>,
 }
 
@@ -189,12 +222,46 @@ impl PartyLogs {
         let [administration, questions] = Book::ALL;
         let running = [Mutex::new(open(administration)?), Mutex::new(open(questions)?)];
         let pseudonyms = pseudonyms(&settings.state)?;
-        Ok(Self { settings, pseudonyms, running, charges: AtomicU64::new(0), failed })
+        let details = Details::open(&settings.state)?;
+        let auditors = RwLock::new(settings.auditors.clone());
+        Ok(Self {
+            counted: Counted::new(pseudonyms.clone()),
+            settings,
+            pseudonyms,
+            running,
+            charges: AtomicU64::new(0),
+            seen: Arc::default(),
+            details,
+            auditors,
+            noted: Mutex::new(None),
+            failed,
+        })
     }
 
-    /// Appends an entry, durably. Blocks for as long as the disk needs.
+    /// Appends an entry, durably, with what is to be mentioned of other logs. Blocks for as long as the disk needs. Whoever an
+    /// entry is about must be found by an auditor: one that needs a detail and has none is not taken.
     pub fn append(&self, book: Book, kind: Kind, entry: &Entry) -> Result<Logged, PartyLogsError> {
-        let bytes = entry.to_bytes()?;
+        if entry.needs_detail() && entry.detail.is_none() {
+            return Err(PartyLogsError::NoDetail);
+        }
+        let seen = self.seen.take(book);
+        let appended = self.append_with(book, kind, entry, &seen);
+        if appended.is_err() {
+            self.seen.give_back(book, seen);
+        }
+        appended
+    }
+
+    fn append_with(
+        &self,
+        book: Book,
+        kind: Kind,
+        entry: &Entry,
+        seen: &[SeenLog],
+    ) -> Result<Logged, PartyLogsError> {
+        let with = Entry { seen: seen.to_vec(), ..entry.clone() };
+        // What fills an entry by itself mentions nothing: the next checkpoint of every log is mentioned again.
+        let bytes = with.to_bytes().or_else(|_| entry.to_bytes())?;
         if let Some(charges) = entry.charges {
             self.charges.fetch_max(charges, Ordering::Relaxed);
         }
@@ -284,13 +351,32 @@ impl PartyLogs {
     /// The pseudonym of a person in these logs: HMAC-SHA-256 under a key of the party. Whoever has the key, and nobody else,
     /// finds all entries of a person.
     pub fn actor(&self, person: &Identity) -> Digest {
-        Digest::from_bytes(self.pseudonyms.code(person.to_string().as_bytes()))
+        self.pseudonym(&person.to_string())
+    }
+
+    fn pseudonym(&self, person: &str) -> Digest {
+        Digest::from_bytes(self.pseudonyms.code(person.as_bytes()))
+    }
+
+    /// Counts somebody who was turned away at the door. Never blocks for long; [`Upkeep`] makes entries of what was counted.
+    pub fn turned_away(&self, away: &TurnedAway) {
+        self.counted.note(away);
+    }
+
+    /// A keyed digest that is the same for the same text in any entry of this party, and says nothing to anybody else.
+    pub fn likeness(&self, what: &str, text: &str) -> Digest {
+        Digest::from_bytes(self.pseudonyms.code(format!("{what}\n{text}").as_bytes()))
     }
 
     /// A commitment to a text that few texts could be, such as a case number, in the entry of one question.
     pub fn commitment(&self, question: &Digest, what: &str, text: &str) -> Digest {
         let message = format!("{question}\n{what}\n{text}");
         Digest::from_bytes(self.pseudonyms.code(message.as_bytes()))
+    }
+
+    /// What these logs mention of others: the party's witness tells it.
+    pub fn seen(&self) -> &Arc<Seen> {
+        &self.seen
     }
 
     /// Returns once a log cannot go on. The program ends then.
@@ -313,8 +399,9 @@ impl PartySettings {
         roster: &Roster,
         key: Arc<SigningKey>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, NoLog> {
+    ) -> Result<Self, PartyLogsError> {
         let witnesses = config.witnessing(roster, &party)?;
+        let auditors = detailed::auditors(roster, &party)?;
         Ok(Self {
             party,
             state: state.to_owned(),
@@ -323,6 +410,7 @@ impl PartySettings {
             clock,
             every: config.every(),
             witnesses,
+            auditors,
         })
     }
 
@@ -455,6 +543,7 @@ pub fn seen(note: &CheckpointNote) -> Result<SeenLog, EntryError> {
         origin: checkpoint.origin.as_str().parse().map_err(|_| EntryError::Unwritable)?,
         size: checkpoint.head.size,
         root: Digest::from_bytes(*checkpoint.head.root.as_bytes()),
+        at: None,
     })
 }
 

@@ -81,6 +81,29 @@ pub enum PeerFault {
     Use,
 }
 
+impl PeerFault {
+    /// It in a word, for the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::AuthorityExpired => "authority_expired",
+            Self::Chain => "chain",
+            Self::Expired => "expired",
+            Self::ExpiredList => "expired_list",
+            Self::Identity => "identity",
+            Self::Issuer => "issuer",
+            Self::Kind => "kind",
+            Self::Names => "names",
+            Self::Other => "other",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Revoked => "revoked",
+            Self::Malformed => "malformed",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::Use => "use",
+        }
+    }
+}
+
 /// The name by which a node or gateway is verified beside its identity; it follows from the identity, so that neither a
 /// resolver nor a typing error is involved. `None` for people, who do not listen.
 pub fn server_name(identity: &Identity) -> Option<String> {

@@ -23,6 +23,7 @@ use crate::credentials::{Credentials, CredentialsError};
 use crate::peer::{Peer, Use};
 use crate::tls::{self, Usage};
 use crate::trust::{IdentityFiles, Trust};
+use crate::turned_away::TurnedAway;
 use connection::Shared;
 use http::{Request, Response};
 use mayag_protocol::identity::Identity;
@@ -44,6 +45,9 @@ pub trait Handler: Send + Sync + 'static {
     /// when trust changes, when [`Server::recheck`] is called and from time to time: connections that are no longer
     /// admitted are closed. Must not block.
     fn admit(&self, peer: &Identity) -> bool;
+
+    /// Told of everybody who was turned away for what was shown, or not shown, as a certificate. Must not block.
+    fn turned_away(&self, _away: &TurnedAway) {}
 
     /// Answers a request. Dropped where it stands when the caller goes away.
     fn handle(

@@ -117,6 +117,11 @@ pub(crate) fn peer_fault(fault: &TlsError) -> Option<PeerFault> {
     fault.downcast_ref().copied()
 }
 
+/// Whether a caller showed no certificate at all.
+pub(crate) fn no_certificate(fault: &TlsError) -> bool {
+    matches!(fault, TlsError::NoCertificatesPresented)
+}
+
 /// Verifies those who connect, always against what is in force at that moment.
 #[derive(Debug)]
 struct CallerVerifier {

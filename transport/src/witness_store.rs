@@ -1,17 +1,22 @@
 //! A party as the witness of other parties' logs: what it saw of each, and its cosignature once that is on the disk.
 
 use crate::files::{self, FilesError, Mode};
+use crate::party_logs::seen;
+use crate::seen::Seen;
 use mayag_audit::checkpoint::CheckpointNote;
 use mayag_audit::cosignature::Cosigner;
+use mayag_audit::entry::SeenLog;
 use mayag_audit::keys::{SigningKey, sha256};
-use mayag_audit::note::{KeyName, VerifierKey};
+use mayag_audit::note::{KeyName, Stamp, VerifierKey};
 use mayag_audit::party;
 use mayag_audit::witness::{Declined, Evidence, LONGEST_REQUEST, Request, consider};
 use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Timestamp;
 use parking_lot::Mutex;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The file of the newest checkpoint of a log that was cosigned, in the log's folder.
 const CHECKPOINT: &str = "checkpoint";
@@ -31,15 +36,41 @@ pub struct WitnessStore {
     folder: PathBuf,
     name: KeyName,
     key: SigningKey,
+    /// What this party's own logs mention.
+    seen: Arc<Seen>,
     /// Comparing and storing are one step.
     one_at_a_time: Mutex<()>,
 }
 
 impl WitnessStore {
-    /// The witness of this name, in this folder.
-    pub fn open(folder: &Path, name: KeyName, key: SigningKey) -> Result<Self, FilesError> {
+    /// The witness of this name, in this folder. `seen` learns what is cosigned, and what was before this start.
+    pub fn open(
+        folder: &Path,
+        name: KeyName,
+        key: SigningKey,
+        seen: Arc<Seen>,
+    ) -> Result<Self, FilesError> {
         files::create_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), name, key, one_at_a_time: Mutex::new(()) })
+        let store =
+            Self { folder: folder.to_owned(), name, key, seen, one_at_a_time: Mutex::new(()) };
+        store.remind();
+        Ok(store)
+    }
+
+    /// Tells what is stored. What cannot be read is no reason not to start: it is refused when its log asks again.
+    fn remind(&self) {
+        let own = VerifierKey::witness(self.name.clone(), self.key.public());
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for folder in folders {
+            let stored = files::read(&folder.path().join(CHECKPOINT), LONGEST_REQUEST).ok();
+            let note = stored.and_then(|bytes| CheckpointNote::parse(&bytes).ok());
+            let Some(note) = note else { continue };
+            let signed = note.note().open(std::slice::from_ref(&own)).unwrap_or_default();
+            let stamp = signed.first().map(|signed| signed.stamp);
+            if let (Some(Stamp::At(at)), Ok(seen)) = (stamp, seen(&note)) {
+                self.seen.cosigned(&SeenLog { at: Some(at), ..seen });
+            }
+        }
     }
 
     /// Answers one `add-checkpoint` request. Blocks until what is answered is on the disk.
@@ -76,10 +107,14 @@ impl WitnessStore {
             }
         })?;
         let cosigner = Cosigner::new(self.name.clone(), &self.key);
-        pending.cosign(&cosigner, now, |replace| -> Result<(), Refused> {
+        let signatures = pending.cosign(&cosigner, now, |replace| -> Result<(), Refused> {
             files::create_folder(&folder)?;
             Ok(files::replace(&path, replace.with, Mode::Public)?)
-        })
+        })?;
+        if let Ok(seen) = seen(request.checkpoint()) {
+            self.seen.cosigned(&SeenLog { at: Some(now), ..seen });
+        }
+        Ok(signatures)
     }
 
     /// Keeps both checkpoints of a log that forked: only together they prove it to others. Each checkpoint that the log signed

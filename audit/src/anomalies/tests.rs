@@ -133,3 +133,55 @@ fn a_first_question_about_a_dataset_is_told_once_the_log_is_old_enough() {
     assert_eq!(found[0].what, Oddity::FirstSeen { dataset, purpose: Purpose::Investigate });
     assert_eq!(indices(&found[0]), [2]);
 }
+
+#[test]
+fn a_policy_that_showed_nothing_new_explains_no_answer() {
+    let found = |change: &str, seconds| {
+        let mut admin = Written::new(ADMIN);
+        let policy =
+            Entry { about: Some(change.to_owned()), actor: None, ..about(Type::Policy, 60, 0) };
+        admin.push(&under("new", policy.clone()));
+        // A restart says again what is in force.
+        let again = Some("changes nothing".to_owned());
+        admin.push(&under("new", Entry { kind: Type::Opened, about: again, ..policy }));
+        let used =
+            log(&[under("old", about(Type::Refused, 0, 1)), under("new", answered(seconds, 2))]);
+        anomalies(&[admin, used]).into_iter().map(|odd| odd.what).collect::<Vec<_>>()
+    };
+    let widened = || vec![Oddity::WidenedThenUsed { policy: digest("new") }];
+    assert_eq!(found("widens", 7200), widened());
+    assert_eq!(found("widens and narrows", 7200), widened());
+    assert_eq!(found("narrows", 7200), []);
+    assert_eq!(found("changes nothing", 7200), []);
+    assert_eq!(found("narrows", 120), [Oddity::Rephrased]);
+}
+
+#[test]
+fn questions_that_differ_in_values_only_are_a_series() {
+    let asked = |n: u8, shape: &str, text: String, step: i64| Entry {
+        shape: Some(digest(shape)),
+        text: Some(digest(&text)),
+        ..about(Type::Admitted, i64::from(n) * step, n)
+    };
+    let series = |step| (0..6).map(|n| asked(n, "shape", format!("value {n}"), step)).collect();
+    let close: Vec<Entry> = series(600);
+    let found = anomalies(&[log(&close)]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].what, Oddity::NearlyAlike { questions: 6 });
+    assert_eq!(indices(&found[0]), (0..6).collect::<Vec<u64>>());
+    assert_eq!(anomalies(&[log(&close[..5])]), []);
+    let slow: Vec<Entry> = series(900);
+    assert_eq!(anomalies(&[log(&slow)]), [], "not within the hour");
+    // The same question again and again is a dashboard, and other shapes are other questions.
+    let same: Vec<Entry> = (0..20).map(|n| asked(n, "shape", "value".to_owned(), 30)).collect();
+    assert_eq!(anomalies(&[log(&same)]), []);
+    let other: Vec<Entry> =
+        (0..6).map(|n| asked(n, &format!("shape {n}"), format!("value {n}"), 60)).collect();
+    assert_eq!(anomalies(&[log(&other)]), []);
+    // Another person's questions are not added.
+    let two = close.iter().enumerate().map(|(i, entry)| Entry {
+        actor: Some(digest(if i == 0 { "ana" } else { "bo" })),
+        ..entry.clone()
+    });
+    assert_eq!(anomalies(&[log(&two.collect::<Vec<_>>())]), []);
+}

@@ -6,7 +6,7 @@ use crate::keys::{KeyError, RandomError, pem, random_secret, sha256, unpem};
 use hpke::kem::X25519HkdfSha256;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
-use mayag_protocol::names::{Digest, hex, unhex};
+use mayag_protocol::names::{AuditorKey, Digest, hex, unhex};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::convert::Infallible;
@@ -24,8 +24,22 @@ impl RecipientKey {
         RecipientKeyId(sha256(&self.0.to_bytes()))
     }
 
+    /// As a roster lists it.
+    pub fn to_key(&self) -> AuditorKey {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&self.0.to_bytes());
+        AuditorKey::from_bytes(bytes)
+    }
+
     pub(super) fn key(&self) -> &<X25519HkdfSha256 as hpke::Kem>::PublicKey {
         &self.0
+    }
+}
+
+impl TryFrom<&AuditorKey> for RecipientKey {
+    type Error = KeyError;
+    fn try_from(key: &AuditorKey) -> Result<Self, KeyError> {
+        key.as_str().parse()
     }
 }
 
@@ -109,6 +123,22 @@ impl MonthKey {
     /// Its bytes, to be kept in a file of mode 0600 until the month is erased.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         self.0.clone()
+    }
+
+    /// Its bytes in a line of hexadecimal, as files hold it.
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(hex(self.0.as_slice()) + "\n")
+    }
+
+    /// Reads that line.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(unhex(text.trim())?);
+        let mut key = Zeroizing::new([0; 32]);
+        if bytes.len() != key.len() {
+            return None;
+        }
+        key.copy_from_slice(&bytes);
+        Some(Self(key))
     }
 
     /// Names it in details. The key is random: its digest tells nothing about it.

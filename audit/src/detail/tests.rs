@@ -1,12 +1,17 @@
 //! Only the right key at the right place opens a detail, and nothing prints a secret.
 
 use super::{
-    DetailError, LONGEST_DETAIL, MonthKey, Opened, Place, RecipientSecret, Sealed, committed, open,
-    seal,
+    Content, DetailError, LONGEST_DETAIL, MonthKey, Opened, Place, RecipientSecret, Sealed,
+    committed, open, seal,
 };
 use crate::checkpoint::Origin;
 use crate::entry::Type;
+use crate::keys::{SigningKey, sha256};
+use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::names::QuestionId;
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::timestamp::Timestamp;
 
 const TEXT: &[u8] = b"{\"sql\":\"select 1\",\"officer\":\"4711\"}";
 
@@ -95,7 +100,7 @@ fn no_byte_of_a_detail_can_be_changed() {
         assert_eq!(world.open(&changed, &world.place(), None).unwrap_err(), DetailError::Digest);
         // Even where the entry named the changed file.
         let mut reference = sealed.reference.clone();
-        reference.ct_sha256 = crate::keys::sha256(&changed.file);
+        reference.ct_sha256 = sha256(&changed.file);
         let changed = Sealed { reference, ..changed };
         let other = String::from_utf8_lossy(&changed.file);
         let told = world.open(&changed, &world.place(), None);
@@ -104,7 +109,7 @@ fn no_byte_of_a_detail_can_be_changed() {
         assert!(told.is_err() || first.contains(&place), "byte {place}");
     }
     let mut reference = sealed.reference.clone();
-    reference.commit = crate::keys::sha256(b"another");
+    reference.commit = sha256(b"another");
     let other = Sealed { reference, ..sealed };
     assert_eq!(world.open(&other, &world.place(), None).unwrap_err(), DetailError::Commitment);
 }
@@ -130,6 +135,35 @@ fn what_cannot_be_sealed_is_refused() {
     assert_eq!(seal(TEXT, &world.place(), &[], None).unwrap_err(), DetailError::NoRecipient);
     let longest = seal(&vec![0; LONGEST_DETAIL], &world.place(), &to, None).unwrap();
     open(&longest.file, &longest.reference, &world.place(), &world.auditors[0], None).unwrap();
+}
+
+#[test]
+fn a_detail_says_what_the_analyst_signed() {
+    let question = Question {
+        v: 1,
+        id: QuestionId::from_bytes([1; 16]),
+        analyst: "spiffe://demo/country/kr/analyst/hana".parse().unwrap(),
+        gateway: "spiffe://demo/gateway/1".parse().unwrap(),
+        countries: vec!["kr".parse().unwrap()],
+        issued_at: Timestamp::from_millis(0),
+        expires_at: Timestamp::from_millis(1),
+        nonce: "00112233445566778899aabbccddeeff".parse().unwrap(),
+        ask: Ask::Sql { sql: "SELECT 1".to_owned() },
+        purpose: Purpose::Trend,
+        case: Some("2026-0412".to_owned()),
+        legal_basis: None,
+    };
+    let payload = serde_json::to_vec(&question).unwrap();
+    let key = SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap();
+    let envelope = Envelope::seal(PayloadType::Question, payload.clone(), &key).to_bytes();
+    let content = Content::question("hana".to_owned(), Some(envelope));
+    let read = Content::parse(&content.to_bytes().unwrap()).unwrap();
+    assert_eq!(read, content);
+    assert_eq!(read.asked(), Some((question, sha256(&payload))));
+    assert_eq!(format!("{read:?}"), "Content([redacted])");
+    let other = Content::question("hana".to_owned(), Some(b"{}".to_vec()));
+    assert_eq!(other.asked(), None);
+    Content::parse(b"{\"v\":2,\"person\":\"hana\"}").unwrap_err();
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! What reconciling needs of a log, taken while the log is verified.
 
-use crate::entry::{Entry, ResultClass, SeenLog, Type};
+use super::signed::{self, AnswerKeys, Evidence, Forged};
+use crate::entry::{CountryEnd, Entry, ResultClass, SeenLog, Type};
 use crate::party::Book;
 use crate::quorum::Reached;
 use crate::records::{LogName, Place, read};
 use crate::tile::Tiles;
 use crate::tree::Hash;
 use crate::verify::{Against, Fault};
-use mayag_protocol::answer::LogPosition;
 use mayag_protocol::names::{Country, LogOrigin};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::timestamp::Timestamp;
@@ -34,8 +34,8 @@ pub(super) struct Fact {
     pub(super) asked: Option<Asked>,
     pub(super) result: Option<ResultClass>,
     pub(super) peer: Option<Named>,
-    /// The other party's signed statement is in the entry.
-    pub(super) signed: bool,
+    /// What the gateway signed, in a node's entry.
+    pub(super) signed: Result<Evidence, Forged>,
     pub(super) ends: Vec<End>,
     pub(super) seen: Vec<SeenLog>,
 }
@@ -60,19 +60,23 @@ pub(super) struct End {
     pub(super) country: Country,
     pub(super) outcome: Outcome,
     pub(super) log: Option<Named>,
+    /// What its node signed about that entry.
+    pub(super) signed: Result<Evidence, Forged>,
 }
 
 impl Facts {
-    /// Verifies a log and takes what is needed of it; `None` for a log whose name no entry could have.
+    /// Verifies a log and takes what is needed of it; `None` for a log whose name no entry could have. Signatures inside of
+    /// entries are checked with `keys`; without any they are only told.
     pub fn read<T: Tiles + ?Sized>(
         tiles: &T,
         against: &Against<'_>,
+        keys: &AnswerKeys,
     ) -> Result<Option<Self>, Box<Fault>> {
         let (mut entries, mut facts, mut continues) = (Vec::new(), Vec::new(), false);
         let verified = read(tiles, against, &mut |located| {
             entries.push((located.entry.at, located.hash));
             continues |= located.entry.kind == Type::Continued;
-            facts.extend(Fact::of(located.index, located.entry));
+            facts.extend(Fact::of(located.index, located.entry, keys));
         })
         .map_err(Box::new)?;
         let checkpoint = verified.checkpoint();
@@ -115,6 +119,10 @@ impl Facts {
         self.entries.iter().map(|(at, _)| *at)
     }
 
+    pub(super) fn leaves(&self) -> impl Iterator<Item = Hash> {
+        self.entries.iter().map(|(_, hash)| *hash)
+    }
+
     pub(super) fn at(&self, index: u64) -> Option<Timestamp> {
         self.entry(index).map(|(at, _)| *at)
     }
@@ -138,18 +146,23 @@ impl Facts {
 }
 
 impl Fact {
-    fn of(index: u64, entry: Entry) -> Option<Self> {
+    fn of(index: u64, entry: Entry, keys: &AnswerKeys) -> Option<Self> {
         let Entry { at, kind, question_digest, result, peer, statement, countries, seen, .. } =
             entry;
-        let digest = question_digest.and_then(|digest| Hash::try_from(&digest).ok());
+        let digest = question_digest.as_ref().and_then(|digest| Hash::try_from(digest).ok());
         let asked = digest.map(|digest| Asked { digest });
         if asked.is_none() && seen.is_empty() {
             return None;
         }
-        let end = |(country, end): (Country, crate::entry::CountryEnd)| End {
-            country,
-            outcome: end.outcome,
-            log: end.log.and_then(Named::of),
+        let question = question_digest.as_ref();
+        let end = |(country, end): (Country, CountryEnd)| {
+            let (signed, log) = (end.signed.as_ref(), end.log.as_ref());
+            End {
+                signed: signed::answer(signed, &country, question, log, keys),
+                country,
+                outcome: end.outcome,
+                log: end.log.and_then(signed::named),
+            }
         };
         Some(Self {
             index,
@@ -157,8 +170,8 @@ impl Fact {
             kind,
             asked,
             result,
-            peer: peer.and_then(Named::of),
-            signed: statement.is_some(),
+            signed: signed::statement(statement.as_ref(), question, peer.as_ref(), keys),
+            peer: peer.and_then(signed::named),
             ends: countries.into_iter().map(end).collect(),
             seen,
         })
@@ -166,12 +179,6 @@ impl Fact {
 }
 
 impl Named {
-    /// A digest that was read is one of 32 bytes.
-    fn of(position: LogPosition) -> Option<Self> {
-        let leaf = Hash::try_from(&position.leaf).ok()?;
-        Some(Self { origin: position.origin, index: position.index, leaf })
-    }
-
     pub(super) fn place(&self) -> Place {
         Place { log: self.origin.clone(), index: self.index }
     }

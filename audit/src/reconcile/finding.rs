@@ -1,5 +1,6 @@
 //! What reconciling finds, in sentences.
 
+use super::signed::{Evidence, Forged};
 use crate::records::Place;
 use mayag_protocol::names::Country;
 use mayag_protocol::outcome::Outcome;
@@ -26,13 +27,15 @@ pub struct Finding {
 pub enum What {
     /// The gateway's log has another entry where it signed that the question is.
     AlteredAtGateway {
-        /// The node's entry holds what the gateway signed.
-        signed: bool,
+        /// What the node's entry holds of the gateway.
+        signed: Evidence,
     },
     /// The node's log has another entry where it signed that its answer is.
     AlteredAtNode {
         /// The country.
         country: Country,
+        /// What the gateway's entry holds of the node.
+        signed: Evidence,
     },
     /// The time is earlier than that of the entries before.
     BackDated {
@@ -47,6 +50,16 @@ pub enum What {
         at: Timestamp,
         /// That of the entry it names.
         then: Timestamp,
+    },
+    /// The log ends before a checkpoint of it that another party cosigned.
+    CutOff {
+        /// The entries that it had then.
+        size: u64,
+    },
+    /// What another party is said to have signed is no evidence.
+    Forged {
+        /// Why.
+        fault: Forged,
     },
     /// The time is later than that of the entries after.
     ForwardDated {
@@ -68,23 +81,37 @@ pub enum What {
     NotForwarded,
     /// The gateway's entry does not say that a question arrived.
     NotReceived {
-        /// The node's entry holds what the gateway signed.
-        signed: bool,
+        /// What the node's entry holds of the gateway.
+        signed: Evidence,
+    },
+    /// The time is long before a checkpoint that another party cosigned and that this entry is not under.
+    NotYetThere {
+        /// The entry's time.
+        at: Timestamp,
+        /// When the checkpoint was cosigned.
+        cosigned: Timestamp,
     },
     /// The gateway's log ends before the entry that it signed for.
     OmittedByGateway {
-        /// The node's entry holds what the gateway signed.
-        signed: bool,
+        /// What the node's entry holds of the gateway.
+        signed: Evidence,
     },
     /// The node's log ends before the entry that it signed for.
     OmittedByNode {
         /// The country.
         country: Country,
+        /// What the gateway's entry holds of the node.
+        signed: Evidence,
     },
     /// The answer of a country is in the log of another.
     OtherCountry {
         /// The country.
         country: Country,
+    },
+    /// The log is not the one that another party cosigned: it has two histories.
+    OtherHistory {
+        /// The entries of the checkpoint.
+        size: u64,
     },
     /// The gateway says that a country did something else than the node's entry says.
     OtherOutcome {
@@ -100,72 +127,85 @@ pub enum What {
         /// The country.
         country: Country,
     },
+    /// The time is later than a checkpoint that another party cosigned and that this entry is under.
+    SeenBefore {
+        /// The entry's time.
+        at: Timestamp,
+        /// When the checkpoint was cosigned.
+        existed: Timestamp,
+    },
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, other, what } = self;
         let other = other.as_ref().map_or_else(|| "no entry".to_owned(), Place::to_string);
-        let evidence = |signed: &bool| {
-            if *signed { "; the node's entry holds what the gateway signed" } else { "" }
-        };
-        match what {
-            What::AlteredAtGateway { signed } => write!(
-                f,
+        let said = match what {
+            What::AlteredAtGateway { signed } => format!(
                 "{at} was made for {other}, and the gateway's log has another entry there{}",
-                evidence(signed)
+                signed.words()
             ),
-            What::AlteredAtNode { country } => write!(
-                f,
-                "{at} released an answer of {country} that its node signed as {other}, and the node's log has another entry there"
+            What::AlteredAtNode { country, signed } => format!(
+                "{at} released an answer of {country} that its node signed as {other}, and the node's log has another entry there{}",
+                signed.words()
             ),
-            What::BackDated { at: time, after } => write!(
-                f,
+            What::BackDated { at: time, after } => format!(
                 "{at} is dated {time}, but the log had reached {after} before it: it is back-dated"
             ),
-            What::BeforeItsCause { at: time, then } => write!(
-                f,
+            What::BeforeItsCause { at: time, then } => format!(
                 "{at} is dated {time} and names {other}, which is dated {then}: it is back-dated, or the other forward-dated"
             ),
-            What::ForwardDated { at: time, before } => write!(
-                f,
+            What::CutOff { size } => format!(
+                "{at} mentions a checkpoint of {size} entries up to {other}, and that log ends before: it was cut off or put back"
+            ),
+            What::Forged { fault } => format!(
+                "{at} holds what is said to be signed about {other}, and is not evidence: {}",
+                fault.as_str()
+            ),
+            What::ForwardDated { at: time, before } => format!(
                 "{at} is dated {time}, but the log goes on with {before}: it is forward-dated"
             ),
             What::FromTheFuture { at: time, existed } => {
-                write!(f, "{at} is dated {time}, but it existed by {existed}: it is forward-dated")
+                format!("{at} is dated {time}, but it existed by {existed}: it is forward-dated")
             }
             What::NotBegun => {
-                write!(f, "{at} ends a question of which the same log does not say that it began")
+                format!("{at} ends a question of which the same log does not say that it began")
             }
-            What::NotForwarded => write!(
-                f,
+            What::NotForwarded => format!(
                 "{at} says that the node worked on a question, and names no entry of a gateway for it"
             ),
-            What::NotReceived { signed } => write!(
-                f,
+            What::NotYetThere { at: time, cosigned } => format!(
+                "{at} is dated {time}, and {other} mentions a checkpoint without it that was cosigned at {cosigned}: it is back-dated, or was kept from its witnesses"
+            ),
+            What::NotReceived { signed } => format!(
                 "{at} was made for {other}, which does not say that a question was received{}",
-                evidence(signed)
+                signed.words()
             ),
-            What::OmittedByGateway { signed } => write!(
-                f,
+            What::OmittedByGateway { signed } => format!(
                 "{at} was made for {other}, and the gateway's log ends before it: the question was left out, or the log cut off{}",
-                evidence(signed)
+                signed.words()
             ),
-            What::OmittedByNode { country } => write!(
-                f,
-                "{at} released an answer of {country} that its node signed as {other}, and the node's log ends before it: the answer was left out, or the log cut off"
+            What::OmittedByNode { country, signed } => format!(
+                "{at} released an answer of {country} that its node signed as {other}, and the node's log ends before it: the answer was left out, or the log cut off{}",
+                signed.words()
             ),
             What::OtherCountry { country } => {
-                write!(f, "{at} says that {other} is an answer of {country}, whose log that is not")
+                format!("{at} says that {other} is an answer of {country}, whose log that is not")
             }
-            What::OtherOutcome { country, outcome } => {
-                write!(f, "{at} says of {country} `{outcome}`, and {other} says otherwise")
-            }
-            What::OtherQuestion => write!(f, "{at} names {other}, which is not about its question"),
-            What::ReleasedWithoutEntry { country } => write!(
-                f,
-                "{at} released an answer of {country} and names no entry of its node's log"
+            What::OtherHistory { size } => format!(
+                "{at} mentions a checkpoint of {size} entries up to {other}, and those entries have another root: the log has two histories"
             ),
-        }
+            What::OtherOutcome { country, outcome } => {
+                format!("{at} says of {country} `{outcome}`, and {other} says otherwise")
+            }
+            What::OtherQuestion => format!("{at} names {other}, which is not about its question"),
+            What::ReleasedWithoutEntry { country } => {
+                format!("{at} released an answer of {country} and names no entry of its node's log")
+            }
+            What::SeenBefore { at: time, existed } => format!(
+                "{at} is dated {time}, and {other} mentions a checkpoint with it that was cosigned at {existed}: it is forward-dated"
+            ),
+        };
+        f.write_str(&said)
     }
 }

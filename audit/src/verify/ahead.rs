@@ -73,14 +73,11 @@ impl<'scope, 'a: 'scope, T: Tiles + ?Sized> Ahead<'a, T> {
         let threads = (0..count).map(|first| {
             let (hand_over, receiver) = sync_channel(1);
             scope.spawn(move || {
-                for index in (first..bundles).step_by(usize::try_from(count).unwrap_or(1)) {
-                    let read = Bundle::read(tiles, index, size);
-                    let ends = read.is_err();
-                    // Nobody listens any more: something else was wrong before.
-                    if hand_over.send(read).is_err() || ends {
-                        return;
-                    }
-                }
+                let step = usize::try_from(count).unwrap_or(1);
+                // Ends early if nobody listens any more: something was wrong before.
+                let _all = (first..bundles)
+                    .step_by(step)
+                    .try_for_each(|index| hand_over.send(Bundle::read(tiles, index, size)));
             });
             receiver
         });

@@ -3,5 +3,6 @@
 #![cfg(test)]
 mod hostile;
 mod mutations;
+mod outside;
 mod sample;
 mod verifying;

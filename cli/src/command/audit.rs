@@ -1,9 +1,12 @@
 //! `mayag audit`: what auditors do with logs, and how operators begin them.
 
 mod anomalies;
+mod erase;
 mod export;
+mod found;
 mod init;
 mod logs;
+mod open;
 mod reconcile;
 mod search;
 mod story;
@@ -16,14 +19,16 @@ use clap::{Args, Subcommand};
 /// Begin, verify and read the signed logs
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything but `init` works offline, on copies of the published folders of logs, with public keys only, and believes no
-log that does not verify.
+Everything but `init`, `open` and `erase` works offline, on copies of the published folders of logs, with public keys only;
+`open` needs an auditor's key, `erase` the party's own machine. No log is believed that does not verify. Who reads logs in a
+party's own folder is logged there, before anything is shown.
 
 Examples:
   mayag audit verify --list ./federation/verify.txt
   mayag audit reconcile --list ./federation/verify.txt
   mayag audit story 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list ./federation/verify.txt
-  mayag audit search --list ./federation/verify.txt --type refused")]
+  mayag audit search --list ./federation/verify.txt --type refused
+  mayag audit open QUESTION --list verify.txt --key auditor.key --purpose lawfulness --reader ada")]
 pub struct AuditArgs {
     #[command(subcommand)]
     command: Command,
@@ -32,8 +37,10 @@ pub struct AuditArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Anomalies(anomalies::AnomaliesArgs),
+    Erase(erase::EraseArgs),
     Export(export::ExportArgs),
     Init(init::InitArgs),
+    Open(Box<open::OpenArgs>),
     Reconcile(reconcile::ReconcileArgs),
     Search(Box<search::SearchArgs>),
     Story(story::StoryArgs),
@@ -44,7 +51,9 @@ enum Command {
 pub fn run(args: &AuditArgs, printer: &mut Printer) -> Exit {
     match &args.command {
         Command::Anomalies(args) => anomalies::run(args, printer),
+        Command::Erase(args) => erase::run(args, printer),
         Command::Export(args) => export::run(args, printer),
+        Command::Open(args) => open::run(args, printer),
         Command::Reconcile(args) => reconcile::run(args, printer),
         Command::Search(args) => search::run(args, printer),
         Command::Story(args) => story::run(args, printer),

@@ -73,6 +73,7 @@ impl Sample {
             outcome: sent.outcome,
             answer: self.federation.envelope(sent).map(|(_, digest)| digest),
             log: None,
+            signed: None,
         };
         Entry {
             question: Some(self.federation.question.id.clone()),

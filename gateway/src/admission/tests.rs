@@ -45,6 +45,7 @@ fn hall() -> Hall {
         answer_key: PublicKey::from_bytes([0; 32]),
         log_key: PublicKey::from_bytes([0; 32]),
         cosign_key: PublicKey::from_bytes([0; 32]),
+        auditor_keys: Vec::new(),
     };
     let roster = Roster {
         v: 1,

@@ -6,9 +6,11 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray,
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::shape::{LevelRef, Literal, Predicate};
-use mayag_protocol::answer::{Answer, Bundle, Decision, Listed, LogPosition, ReleasePart};
+use mayag_protocol::answer::{
+    Answer, Bundle, Decision, Listed, LogPosition, ReleasePart, logged_text,
+};
 use mayag_protocol::columns::CellStatus;
-use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Sign as _};
 use mayag_protocol::names::{Country, Digest, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
@@ -72,6 +74,7 @@ fn answer(decision: Decision) -> Answer {
         policy: None,
         decision,
         log: LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: digest() },
+        logged: Base64::default(),
     }
 }
 
@@ -115,7 +118,9 @@ fn kr() -> Country1 {
 
 impl Country1 {
     fn sent(&self, answer: &Answer, parts: Vec<Vec<u8>>) -> Vec<u8> {
-        self.sent_payload(serde_json::to_vec(answer).unwrap(), parts)
+        let text = logged_text(&answer.question_digest, &answer.log);
+        let signed = Answer { logged: Base64(self.key.sign(&text).to_vec()), ..answer.clone() };
+        self.sent_payload(serde_json::to_vec(&signed).unwrap(), parts)
     }
 
     fn sent_payload(&self, payload: Vec<u8>, parts: Vec<Vec<u8>>) -> Vec<u8> {

@@ -8,9 +8,10 @@ use mayag_policies::catalogue::Catalogue;
 use mayag_policies::shape::Literal;
 use mayag_protocol::answer::{
     Answer, Bundle, Decision, Listed, LogPosition, PreviewedRelease, ReleasePart, SharedDataset,
+    logged_text,
 };
 use mayag_protocol::columns::{CellStatus, MergeRole};
-use mayag_protocol::envelope::{Envelope, PayloadType};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Sign as _};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::question::{Ask, Question};
@@ -236,6 +237,8 @@ impl Node {
         let question: Question = serde_json::from_slice(envelope.unverified_payload()).unwrap();
         let (decision, mut parts) = self.decide(&question);
         let other = matches!(self.behaviour, Behaviour::OtherQuestion);
+        let digest = sha256(envelope.unverified_payload());
+        let log = LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: sha256(b"entry") };
         let answer = Answer {
             v: 1,
             question: Some(if other {
@@ -243,12 +246,13 @@ impl Node {
             } else {
                 question.id.clone()
             }),
-            question_digest: sha256(envelope.unverified_payload()),
+            question_digest: digest.clone(),
             country: self.country.clone(),
             issued_at: SystemClock.now(),
             policy: None,
             decision,
-            log: LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: sha256(b"entry") },
+            logged: Base64(self.key.sign(&logged_text(&digest, &log)).to_vec()),
+            log,
         };
         if let (Behaviour::OtherCells, Ask::Sql { sql }) = (&self.behaviour, &question.ask) {
             parts = self.parts(sql, &[("Cocaine", 1_000_000)]);

@@ -1,5 +1,5 @@
 //! `bench log`: durable appends against a raw loop of writes and syncs with the same groups, and verifying a whole log against
-//! hashing its bytes.
+//! hashing its bytes; and an index for searches over a log, against reading all of it.
 
 use crate::report::line;
 use mayag_audit::checkpoint::{Checkpoint, Origin};
@@ -11,6 +11,7 @@ use mayag_audit::tree::{Frontier, Hash, Head, empty_root, leaf_hash, node_hash};
 use mayag_audit::verify::{Against, verify};
 use mayag_protocol::timestamp::Clock as _;
 use mayag_transport::clock::SystemClock;
+use mayag_transport::index_measure::measure;
 use mayag_transport::log_measure::{Load, append_against_raw};
 use std::collections::BTreeMap;
 use std::io;
@@ -46,7 +47,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
             measured.appends_per_second, measured.group
         ));
     }
-    against_hashing()
+    against_hashing()?;
+    line(&measure(&folder.path().join("index"), ENTRIES)?.to_string());
+    Ok(())
 }
 
 fn against_hashing() -> Result<(), Box<dyn std::error::Error>> {

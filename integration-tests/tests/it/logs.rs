@@ -1,7 +1,7 @@
 //! The logs of a whole federation: witnessed while it runs, found out when they are changed, and verified by code that is not
 //! ours.
 
-use mayag_audit::entry::Type;
+use mayag_audit::entry::{Entry, Type};
 use mayag_audit::party::{self, Book};
 use mayag_certs_dev::pki::Pki;
 use mayag_integration_tests::logs;
@@ -168,6 +168,38 @@ fn every_party_binds_the_entries_of_the_others() {
     assert_eq!((answered.origin.as_str(), answered.index), ("node-kr.test/query-log/2026", 1));
     assert_eq!(node[0].question_digest, at_gateway[0].question_digest);
     assert_ne!(node[0].actor, at_gateway[0].actor, "pseudonyms are a party's own");
+    let digests = |entry: &Entry| [entry.shape.clone(), entry.text.clone()];
+    let (at_node, there) = (digests(&node[0]), digests(&at_gateway[0]));
+    assert!(at_node.iter().chain(&there).all(Option::is_some), "{at_node:?} {there:?}");
+    assert!(at_node.iter().all(|own| !there.contains(own)), "and so is what a question looks like");
+}
+
+#[test]
+fn logs_mention_what_their_owners_cosigned_of_others() {
+    let world = witnessed();
+    list(&world);
+    verified(&world);
+    // By now everybody has cosigned the entries of the first question.
+    assert!(world.ask("kr", SQL, &[]).status.success());
+    let node = world.logged("kr", |entries| entries.len() == 4);
+    let mentioned = |entry: &Entry| entry.seen.iter().map(|seen| seen.origin.to_string()).collect();
+    let origins: Vec<String> =
+        node.iter().flat_map(|entry| -> Vec<String> { mentioned(entry) }).collect();
+    for log in ["gateway-1.test/query-log/2026", "node-us.test/query-log/2026"] {
+        assert!(origins.iter().any(|origin| origin == log), "{origins:?}");
+    }
+    let gateway =
+        node[2].seen.iter().find(|seen| seen.origin.as_str().starts_with("gateway-1.test/query"));
+    let gateway = gateway.expect("mentioned once the first question was cosigned");
+    assert!(gateway.size == 2 && gateway.at.is_some(), "{gateway:?}");
+    verified(&world);
+    let roster = ["--roster", "pki/roster.json", "--roster-keys", "pki/roster.keys"];
+    let words = [&["audit", "reconcile", "--list", "verify.txt"], &roster[..]].concat();
+    let output = world.mayag(&words);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("8 signatures inside of entries verify"), "{said}");
+    assert!(!said.contains(" 0 checkpoints that they mention"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod attacks;
 mod auditing;
 mod canary;
 mod demo;
+mod details;
 mod faults;
 mod generated;
 mod hostile_gateway;

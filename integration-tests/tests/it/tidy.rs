@@ -5,6 +5,7 @@
 
 mod committed;
 mod imports;
+mod security;
 mod shape;
 
 use std::path::{Path, PathBuf};

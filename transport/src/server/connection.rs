@@ -9,6 +9,7 @@ use crate::peer::{self, Peer, Use};
 use crate::tasks::{Spawner, Tasks};
 use crate::tls;
 use crate::trust::Trust;
+use crate::turned_away::{self, TurnedAway};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -28,6 +29,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+/// Nothing was shown.
+const NO_CERTIFICATE: &str = "no_certificate";
 
 /// What all connections of a server have in common.
 pub(super) struct Shared {
@@ -115,7 +119,18 @@ pub(super) async fn serve<H: Handler>(
     place: Place,
 ) {
     let watches = shared.watches();
-    let Some(known) = handshake(&shared, stream, address).await else { return };
+    let away = |identity, why| {
+        handler.turned_away(&TurnedAway { address: address.ip(), identity, why });
+    };
+    let known = match handshake(&shared, stream, address).await {
+        Ok(known) => known,
+        Err(why) => {
+            if let Some(why) = why {
+                away(None, why);
+            }
+            return;
+        }
+    };
     drop(place);
     let taken =
         (shared.connections.take(()), shared.connections_of.take(known.peer.identity.clone()));
@@ -127,43 +142,49 @@ pub(super) async fn serve<H: Handler>(
         drive(&shared, handler, known, watches).await;
     } else {
         tracing::warn!("a connection was closed: its party is not admitted here");
+        away(Some(known.peer.identity), turned_away::NOT_ADMITTED);
     }
 }
 
-async fn handshake(shared: &Shared, stream: TcpStream, address: SocketAddr) -> Option<Known> {
+/// A connection whose peer is known; or why it was turned away, if that is about who it is.
+async fn handshake(
+    shared: &Shared,
+    stream: TcpStream,
+    address: SocketAddr,
+) -> Result<Known, Option<&'static str>> {
     // Only a hint to the kernel; without it answers come a little later.
     let _set = stream.set_nodelay(true);
     let stream = match timeout(shared.limits.handshake, shared.acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(fault)) => {
-            report(&fault);
-            return None;
-        }
+        Ok(Err(fault)) => return Err(report(&fault)),
         Err(_) => {
             tracing::debug!("a handshake took too long");
-            return None;
+            return Err(None);
         }
     };
     let (_, session) = stream.get_ref();
     // A client that offers no protocol at all gets past rustls.
     if session.alpn_protocol() != Some(tls::ALPN) {
         tracing::debug!("a client offered no application protocol");
-        return None;
+        return Err(None);
     }
-    let chain: Vec<_> =
-        session.peer_certificates()?.iter().map(|der| der.clone().into_owned()).collect();
-    let identity =
-        peer::parse(chain.first()?).and_then(|der| peer::identity(&der, Use::Connect)).ok()?;
-    Some(Known { stream, chain, peer: Peer { identity, address } })
+    let shown = session.peer_certificates().unwrap_or_default();
+    let chain: Vec<_> = shown.iter().map(|der| der.clone().into_owned()).collect();
+    let first = chain.first().ok_or(Some(NO_CERTIFICATE))?;
+    let identity = peer::parse(first).and_then(|der| peer::identity(&der, Use::Connect));
+    let identity = identity.map_err(|fault| Some(fault.word()))?;
+    Ok(Known { stream, chain, peer: Peer { identity, address } })
 }
 
-fn report(fault: &io::Error) {
-    let fault = fault.get_ref().and_then(|fault| fault.downcast_ref()).and_then(tls::peer_fault);
-    if let Some(fault) = fault {
+/// Why a handshake failed, if that is about a certificate. Others fail every day: scanners, and callers that go away.
+fn report(fault: &io::Error) -> Option<&'static str> {
+    let fault = fault.get_ref().and_then(|fault| fault.downcast_ref());
+    if let Some(fault) = fault.and_then(tls::peer_fault) {
         tracing::warn!(%fault, "a client's certificate was refused");
-    } else {
-        tracing::debug!("a handshake failed");
+        return Some(fault.word());
     }
+    tracing::debug!("a handshake failed");
+    fault.is_some_and(tls::no_certificate).then_some(NO_CERTIFICATE)
 }
 
 async fn drive<H: Handler>(

@@ -7,7 +7,7 @@ use mayag_audit::keys::SigningKey;
 use mayag_audit::log::Log;
 use mayag_audit::log::commit::Kind;
 use mayag_audit::log::start::Settings;
-use mayag_audit::party;
+use mayag_audit::party::{self, Book};
 use mayag_audit::witness::{Request, cosignatures, stale_size};
 use mayag_protocol::names::PublicKey;
 use mayag_protocol::roster::{Member, Roster};
@@ -43,6 +43,7 @@ impl World {
             answer_key: log_key.public().clone(),
             log_key: log_key.public().clone(),
             cosign_key: cosign_key.clone(),
+            auditor_keys: Vec::new(),
         };
         let roster = Roster {
             v: 1,
@@ -56,7 +57,9 @@ impl World {
             people: Vec::new(),
         };
         let name = party::witness_name(&roster.nodes[0].identity).unwrap();
-        let store = WitnessStore::open(&folder.path().join("witness"), name, cosign_key).unwrap();
+        let store =
+            WitnessStore::open(&folder.path().join("witness"), name, cosign_key, Arc::default())
+                .unwrap();
         Self { folder, log_key, roster, store }
     }
 
@@ -114,8 +117,14 @@ fn what_continues_is_cosigned_and_remembered_by_the_next_start() {
     grow(&log, "more", 2);
     assert_eq!(world.ask(&request(&log, 0).to_bytes()).0, 409);
     let World { folder, log_key, roster, store } = world;
-    let WitnessStore { name, key, .. } = store;
-    let store = WitnessStore::open(&folder.path().join("witness"), name, key).unwrap();
+    let WitnessStore { name, key, seen, .. } = store;
+    assert_eq!(seen.take(Book::Questions).iter().map(|seen| seen.size).collect::<Vec<_>>(), [3]);
+    let store =
+        WitnessStore::open(&folder.path().join("witness"), name, key, Arc::default()).unwrap();
+    let mentioned = store.seen.take(Book::Questions);
+    assert_eq!(mentioned.len(), 1, "what was cosigned before the start");
+    assert_eq!((mentioned[0].origin.as_str(), mentioned[0].size), (ORIGIN, 3));
+    assert!(mentioned[0].at.is_some());
     let world = World { folder, log_key, roster, store };
     let (status, body) = world.ask(&request(&log, 0).to_bytes());
     assert_eq!((status, stale_size(&body)), (409, Some(3)));

@@ -11,3 +11,4 @@ mod log;
 mod refused;
 mod start;
 mod support;
+mod upkeep;

@@ -33,6 +33,10 @@ pub(crate) const NODE_KR: &str = "spiffe://demo/country/kr/node";
 pub(crate) struct Hand(AtomicI64);
 
 impl Hand {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.millis()))
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use mayag_audit::anomalies::{Anomalies, Anomaly, Thresholds};
 use std::time::Duration;
 
-/// Find what is worth a second look: bursts, many refusals, rephrased questions, policies widened and then used
+/// Find what is worth a second look: bursts, series of questions that differ in a value, many refusals, policies widened and then used
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Nothing found is proof of anything, and nothing found is no proof either. A person has another pseudonym in every party's
@@ -15,7 +15,8 @@ log, so every log is looked at for itself:
   burst              many questions of a person within a minute
   many_refusals      many refusals of a person within ten minutes
   rephrased          refused, and within minutes another question of the same person was answered
-  widened_then_used  refused under one policy, and within a day another question answered under another one
+  nearly_alike       questions of a person within an hour that differ in values only (`shape` is the same, `text` is not)
+  widened_then_used  refused under one policy, and within a day another question answered under another one that shows more
   first_seen         a person asked about a dataset for a purpose for the first time, once a log is old enough
 
 Ends with 0, whatever is found; with 6 if a log does not verify, with 2 if a file cannot be read.
@@ -32,6 +33,9 @@ pub(super) struct AnomaliesArgs {
     /// So many refusals within ten minutes are many
     #[arg(long, value_name = "REFUSALS", default_value_t = Thresholds::default().refusals)]
     refusals: usize,
+    /// So many questions within an hour that differ in values only are a series
+    #[arg(long, value_name = "QUESTIONS", default_value_t = Thresholds::default().alike)]
+    alike: usize,
     /// An answer so many minutes after a refusal may be to the same question, rephrased
     #[arg(long, value_name = "MINUTES", default_value_t = 10)]
     rephrased: u32,
@@ -60,12 +64,13 @@ fn anomalies(args: &AnomaliesArgs) -> Result<Vec<Anomaly>, Ended> {
     let thresholds = Thresholds {
         burst: args.burst,
         refusals: args.refusals,
+        alike: args.alike,
         rephrased_within: Duration::from_secs(u64::from(args.rephrased) * 60),
         learned_after: Duration::from_secs(u64::from(args.learned_days) * 24 * 60 * 60),
         ..Thresholds::default()
     };
     let mut anomalies = Anomalies::new(thresholds);
-    for job in args.list.jobs()? {
+    for job in args.list.read("anomalies")? {
         entries(&job, &mut |located| anomalies.look(&located))?;
     }
     Ok(anomalies.into_found())

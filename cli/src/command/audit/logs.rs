@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::safe::safe;
 use clap::{Args, ValueEnum};
+use mayag_audit::entry::ReadFor;
 use mayag_audit::records::{Located, Place, read};
 use mayag_audit::search::Found;
 use mayag_audit::story::sentence;
@@ -13,14 +14,30 @@ use mayag_audit::verify::Against;
 use mayag_protocol::timestamp::{Clock as _, Timestamp};
 use mayag_transport::clock::SystemClock;
 use mayag_transport::log_files::PublishedFiles;
+use mayag_transport::requests::{self, Request};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Why a command ends early, and how.
 pub(super) type Ended = (Exit, String);
 
+/// Who reads the logs, and what for: it becomes an entry where they are read in a party's own folder.
+#[derive(Debug, Args)]
+pub(super) struct ReaderArgs {
+    /// What the logs are read for (EU 2016/680 Art. 25(2)): `lawfulness`, `self_monitoring`, `integrity_and_security` or
+    /// `criminal_proceedings`
+    #[arg(long, value_name = "WHY", default_value_t = ReadFor::SelfMonitoring)]
+    read_for: ReadFor,
+    /// Who reads
+    #[arg(long, value_name = "NAME", default_value = "not named")]
+    reader: String,
+}
+
 /// The list of logs.
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
+    #[command(flatten)]
+    reader: ReaderArgs,
     /// A file of lines `LOG KEYS QUORUM`, paths relative to it
     #[arg(long, value_name = "FILE")]
     list: PathBuf,
@@ -29,6 +46,8 @@ pub(super) struct ListArgs {
 /// One log, or the list of several.
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
+    #[command(flatten)]
+    reader: ReaderArgs,
     /// The log's folder: `checkpoint` and `tile/`
     #[arg(required_unless_present = "list", requires = "keys")]
     log: Option<PathBuf>,
@@ -53,6 +72,13 @@ impl LogsArgs {
             (None, _, _) => Err((Exit::Usage, "name a log and its keys".to_owned())),
         }
     }
+
+    /// The logs, once every party in whose own folder they are has an entry that they are read.
+    pub(super) fn read(&self, what: &str) -> Result<Vec<Job>, Ended> {
+        let jobs = self.jobs()?;
+        self.reader.announce(&jobs, what)?;
+        Ok(jobs)
+    }
 }
 
 /// For whom the output is.
@@ -65,9 +91,39 @@ pub(super) enum Form {
 }
 
 impl ListArgs {
-    pub(super) fn jobs(&self) -> Result<Vec<Job>, Ended> {
-        listed(&self.list).map_err(|why| (Exit::Usage, why))
+    /// The logs, once every party in whose own folder they are has an entry that they are read.
+    pub(super) fn read(&self, what: &str) -> Result<Vec<Job>, Ended> {
+        let jobs = listed(&self.list).map_err(|why| (Exit::Usage, why))?;
+        self.reader.announce(&jobs, what)?;
+        Ok(jobs)
     }
+}
+
+impl ReaderArgs {
+    fn announce(&self, jobs: &[Job], what: &str) -> Result<(), Ended> {
+        let request = Request::Read {
+            person: self.reader.clone(),
+            read_for: self.read_for,
+            what: what.to_owned(),
+            question: None,
+        };
+        announce(jobs, &request)
+    }
+}
+
+/// Leaves a request to every party in whose own folder the logs are, and waits for those that run.
+pub(super) fn announce(jobs: &[Job], request: &Request) -> Result<(), Ended> {
+    let states: BTreeSet<PathBuf> = jobs.iter().map(state_of).collect();
+    for state in states.iter().filter(|state| requests::is_kept(state)) {
+        requests::leave(state, request).map_err(|error| (Exit::Error, error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// The state folder that a log is in, or the like of it in a copy: `STATE/query-log/2026/published` is the log.
+pub(super) fn state_of(job: &Job) -> PathBuf {
+    let log = std::path::absolute(&job.log).unwrap_or_else(|_| job.log.clone());
+    log.ancestors().nth(3).unwrap_or(&log).to_owned()
 }
 
 /// Verifies one log and shows its entries.

@@ -5,20 +5,28 @@ use super::verify::believed;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use clap::Args;
-use mayag_audit::reconcile::{Facts, Finding, Report, Settings, reconcile};
+use mayag_audit::keys::Ed25519;
+use mayag_audit::reconcile::{AnswerKeys, Facts, Finding, Report, Settings, reconcile};
 use mayag_audit::verify::Against;
+use mayag_protocol::roster::{self, Roster};
 use mayag_protocol::timestamp::{Clock as _, Timestamp};
 use mayag_transport::clock::SystemClock;
+use mayag_transport::files;
 use mayag_transport::log_files::PublishedFiles;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// The longest file of keys that is read.
+const LONGEST_KEYS: usize = 1024 * 1024;
 
 /// Hold the logs of gateways and nodes against each other: what one leaves out stands in the other
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every log is verified first. Then every entry of a node must name an entry of the gateway's log that is there, with the
 same hash and about the same question; every answer that a gateway released must be in the node's log in the same way;
-and no time may contradict the entries around it, the entries it names, or the witnesses. An entry that is younger than
+and no time may contradict the entries around it, the entries it names, or the witnesses. Checkpoints that entries mention
+of other logs must be those logs, and with rosters everything that one party signed inside another's entry must verify. An entry that is younger than
 the grace window may name one that is not there yet: such are counted.
 
 Ends with 0 if the logs agree, with 6 if something is found or a log does not verify, with 3 if nothing is found but
@@ -27,6 +35,7 @@ entries name logs that are not in the list, with 2 if a file cannot be read.
 Examples:
   mayag audit reconcile --list ./federation/verify.txt
   mayag audit reconcile --list verify.txt --as-of 2026-11-23T21:00:00Z --grace 60
+  mayag audit reconcile --list verify.txt --roster roster.json --roster-keys roster.keys
   mayag audit reconcile --list verify.txt --format json")]
 pub(super) struct ReconcileArgs {
     #[command(flatten)]
@@ -34,6 +43,12 @@ pub(super) struct ReconcileArgs {
     /// How many seconds an entry may be under way to the other log
     #[arg(long, value_name = "SECONDS", default_value_t = mayag_audit::reconcile::GRACE.as_secs())]
     grace: u64,
+    /// A roster that was in force while the logs were written, to check what parties signed for each other; may be repeated
+    #[arg(long, value_name = "FILE", requires = "roster_keys")]
+    roster: Vec<PathBuf>,
+    /// The keys that rosters are signed with
+    #[arg(long, value_name = "FILE", requires = "roster")]
+    roster_keys: Option<PathBuf>,
     /// When the logs were copied, if not now
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
@@ -62,16 +77,35 @@ pub(super) fn run(args: &ReconcileArgs, printer: &mut Printer) -> Exit {
 
 fn report(args: &ReconcileArgs) -> Result<Report, Ended> {
     let now = SystemClock.now();
+    let keys = keys(args)?;
     let mut facts = Vec::new();
-    for job in args.list.jobs()? {
+    for job in args.list.read("reconcile")? {
         let policy = believed(&job)?;
         let against = Against { policy: &policy, now, older: None };
-        let read = Facts::read(&PublishedFiles(job.log.clone()), &against)
+        let read = Facts::read(&PublishedFiles(job.log.clone()), &against, &keys)
             .map_err(|fault| (Exit::VerificationFailed, said(&job, &fault.to_string())))?;
         facts.extend(read);
     }
     let grace = Duration::from_secs(args.grace);
     Ok(reconcile(&facts, Settings { as_of: args.as_of.unwrap_or(now), grace }))
+}
+
+/// The keys that the rosters list, once for all logs. A roster that ended since counts as well: what was signed while it was in
+/// force is signed.
+fn keys(args: &ReconcileArgs) -> Result<AnswerKeys, Ended> {
+    let usage = |why: String| (Exit::Usage, why);
+    let mut keys = AnswerKeys::default();
+    let Some(path) = &args.roster_keys else { return Ok(keys) };
+    let trusted = files::read(path, LONGEST_KEYS).map_err(|error| usage(error.to_string()))?;
+    let trusted = roster::parse_trusted_keys(&String::from_utf8_lossy(&trusted))
+        .map_err(|error| usage(error.to_string()))?;
+    for path in &args.roster {
+        let bytes = files::read(path, roster::LONGEST).map_err(|error| usage(error.to_string()))?;
+        let opened = Roster::open_ended(&bytes, &trusted, &Ed25519)
+            .map_err(|error| usage(format!("{}: {error}", path.display())))?;
+        keys.add(&opened);
+    }
+    Ok(keys)
 }
 
 fn sentences(report: &Report) -> Vec<String> {
@@ -82,12 +116,23 @@ fn sentences(report: &Report) -> Vec<String> {
             "{} questions received  {} released  {} entries of nodes",
             counts.received, counts.released, counts.at_nodes
         ),
-        format!("{} references between logs hold", counts.matched),
+        format!(
+            "{} references between logs hold  {} checkpoints that they mention of each other",
+            counts.matched, counts.mentioned
+        ),
         format!(
             "{} in flight  {} never ended  {} refusals of what no gateway had forwarded",
             counts.in_flight, counts.unended, counts.not_forwarded
         ),
     ];
+    if counts.signatures + counts.unchecked > 0 {
+        lines.push(match counts.unchecked {
+            0 => format!("{} signatures inside of entries verify", counts.signatures),
+            unchecked => format!(
+                "{unchecked} signatures inside of entries not checked: add `--roster` and `--roster-keys`"
+            ),
+        });
+    }
     lines.extend(report.findings.iter().map(|finding| format!("finding: {finding}")));
     let not_given = report.not_given.iter();
     lines.extend(not_given.map(|log| format!("not in the list, so not looked at: {log}")));

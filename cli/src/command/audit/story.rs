@@ -40,7 +40,7 @@ pub(super) fn run(args: &StoryArgs, printer: &mut Printer) -> Exit {
 }
 
 fn story(args: &StoryArgs) -> Result<Vec<Found>, Ended> {
-    let jobs = args.list.jobs()?;
+    let jobs = args.list.read("story")?;
     let mut story = Story::of(args.question.clone());
     for job in &jobs {
         entries(job, &mut |located| story.learn(&located.entry))?;

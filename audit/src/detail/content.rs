@@ -1,0 +1,65 @@
+//! What a detail says: who it was, and what that person signed, to the byte.
+
+use super::Version;
+use crate::keys::sha256;
+use mayag_protocol::envelope::{Base64, Envelope};
+use mayag_protocol::names::Digest;
+use mayag_protocol::question::{LONGEST_ENVELOPE, Question};
+use mayag_protocol::strict::{self, StrictError};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The plaintext of a detail. It names people, so it has no `Debug` that shows it.
+///
+/// The envelope is the one that the analyst signed: it holds SQL, case, legal basis, purpose and countries, and whoever opens
+/// the detail can check the signature with the roster, and the digest with the entry.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    v: Version,
+    /// Who asked, or who read a log.
+    pub person: String,
+    /// The question in its envelope, if there was one whose signature holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<Base64>,
+    /// What was done, in words; of a log that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+}
+
+impl Content {
+    /// Of a question.
+    pub fn question(person: String, envelope: Option<Vec<u8>>) -> Self {
+        Self { v: Version, person, envelope: envelope.map(Base64), words: None }
+    }
+
+    /// Of a log that was read.
+    pub fn reading(person: String, words: String) -> Self {
+        Self { v: Version, person, envelope: None, words: Some(words) }
+    }
+
+    /// Its bytes, to be sealed.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok()
+    }
+
+    /// Reads what was opened.
+    pub fn parse(bytes: &[u8]) -> Result<Self, StrictError> {
+        strict::parse(bytes, super::LONGEST_DETAIL)
+    }
+
+    /// The question and the SHA-256 of what was signed, which the entry has too. `None` if there is no envelope, or nothing
+    /// in it that is a question.
+    pub fn asked(&self) -> Option<(Question, Digest)> {
+        let envelope = Envelope::parse(&self.envelope.as_ref()?.0, LONGEST_ENVELOPE).ok()?;
+        let payload = envelope.unverified_payload();
+        let question = strict::parse(payload, LONGEST_ENVELOPE).ok()?;
+        Some((question, sha256(payload)))
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Content([redacted])")
+    }
+}

@@ -1,0 +1,242 @@
+//! `mayag audit open`: who asked a question, and what exactly, decrypted with an auditor's key.
+
+use super::found::{Detailed, Redactions, detailed, id_of, redactions};
+use super::logs::{Ended, Form, announce, end, json, lines, stamp};
+use super::verify::{Job, listed};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use clap::Args;
+use mayag_audit::checkpoint::Origin;
+use mayag_audit::detail::{self, Content, DetailError, Place, RecipientSecret};
+use mayag_audit::entry::{ReadFor, Type};
+use mayag_audit::search::Asked;
+use mayag_protocol::names::{Country, Digest, LogOrigin};
+use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::timestamp::Timestamp;
+use mayag_transport::details::{self, Kept};
+use mayag_transport::files::{self, Mode};
+use mayag_transport::requests::{self, Request};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Open the details of a question: person, SQL, case and legal basis, with an auditor's private key
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every log is verified first. A detail is shown only if it is the one that its entry names, holds what the entry committed
+to, and is about the question that the entry is about. Details are looked for in `details` and `months` of the state folder
+that a log is in (`STATE/query-log/2026/published`), or of a copy that is laid out alike.
+
+Reading is logged before anything is shown: a party in whose own folder the details are writes a `log_read` entry. Whoever
+reads a copy has `--notice` write the same request into a file; hand it to the party, which puts it into `STATE/requests`.
+
+Ends with 0 if a detail was opened or was erased as the log says, with 1 if none is for this key, with 6 if a detail is
+missing, was changed, or a log does not verify, with 2 if a file cannot be read.
+
+Examples:
+  mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada")]
+pub(super) struct OpenArgs {
+    /// The question's id (32 hexadecimal digits), or the SHA-256 of what the analyst signed (64)
+    question: Asked,
+    /// A file of lines `LOG KEYS QUORUM`, paths relative to it
+    #[arg(long, value_name = "FILE")]
+    list: PathBuf,
+    /// The auditor's private key: X25519 in PKCS#8 PEM
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// What the details are read for (EU 2016/680 Art. 25(2)): `lawfulness`, `self_monitoring`, `integrity_and_security` or
+    /// `criminal_proceedings`
+    #[arg(long, value_name = "WHY")]
+    purpose: ReadFor,
+    /// Who reads (at most 200 characters)
+    #[arg(long, value_name = "NAME")]
+    reader: String,
+    /// Where the notice to the parties is written when copies are read
+    #[arg(long, value_name = "FILE")]
+    notice: Option<PathBuf>,
+    /// Sentences, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = Form::Human)]
+    format: Form,
+}
+
+/// What became of one detail.
+#[derive(Debug, Serialize)]
+struct Shown {
+    at: Timestamp,
+    log: LogOrigin,
+    index: u64,
+    #[serde(rename = "type")]
+    kind: Type,
+    detail: Digest,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+enum What {
+    Opened { person: String, question: Option<Box<Question>>, words: Option<String> },
+    Erased { at: Timestamp, reason: String, authority: String },
+    MonthErased,
+    ForOthers,
+    Wrong { why: String },
+}
+
+pub(super) fn run(args: &OpenArgs, printer: &mut Printer) -> Exit {
+    let done = open(args).and_then(|shown| {
+        let exit = exit(&shown);
+        let mut text = Vec::new();
+        for one in &shown {
+            match args.format {
+                Form::Human => text.extend(human(one)),
+                Form::Json => text.push(json(one)?),
+            }
+        }
+        Ok(lines(printer, &text, exit))
+    });
+    end(printer, done)
+}
+
+fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
+    let usage = |why: String| (Exit::Usage, why);
+    let secret = files::read_secret(&args.key).map_err(|error| usage(error.to_string()))?;
+    let secret = RecipientSecret::from_pem(&secret)
+        .map_err(|_| usage(format!("{}: no X25519 key in PKCS#8 PEM", args.key.display())))?;
+    let jobs = listed(&args.list).map_err(usage)?;
+    let found = detailed(&jobs, &args.question)?;
+    if found.is_empty() {
+        return Err((Exit::Error, "no entry about this question has a detail".to_owned()));
+    }
+    tell(args, &jobs, &found)?;
+    let mine = secret.public().id();
+    let wanted = found.iter().filter(|one| one.detail.recipients.contains(&mine));
+    let redactions = redactions(&jobs, &wanted.map(|one| &one.detail.ct_sha256).collect())?;
+    Ok(found.iter().map(|one| shown(one, &secret, &redactions)).collect())
+}
+
+/// Says to whoever keeps the details that they are read. Nothing is opened before.
+fn tell(args: &OpenArgs, jobs: &[Job], found: &[Detailed]) -> Result<(), Ended> {
+    let request = Request::Read {
+        person: args.reader.clone(),
+        read_for: args.purpose,
+        what: "open".to_owned(),
+        question: id_of(found),
+    };
+    announce(jobs, &request)?;
+    let copy = found.iter().any(|one| !requests::is_kept(&one.state));
+    match &args.notice {
+        Some(path) => notice(path, &request),
+        None if copy => {
+            let why = "these are copies: name a file with --notice, and hand it to the party whose details are read";
+            Err((Exit::Usage, why.to_owned()))
+        }
+        None => Ok(()),
+    }
+}
+
+fn notice(path: &Path, request: &Request) -> Result<(), Ended> {
+    let text = json(request)? + "\n";
+    files::replace(path, text.as_bytes(), Mode::Secret)
+        .map_err(|error| (Exit::Error, error.to_string()))
+}
+
+fn shown(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> Shown {
+    let found = &one.found;
+    Shown {
+        at: found.entry.at,
+        log: found.place.log.clone(),
+        index: found.place.index,
+        kind: found.entry.kind,
+        detail: one.detail.ct_sha256.clone(),
+        what: what(one, secret, redactions),
+    }
+}
+
+fn what(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> What {
+    if !one.detail.recipients.contains(&secret.public().id()) {
+        return What::ForOthers;
+    }
+    let wrong = |why: String| What::Wrong { why };
+    let Kept { file, month } = match details::find(&one.state, &one.detail.ct_sha256) {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return match redactions.get(&one.detail.ct_sha256) {
+                Some((at, erased)) => What::Erased {
+                    at: *at,
+                    reason: erased.reason.clone(),
+                    authority: erased.authority.clone(),
+                },
+                None => {
+                    wrong("the detail is missing, and no entry says that it was erased".to_owned())
+                }
+            };
+        }
+        Err(error) => return wrong(error.to_string()),
+    };
+    let entry = &one.found.entry;
+    let Ok(origin) = one.found.place.log.as_str().parse::<Origin>() else {
+        return wrong("the log's name is none".to_owned());
+    };
+    let place = Place { origin: &origin, question: entry.question.as_ref(), kind: entry.kind };
+    let opened = match detail::open(&file, &one.detail, &place, secret, month.as_ref()) {
+        Ok(opened) => opened,
+        Err(DetailError::Month) => return What::MonthErased,
+        Err(error) => return wrong(error.to_string()),
+    };
+    let content = match Content::parse(opened.plaintext()) {
+        Ok(content) => content,
+        Err(error) => return wrong(format!("what was sealed is no detail: {error}")),
+    };
+    let asked = content.asked();
+    let digest = asked.as_ref().map(|(_, digest)| digest);
+    if content.envelope.is_some() && digest != entry.question_digest.as_ref() {
+        return wrong("what was sealed is another question than the entry's".to_owned());
+    }
+    let question = asked.map(|(question, _)| Box::new(question));
+    What::Opened { person: content.person, question, words: content.words }
+}
+
+/// The worst of what was found.
+fn exit(shown: &[Shown]) -> Exit {
+    let mut opened = false;
+    for one in shown {
+        match one.what {
+            What::Wrong { .. } => return Exit::VerificationFailed,
+            What::Opened { .. } | What::Erased { .. } | What::MonthErased => opened = true,
+            What::ForOthers => {}
+        }
+    }
+    if opened { Exit::Complete } else { Exit::Error }
+}
+
+fn human(shown: &Shown) -> Vec<String> {
+    let place = mayag_audit::records::Place { log: shown.log.clone(), index: shown.index };
+    let mut text = vec![format!("{}  {}", stamp(shown.at, &place), shown.kind)];
+    let mut say = |name: &str, value: &str| text.push(format!("  {name:12} {value}"));
+    match &shown.what {
+        What::Opened { person, question, words } => {
+            say("person", person);
+            if let Some(words) = words {
+                say("did", words);
+            }
+            if let Some(question) = question {
+                let countries: Vec<&str> = question.countries.iter().map(Country::as_str).collect();
+                say("purpose", question.purpose.as_str());
+                say("case", question.case.as_deref().unwrap_or("-"));
+                say("legal basis", question.legal_basis.as_deref().unwrap_or("-"));
+                say("countries", &countries.join(" "));
+                match &question.ask {
+                    Ask::Datasets {} => say("asked", "which datasets there are"),
+                    Ask::Preview { sql } => say("preview of", sql),
+                    Ask::Sql { sql } => say("sql", sql),
+                }
+            }
+        }
+        What::Erased { at, reason, authority } => {
+            say("erased", &format!("{at} by order of {authority}: {reason}"));
+        }
+        What::MonthErased => say("erased", "the key of its month is not there"),
+        What::ForOthers => say("sealed", "to other auditors than the holder of this key"),
+        What::Wrong { why } => say("WRONG", &format!("{why} ({})", shown.detail)),
+    }
+    text
+}
