@@ -5,6 +5,7 @@ pub mod audit;
 pub mod certs;
 pub mod datasets;
 pub mod gateway;
+pub mod lookup;
 pub mod node;
 pub mod policy;
 pub mod receipt;
@@ -36,6 +37,7 @@ enum Command {
     Node(node::NodeArgs),
     Gateway(gateway::GatewayArgs),
     Demo(demo::DemoArgs),
+    Lookup(lookup::LookupArgs),
     Policy(policy::PolicyArgs),
     Receipt(receipt::ReceiptArgs),
     Refusal(refusal::RefusalArgs),
@@ -61,6 +63,7 @@ pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> Ex
         }
         Command::Policy(args) => policy::run(&args, printer),
         Command::Audit(args) => audit::run(&args, printer),
+        Command::Lookup(args) => lookup::run(&args, printer),
         Command::Receipt(args) => {
             on_runtime(printer, async |printer| receipt::run(args, folders, printer).await)
         }
