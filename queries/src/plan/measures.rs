@@ -3,13 +3,13 @@
 mod pairs;
 mod quantiles;
 
-use super::predicate::predicate;
+use super::predicate::{constant, predicate};
 use super::refuse;
 use super::rows::{Level, Rows, Source, Values};
 use crate::merge::natural_type;
 use crate::release::{MeasureOf, Output, Release, WireMeasure};
 use arrow::datatypes::DataType;
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr};
 use mayag_policies::catalogue::{Catalogue, Column, Kind, Number};
@@ -143,6 +143,21 @@ impl Cutter<'_, '_> {
         let [argument] = parameters.args.as_slice() else {
             return Err(refuse::not_supported(name));
         };
+        let (argument, filter) = match conditional(name, argument) {
+            None => (argument, filter),
+            Some((when, then)) => {
+                let when = predicate(when, self.rows, self.schema)?;
+                let filter = match filter {
+                    None => when,
+                    Some(filter) => Predicate::All(vec![filter, when]),
+                };
+                if name == "sum" && is_whole(then, 1) {
+                    let rows = self.wire(MeasureOf::Rows, Some(&filter));
+                    return Ok((Output::Direct(rows), None));
+                }
+                (then, Some(filter))
+            }
+        };
         match name {
             "count" => self.count(function, argument, filter.as_ref()).map(|output| (output, None)),
             "min" | "max" => {
@@ -197,8 +212,7 @@ impl Cutter<'_, '_> {
                     .map_or(MeasureOf::Rows, |column| MeasureOf::NonNull(column.name.clone()))
             }
             None => {
-                let constant =
-                    super::predicate::constant(argument).filter(|value| !value.is_null());
+                let constant = constant(argument).filter(|value| !value.is_null());
                 if distinct || constant.is_none() {
                     return Err(refuse::aggregate(format!(
                         "count of {}",
@@ -310,4 +324,22 @@ impl Cutter<'_, '_> {
     fn wire(&mut self, of: MeasureOf, filter: Option<&Predicate>) -> usize {
         position(&mut self.wire, WireMeasure { of, filter: filter.cloned() })
     }
+}
+
+/// `count(CASE WHEN a THEN x END)` is `count(x) FILTER (WHERE a)`, and `sum(CASE WHEN a THEN 1 ELSE 0 END)` counts rows:
+/// the condition, and what is aggregated where it is true.
+fn conditional<'e>(name: &str, argument: &'e Expr) -> Option<(&'e Expr, &'e Expr)> {
+    let Expr::Case(case) = argument else { return None };
+    let (None, [(when, then)]) = (&case.expr, case.when_then_expr.as_slice()) else { return None };
+    let nothing = |otherwise: &Expr| constant(otherwise).is_some_and(|value| value.is_null());
+    let listed = match case.else_expr.as_deref() {
+        None => true,
+        Some(otherwise) if nothing(otherwise) => true,
+        Some(otherwise) => name == "sum" && is_whole(then, 1) && is_whole(otherwise, 0),
+    };
+    listed.then_some((&**when, &**then))
+}
+
+fn is_whole(expr: &Expr, number: i64) -> bool {
+    constant(expr) == Some(ScalarValue::Int64(Some(number)))
 }

@@ -134,10 +134,28 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
         | Operator::QuestionPipe
         | Operator::Colon => return Err(refuse::predicate(format!("operator {}", binary.op))),
     };
+    if let (Some(a), Some(b)) = (constant(&binary.left), constant(&binary.right)) {
+        return decided(comparison, &a, &b);
+    }
     if constant(&binary.left).is_some() {
         return compare(&level(&binary.right, rows, schema)?, turned(comparison), &binary.left);
     }
     compare(&level(&binary.left, rows, schema)?, comparison, &binary.right)
+}
+
+/// `1 = 1`: a comparison of two constants. Null has no place in a predicate.
+fn decided(comparison: Comparison, a: &ScalarValue, b: &ScalarValue) -> Result<Predicate, Refusal> {
+    let order = if a.is_null() || b.is_null() { None } else { a.partial_cmp(b) };
+    let order = order.ok_or_else(|| refuse::predicate("a constant"))?;
+    let holds = match comparison {
+        Comparison::Equal => order.is_eq(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::GreaterOrEqual => order.is_ge(),
+        Comparison::Less => order.is_lt(),
+        Comparison::LessOrEqual => order.is_le(),
+        Comparison::NotEqual => order.is_ne(),
+    };
+    Ok(if holds { Predicate::everything() } else { Predicate::Any(Vec::new()) })
 }
 
 /// `a IS NOT DISTINCT FROM b`: equal, or both nothing; never null.
@@ -347,7 +365,7 @@ fn dates(
     })
 }
 
-/// The value of a constant expression: a literal, or casts and signs around one.
+/// The value of a constant expression: a literal, casts and signs around one, or a date moved by an interval.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not listed is not a constant")]
 pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
     match expr {
@@ -355,6 +373,28 @@ pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
         Expr::Alias(alias) => constant(&alias.expr),
         Expr::Cast(cast) => constant(&cast.expr)?.cast_to(cast.field.data_type()).ok(),
         Expr::Negative(inner) => constant(inner)?.arithmetic_negate().ok(),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) => {
+            let (date, by) = movable(constant(left)?, constant(right)?)?;
+            date.add_checked(by).ok()
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right }) => {
+            let (date, by) = movable(constant(left)?, constant(right)?)?;
+            date.sub_checked(by).ok()
+        }
         _ => None,
     }
+}
+
+/// A date and an interval of months and days. The engine panics where their sum is no date, so both are small.
+fn movable(date: ScalarValue, by: ScalarValue) -> Option<(ScalarValue, ScalarValue)> {
+    let (ScalarValue::Date32(Some(day)), ScalarValue::IntervalMonthDayNano(Some(step))) =
+        (&date, &by)
+    else {
+        return None;
+    };
+    let small = day.unsigned_abs() <= 1_000_000
+        && step.months.unsigned_abs() <= 12_000
+        && step.days.unsigned_abs() <= 400_000
+        && step.nanoseconds == 0;
+    small.then_some((date, by))
 }

@@ -7,7 +7,7 @@ use super::refuse;
 use super::tables::{Meaning, columns};
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, TableScan};
 use mayag_policies::catalogue::{COUNTRY_COLUMN, Catalogue, Dataset, Kind, LevelRule};
 use mayag_policies::shape::{Grain, LevelRef, Predicate};
 use mayag_protocol::names::ColumnName;
@@ -55,10 +55,11 @@ pub(super) struct Rows<'a> {
     pub(super) unmet: Vec<ColumnName>,
 }
 
-/// Whether a scan of a dataset is reached without passing an aggregate.
+/// Whether a scan of a dataset is reached without passing an aggregate or `DISTINCT`.
 pub(super) fn reads_rows(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Aggregate(_) => false,
+        // `SELECT DISTINCT` of rows is a release like an aggregate.
+        LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(Distinct::All(_)) => false,
         LogicalPlan::TableScan(_) => true,
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
@@ -76,7 +77,7 @@ pub(super) fn reads_rows(plan: &LogicalPlan) -> bool {
         | LogicalPlan::Explain(_)
         | LogicalPlan::Analyze(_)
         | LogicalPlan::Extension(_)
-        | LogicalPlan::Distinct(_)
+        | LogicalPlan::Distinct(Distinct::On(_))
         | LogicalPlan::Dml(_)
         | LogicalPlan::Ddl(_)
         | LogicalPlan::Copy(_)

@@ -105,6 +105,10 @@ impl ContextProvider for Tables<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let dataset = match &name {
             TableReference::Bare { table } => self.catalogue.dataset(table),
+            // As `information_schema` says it.
+            TableReference::Partial { schema, table } if schema.as_ref() == "public" => {
+                self.catalogue.dataset(table)
+            }
             TableReference::Partial { .. } | TableReference::Full { .. } => None,
         };
         match dataset {
