@@ -12,6 +12,7 @@ use mayag_protocol::names::LogOrigin;
 use mayag_protocol::roster::{Member, Roster};
 use mayag_protocol::timestamp::Timestamp;
 use serde::Deserialize;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +57,14 @@ pub fn year(now: Timestamp) -> String {
 pub fn origin(party: &Identity, book: Book, year: &str) -> Result<LogOrigin, NoLog> {
     let name = format!("{}/{}/{year}", host(party)?, book.as_str());
     name.parse().map_err(|_| NoLog("a party with so long a name"))
+}
+
+/// Whether this is a log of this kind of this party: whoever signs a position in the log of another has signed nothing that
+/// could be held against anybody.
+pub fn owns(party: &Identity, book: Book, log: &LogOrigin) -> bool {
+    let year = log.as_str().rsplit('/').next().unwrap_or_default();
+    let is_year = year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit());
+    is_year && origin(party, book, year).is_ok_and(|own| own == *log)
 }
 
 /// The public key of a log.
@@ -134,8 +143,8 @@ impl Witnesses {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
-    /// How many days entries and details are kept. National law says so, so there is no default.
-    pub retention_days: u32,
+    /// How many days details are kept, one at least. National law says so, so there is no default.
+    pub retention_days: NonZero<u32>,
     /// How many other nodes and gateways must have cosigned; 0 asks nobody, and then an operator can rewrite the log.
     pub witnesses: usize,
     /// Questions are refused when the witnesses have not cosigned for so many minutes.
@@ -188,7 +197,9 @@ impl LogConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::{Book, LogConfig, key_file, key_of_origin, log_key, origin, witness_name, year};
+    use super::{
+        Book, LogConfig, NonZero, key_file, key_of_origin, log_key, origin, witness_name, year,
+    };
     use mayag_protocol::names::PublicKey;
     use mayag_protocol::roster::{Member, Roster};
     use mayag_protocol::timestamp::Timestamp;
@@ -266,7 +277,7 @@ mod tests {
             ["node-kr.demo/query-log/2026", "gateway-1.demo/witness", "node-us.demo/witness"]
         );
         let config = |witnesses| LogConfig {
-            retention_days: 1,
+            retention_days: NonZero::<u32>::MIN,
             witnesses,
             unwitnessed_minutes: 10,
             checkpoint_ms: 1000,

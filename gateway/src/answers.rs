@@ -5,10 +5,12 @@
 
 use crate::merge::{Cut, Part};
 use mayag_audit::keys::{Ed25519, sha256};
+use mayag_audit::party::{self, Book};
 use mayag_protocol::answer::{
     self, Answer, Bundle, Decision, LogPosition, ReleasePart, logged_text,
 };
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Verified, Verify as _};
+use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
@@ -23,6 +25,8 @@ const VERSION: u64 = 1;
 pub(crate) struct Expected {
     /// The country asked.
     pub(crate) country: Country,
+    /// Its node.
+    pub(crate) node: Identity,
     /// The key that the roster lists for its answers.
     pub(crate) answer_key: PublicKey,
     /// The question.
@@ -73,7 +77,7 @@ pub(crate) enum AnswerFault {
     /// Something else was asked.
     #[error("the decision is of another kind than the question, or has another number of parts")]
     Kind,
-    /// Signed by another country, for another country or for another question.
+    /// Signed by another country, for another country or for another question, or logged in a log that is not the country's.
     #[error("the answer belongs to another question or country")]
     Other,
     /// Not signed by the key the roster lists.
@@ -138,7 +142,8 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         .open(PayloadType::Answer, std::slice::from_ref(&expected.answer_key), 1, &Ed25519)
         .map_err(|_| AnswerFault::Signature)?;
     let answer = read(&verified)?;
-    if answer.country != expected.country || !answers(&answer, expected) {
+    let own_log = party::owns(&expected.node, Book::Questions, &answer.log.origin);
+    if answer.country != expected.country || !own_log || !answers(&answer, expected) {
         return Err(AnswerFault::Other);
     }
     let text = logged_text(&answer.question_digest, &answer.log);

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use mayag_protocol::answer::LogPosition;
 use mayag_protocol::envelope::Base64;
+use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
@@ -189,6 +190,7 @@ impl OneCountry {
     async fn check(&self, bytes: Bytes) -> Result<CheckedAnswer, AnswerFault> {
         let expected = Expected {
             country: self.country.clone(),
+            node: Identity::node(&self.gateway.config().federation, &self.country),
             answer_key: self.answer_key.clone().ok_or(AnswerFault::Signature)?,
             question: self.errand.question.clone(),
             digest: self.errand.digest.clone(),

@@ -77,7 +77,7 @@ impl Gateway {
             rounds.first().await;
             witnesses.spawn(rounds.forever());
         }
-        let upkeep = Upkeep::start(Arc::clone(gateway.logs()), config.log.retention_days)?;
+        let upkeep = Upkeep::start(Arc::clone(gateway.logs()), config.log.retention_days.get())?;
         if let Some(path) = &config.address_file {
             // Written last: who finds it finds a gateway that answers.
             files::replace(path, format!("{}\n", server.local_addr()).as_bytes(), Mode::Public)?;

@@ -6,6 +6,7 @@ use crate::entries::{About, Forwarded};
 use crate::node::Node;
 use mayag_audit::keys::{Ed25519, sha256};
 use mayag_audit::nonces::NonceError;
+use mayag_audit::party::{self, Book};
 use mayag_protocol::envelope::{Envelope, EnvelopeError, PayloadType};
 use mayag_protocol::forward::{self, Forward};
 use mayag_protocol::identity::{Identity, Kind};
@@ -143,7 +144,10 @@ fn forwarded(
     let keys = [roster.gateway(gateway)?.answer_key.clone()];
     let verified = envelope.open(PayloadType::Forward, &keys, 1, &Ed25519).ok()?;
     let forward: Forward = verified.parse().ok()?;
-    let about = forward.v == 1 && forward.gateway == *gateway && forward.question_digest == *digest;
+    let about = forward.v == 1
+        && forward.gateway == *gateway
+        && forward.question_digest == *digest
+        && party::owns(gateway, Book::Questions, &forward.log.origin);
     about.then(|| Forwarded { log: forward.log, statement: statement.clone() })
 }
 

@@ -285,6 +285,8 @@ impl Node {
         let roster = match self.new_roster() {
             Ok(roster) => roster,
             Err(error) => {
+                // A revocation must count even where the new roster cannot be used.
+                self.trust.reload()?;
                 self.logs.note_refused(Type::Roster, word(&error))?;
                 return Err(error);
             }

@@ -81,7 +81,7 @@ impl Running {
         if identity.country() != Some(&config.country) || identity.federation != config.federation {
             return Err(NodeError::OtherCertificate { found: identity });
         }
-        let upkeep = Upkeep::start(Arc::clone(node.logs()), config.log.retention_days)?;
+        let upkeep = Upkeep::start(Arc::clone(node.logs()), config.log.retention_days.get())?;
         if let Some(path) = &config.address_file {
             // Written last: who finds it finds a node that answers.
             files::replace(path, format!("{}\n", server.local_addr()).as_bytes(), Mode::Public)?;

@@ -4,7 +4,7 @@
 //! signer), nothing is taken any more, and the program ends ([`PartyLogs::failed`]): what is on the disk is unknown.
 
 use crate::details::{Details, DetailsError};
-use crate::files::{self, FilesError, Mode};
+use crate::files::FilesError;
 use crate::log_files::LogFolders;
 use crate::log_keeper::LogKeeper;
 use crate::requests::RequestError;
@@ -13,7 +13,7 @@ use crate::turned_away::{Counted, TurnedAway};
 use mayag_audit::checkpoint::{CheckpointNote, Origin};
 use mayag_audit::detail::RecipientKey;
 use mayag_audit::entry::{Entry, EntryError, SeenLog, Type};
-use mayag_audit::keys::{Mac, RandomError, SigningKey, random_secret};
+use mayag_audit::keys::{Mac, RandomError, SigningKey};
 use mayag_audit::log::commit::Kind;
 use mayag_audit::log::error::{AppendError, Failure};
 use mayag_audit::log::read::ReadError;
@@ -26,10 +26,10 @@ use mayag_audit::quorum::PolicyError;
 use mayag_audit::witness;
 use mayag_protocol::answer::LogPosition;
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::{Digest, LogOrigin, hex, unhex};
+use mayag_protocol::names::{Digest, LogOrigin};
 use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Clock;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -42,12 +42,10 @@ use tokio::sync::Notify;
 
 mod detailed;
 mod noted;
+mod pseudonyms;
 mod upkeep;
 
 pub use upkeep::Upkeep;
-
-/// The file of the key that pseudonyms are made with, inside the state folder.
-const PSEUDONYMS: &str = "pseudonyms.key";
 
 /// A log that began so lately is read together with the one before: nonces of the last minutes may be there.
 const OVERLAP: Duration = Duration::from_mins(10);
@@ -178,7 +176,7 @@ pub struct PartyLogs {
     settings: PartySettings,
     pseudonyms: Mac,
     /// In the order of [`Book::ALL`].
-    running: [Mutex<Running>; 2],
+    running: [RwLock<Running>; 2],
     charges: AtomicU64,
     seen: Arc<Seen>,
     details: Details,
@@ -220,8 +218,8 @@ impl PartyLogs {
             }
         };
         let [administration, questions] = Book::ALL;
-        let running = [Mutex::new(open(administration)?), Mutex::new(open(questions)?)];
-        let pseudonyms = pseudonyms(&settings.state)?;
+        let running = [RwLock::new(open(administration)?), RwLock::new(open(questions)?)];
+        let pseudonyms = pseudonyms::key(&settings.state)?;
         let details = Details::open(&settings.state)?;
         let auditors = RwLock::new(settings.auditors.clone());
         Ok(Self {
@@ -241,11 +239,23 @@ impl PartyLogs {
     /// Appends an entry, durably, with what is to be mentioned of other logs. Blocks for as long as the disk needs. Whoever an
     /// entry is about must be found by an auditor: one that needs a detail and has none is not taken.
     pub fn append(&self, book: Book, kind: Kind, entry: &Entry) -> Result<Logged, PartyLogsError> {
+        let running = self.current(book)?;
+        self.append_to(&running.log, book, kind, entry)
+    }
+
+    /// Appends to this log, which the caller keeps from ending.
+    fn append_to(
+        &self,
+        log: &Log,
+        book: Book,
+        kind: Kind,
+        entry: &Entry,
+    ) -> Result<Logged, PartyLogsError> {
         if entry.needs_detail() && entry.detail.is_none() {
             return Err(PartyLogsError::NoDetail);
         }
         let seen = self.seen.take(book);
-        let appended = self.append_with(book, kind, entry, &seen);
+        let appended = self.append_with(log, kind, entry, &seen);
         if appended.is_err() {
             self.seen.give_back(book, seen);
         }
@@ -254,7 +264,7 @@ impl PartyLogs {
 
     fn append_with(
         &self,
-        book: Book,
+        log: &Log,
         kind: Kind,
         entry: &Entry,
         seen: &[SeenLog],
@@ -265,7 +275,7 @@ impl PartyLogs {
         if let Some(charges) = entry.charges {
             self.charges.fetch_max(charges, Ordering::Relaxed);
         }
-        let receipt = self.log(book)?.append(kind, bytes.clone());
+        let receipt = log.append(kind, bytes.clone());
         let receipt = receipt.inspect_err(|error| {
             if let AppendError::Closed(failure) = error {
                 end(failure, &self.failed);
@@ -276,19 +286,32 @@ impl PartyLogs {
 
     /// The log of this year, which begins now if it is the first moment of a year.
     pub fn log(&self, book: Book) -> Result<Arc<Log>, PartyLogsError> {
-        let year = party::year(self.settings.clock.now());
+        Ok(Arc::clone(&self.current(book)?.log))
+    }
+
+    /// The same, kept from ending for as long as the guard lives: a year does not end under an append, or what was
+    /// acknowledged would stand in a log that nobody signs any more. Taken once in a thread, never twice.
+    fn current(&self, book: Book) -> Result<RwLockReadGuard<'_, Running>, PartyLogsError> {
         let [administration, questions] = &self.running;
         let running = match book {
             Book::Administration => administration,
             Book::Questions => questions,
         };
-        let mut running = running.lock();
-        if running.year < year {
-            let charges = self.charges.load(Ordering::Relaxed);
-            let this = (year.as_str(), Some(charges));
-            *running = self.settings.go_on(book, &mut running, this, &self.failed)?;
+        loop {
+            let year = party::year(self.settings.clock.now());
+            let current = running.read();
+            if current.year >= year {
+                return Ok(current);
+            }
+            drop(current);
+            let mut old = running.write();
+            if old.year < year {
+                // A program that charged nothing since its start does not know how many there were: the old log does.
+                let charges = Some(self.charges.load(Ordering::Relaxed)).filter(|known| 0 < *known);
+                let this = (year.as_str(), charges);
+                *old = self.settings.go_on(book, &mut old, this, &self.failed)?;
+            }
         }
-        Ok(Arc::clone(&running.log))
     }
 
     /// Hands out the entries of the log of questions, the newest first, until `each` has seen enough; for whoever must know
@@ -348,30 +371,9 @@ impl PartyLogs {
         Ok(())
     }
 
-    /// The pseudonym of a person in these logs: HMAC-SHA-256 under a key of the party. Whoever has the key, and nobody else,
-    /// finds all entries of a person.
-    pub fn actor(&self, person: &Identity) -> Digest {
-        self.pseudonym(&person.to_string())
-    }
-
-    fn pseudonym(&self, person: &str) -> Digest {
-        Digest::from_bytes(self.pseudonyms.code(person.as_bytes()))
-    }
-
     /// Counts somebody who was turned away at the door. Never blocks for long; [`Upkeep`] makes entries of what was counted.
     pub fn turned_away(&self, away: &TurnedAway) {
         self.counted.note(away);
-    }
-
-    /// A keyed digest that is the same for the same text in any entry of this party, and says nothing to anybody else.
-    pub fn likeness(&self, what: &str, text: &str) -> Digest {
-        Digest::from_bytes(self.pseudonyms.code(format!("{what}\n{text}").as_bytes()))
-    }
-
-    /// A commitment to a text that few texts could be, such as a case number, in the entry of one question.
-    pub fn commitment(&self, question: &Digest, what: &str, text: &str) -> Digest {
-        let message = format!("{question}\n{what}\n{text}");
-        Digest::from_bytes(self.pseudonyms.code(message.as_bytes()))
     }
 
     /// What these logs mention of others: the party's witness tells it.
@@ -553,16 +555,6 @@ fn position(receipt: &LogReceipt) -> Result<LogPosition, EntryError> {
         index: receipt.index(),
         leaf: Digest::from_bytes(*receipt.leaf().as_bytes()),
     })
-}
-
-fn pseudonyms(state: &Path) -> Result<Mac, PartyLogsError> {
-    let path = state.join(PSEUDONYMS);
-    if !path.exists() {
-        files::replace(&path, format!("{}\n", hex(&random_secret()?)).as_bytes(), Mode::Secret)?;
-    }
-    let text = files::read_secret(&path)?;
-    let key = unhex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    Ok(Mac::new(&key.ok_or(PartyLogsError::Pseudonyms(path))?))
 }
 
 /// A log that is closed takes nothing any more, so nothing leaves; whoever runs the program ends it.

@@ -207,9 +207,16 @@ impl Inbox {
                 continue;
             }
             let user = fs::metadata(&path).map(|metadata| metadata.uid());
-            let request = files::read(&path, LONGEST)
-                .ok()
-                .and_then(|bytes| strict::parse::<Request>(&bytes, LONGEST).ok());
+            let bytes = match files::read(&path, LONGEST) {
+                Ok(bytes) => Some(bytes),
+                Err(FilesError::Read { source, .. }) => {
+                    // Too many open files, a disk that is in trouble: the order stands.
+                    tracing::error!(%source, "a request cannot be read now and is tried again");
+                    continue;
+                }
+                Err(_not_a_request) => None,
+            };
+            let request = bytes.and_then(|bytes| strict::parse::<Request>(&bytes, LONGEST).ok());
             match (user, request.filter(Request::is_short)) {
                 (Ok(user), Some(request)) => taken.push(Taken { name, request, user }),
                 (Ok(_), None) | (Err(_), _) => Self::put_aside(&path),

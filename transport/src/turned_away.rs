@@ -75,6 +75,15 @@ impl Counted {
     pub(crate) fn take(&self) -> BTreeMap<Kind, u64> {
         std::mem::take(&mut self.kinds.lock())
     }
+
+    /// Puts back what no entry says yet. At most as many kinds as one round has are beside what came meanwhile.
+    pub(crate) fn put_back(&self, untold: BTreeMap<Kind, u64>) {
+        let mut kinds = self.kinds.lock();
+        for (kind, count) in untold {
+            let all = kinds.entry(kind).or_default();
+            *all = all.saturating_add(count);
+        }
+    }
 }
 
 /// The network of an address: its first 24 bits, or 48 of an IPv6 address.

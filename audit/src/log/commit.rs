@@ -156,7 +156,10 @@ impl Queue {
         drop(line);
 
         let start = Instant::now();
+        let mut told = Told { queue: self, members: &members, all: false };
         let outcomes = commit(asked);
+        told.all = true;
+        drop(told);
 
         let mut line = self.line.lock();
         line.committing = false;
@@ -171,6 +174,26 @@ impl Queue {
             member.is_told(outcomes.next());
         }
         leader.waits()
+    }
+}
+
+/// Whatever becomes of a commit, nobody is left asleep: whoever is told of no outcome closes the log.
+struct Told<'a> {
+    queue: &'a Queue,
+    members: &'a [Arc<Member>],
+    all: bool,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if self.all {
+            return;
+        }
+        for member in self.members {
+            member.is_told(None);
+        }
+        self.queue.line.lock().committing = false;
+        self.queue.turn.notify_all();
     }
 }
 

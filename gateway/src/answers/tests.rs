@@ -64,6 +64,10 @@ fn id() -> QuestionId {
     QuestionId::from_bytes([1; 16])
 }
 
+fn logged_in(log: &str) -> LogPosition {
+    LogPosition { origin: log.parse().unwrap(), index: 0, leaf: digest() }
+}
+
 fn answer(decision: Decision) -> Answer {
     Answer {
         v: 1,
@@ -73,7 +77,7 @@ fn answer(decision: Decision) -> Answer {
         issued_at: Timestamp::from_millis(0),
         policy: None,
         decision,
-        log: LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: digest() },
+        log: logged_in("node-kr.demo/query-log/2026"),
         logged: Base64::default(),
     }
 }
@@ -108,6 +112,7 @@ fn kr() -> Country1 {
     let cut = Cut::new(vec![release()], Arc::new(Catalogue::builtin()));
     let expected = Expected {
         country: "kr".parse::<Country>().unwrap(),
+        node: "spiffe://demo/country/kr/node".parse().unwrap(),
         answer_key: key.public().clone(),
         question: id(),
         digest: digest(),
@@ -172,6 +177,9 @@ fn an_answer_to_something_else_is_not_accepted() {
     let good = answer(answered(&parts));
     for wrong in [
         Answer { country: "us".parse().unwrap(), ..good.clone() },
+        Answer { log: logged_in("gateway-1.demo/query-log/2026"), ..good.clone() },
+        Answer { log: logged_in("node-kr.demo/admin-log/2026"), ..good.clone() },
+        Answer { log: logged_in("node-kr.demo/query-log/last"), ..good.clone() },
         Answer { question: Some(QuestionId::from_bytes([2; 16])), ..good.clone() },
         Answer { question: None, ..good.clone() },
         Answer { question_digest: sha256(b"other"), ..good },

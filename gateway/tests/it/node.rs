@@ -238,7 +238,8 @@ impl Node {
         let (decision, mut parts) = self.decide(&question);
         let other = matches!(self.behaviour, Behaviour::OtherQuestion);
         let digest = sha256(envelope.unverified_payload());
-        let log = LogPosition { origin: "log".parse().unwrap(), index: 0, leaf: sha256(b"entry") };
+        let origin = format!("node-{}.demo/query-log/2026", self.country).parse().unwrap();
+        let log = LogPosition { origin, index: 0, leaf: sha256(b"entry") };
         let answer = Answer {
             v: 1,
             question: Some(if other {

@@ -20,19 +20,15 @@ impl PartyLogs {
         content: &Content,
     ) -> Result<Logged, PartyLogsError> {
         let plain = content.to_bytes().ok_or(DetailsError::Detail(DetailError::Sealing))?;
-        loop {
-            let origin = self.log(book)?.origin().clone();
-            let detail = self.details.keep(entry.at, |month| {
-                let place =
-                    Place { origin: &origin, question: entry.question.as_ref(), kind: entry.kind };
-                seal(&plain, &place, &self.auditors.read(), Some(month))
-            })?;
-            // In the first moment of a year another log takes the entry: a detail opens in the log that it was sealed for.
-            if *self.log(book)?.origin() == origin {
-                entry.detail = Some(detail);
-                return self.append(book, kind, &entry);
-            }
-        }
+        // A detail opens in the log that it was sealed for: no year ends between the two.
+        let running = self.current(book)?;
+        let detail = self.details.keep(entry.at, |month| {
+            let origin = running.log.origin();
+            let place = Place { origin, question: entry.question.as_ref(), kind: entry.kind };
+            seal(&plain, &place, &self.auditors.read(), Some(month))
+        })?;
+        entry.detail = Some(detail);
+        self.append_to(&running.log, book, kind, &entry)
     }
 
     /// From now on details are sealed to the auditors that this roster lists. With none, the roster cannot come into force

@@ -107,21 +107,30 @@ impl Rounds {
         Ok(())
     }
 
+    /// Takes up what was asked for. What fails holds nothing else up: an order to erase may be what makes room again.
     fn take_up(&self) -> Result<(), PartyLogsError> {
+        let mut taken_up = Ok(());
         for taken in self.inbox.requests()? {
-            match &taken.request {
-                Request::Read { .. } => self.read(&taken)?,
-                Request::Erase { details, question, reason, authority } => {
-                    let erased = |details| Erased {
-                        details,
-                        reason: reason.clone(),
-                        authority: authority.clone(),
-                    };
-                    self.erase(details, question.as_ref(), erased)?;
-                }
+            if let Err(error) = self.take_up_one(&taken) {
+                taken_up = Err(error);
             }
-            self.inbox.done(&taken)?;
         }
+        taken_up
+    }
+
+    fn take_up_one(&self, taken: &Taken) -> Result<(), PartyLogsError> {
+        match &taken.request {
+            Request::Read { .. } => self.read(taken)?,
+            Request::Erase { details, question, reason, authority } => {
+                let erased = |details| Erased {
+                    details,
+                    reason: reason.clone(),
+                    authority: format!("{authority} (user {} of the machine)", taken.user),
+                };
+                self.erase(details, question.as_ref(), erased)?;
+            }
+        }
+        self.inbox.done(taken)?;
         Ok(())
     }
 
@@ -191,6 +200,7 @@ impl Rounds {
     /// Entries about those who were turned away; whether there were any.
     fn tell_counted(&self) -> Result<bool, PartyLogsError> {
         let counted = self.logs.counted.take();
+        let mut untold = counted.clone();
         for (kind, count) in &counted {
             let entry = Entry {
                 decision: Some(kind.why.to_owned()),
@@ -200,7 +210,11 @@ impl Rounds {
                 count: Some(*count),
                 ..Entry::new(Type::FailedAuthentication, self.logs.settings.clock.now())?
             };
-            self.logs.append(Book::Administration, Kind::Record, &entry)?;
+            if let Err(error) = self.logs.append(Book::Administration, Kind::Record, &entry) {
+                self.logs.counted.put_back(untold);
+                return Err(error);
+            }
+            untold.remove(kind);
         }
         Ok(!counted.is_empty())
     }

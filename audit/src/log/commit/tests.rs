@@ -26,6 +26,31 @@ fn a_caller_who_is_alone_waits_for_nobody() {
 }
 
 #[test]
+fn a_commit_that_breaks_leaves_nobody_asleep() {
+    let queue = Queue::default();
+    let broken = |_: Vec<Asked>| -> Vec<Outcome> { panic!("broken on purpose") };
+    let slow = |_: Vec<Asked>| -> Vec<Outcome> {
+        thread::sleep(GATHER * 20);
+        panic!("broken on purpose")
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| queue.pass(asked(0), slow));
+        thread::sleep(GATHER * 5);
+        // These wait for the first, and form a group of their own.
+        let later = [1, 2].map(|number| {
+            let queue = &queue;
+            scope.spawn(move || queue.pass(asked(number), broken))
+        });
+        first.join().unwrap_err();
+        let ends = later.map(thread::ScopedJoinHandle::join);
+        // One led and broke; the other, if it was in the same group, was told of no outcome.
+        assert!(ends.into_iter().all(|end| end.is_err() || end.is_ok_and(|end| end.is_none())));
+    });
+    let outcome = queue.pass(asked(3), |group| vec![Ok(3); group.len()]);
+    assert_eq!(outcome.unwrap().unwrap(), 3, "the line goes on");
+}
+
+#[test]
 fn callers_who_come_again_fall_into_one_group() {
     const CALLERS: u64 = 16;
     let queue = Queue::default();

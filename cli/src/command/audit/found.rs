@@ -19,8 +19,23 @@ pub(super) struct Detailed {
     pub(super) state: PathBuf,
 }
 
+/// A detail of a party: nobody speaks of the details of others.
+pub(super) type Key = (String, Digest);
+
 /// When details were erased, by whose order, and why.
-pub(super) type Redactions = BTreeMap<Digest, (Timestamp, Erased)>;
+pub(super) type Redactions = BTreeMap<Key, (Timestamp, Erased)>;
+
+impl Detailed {
+    /// Its party, by the name of the log, and its digest.
+    pub(super) fn key(&self) -> Key {
+        (party(&self.found.place.log), self.detail.ct_sha256.clone())
+    }
+}
+
+/// Whose log it is: the part of its name before the kind of log and the year.
+fn party(log: &LogOrigin) -> String {
+    log.as_str().split('/').next().unwrap_or_default().to_owned()
+}
 
 /// Verifies all logs, and finds the question's entries that have a detail.
 pub(super) fn detailed(jobs: &[Job], asked: &Asked) -> Result<Vec<Detailed>, Ended> {
@@ -44,13 +59,15 @@ pub(super) fn detailed(jobs: &[Job], asked: &Asked) -> Result<Vec<Detailed>, End
 }
 
 /// What the logs say of the erasure of these details.
-pub(super) fn redactions(jobs: &[Job], wanted: &BTreeSet<&Digest>) -> Result<Redactions, Ended> {
+pub(super) fn redactions(jobs: &[Job], wanted: &BTreeSet<Key>) -> Result<Redactions, Ended> {
     let mut redactions = Redactions::new();
     for job in jobs {
         entries(job, &mut |located| {
+            let party = party(located.log.origin());
             let Entry { at, erased: Some(erased), .. } = located.entry else { return };
-            for detail in erased.details.iter().filter(|detail| wanted.contains(detail)) {
-                redactions.entry(detail.clone()).or_insert_with(|| (at, erased.clone()));
+            let keys = erased.details.iter().map(|detail| (party.clone(), detail.clone()));
+            for key in keys.filter(|key| wanted.contains(key)) {
+                redactions.entry(key).or_insert_with(|| (at, erased.clone()));
             }
         })?;
     }

@@ -122,7 +122,9 @@ pub(super) fn announce(jobs: &[Job], request: &Request) -> Result<(), Ended> {
 
 /// The state folder that a log is in, or the like of it in a copy: `STATE/query-log/2026/published` is the log.
 pub(super) fn state_of(job: &Job) -> PathBuf {
-    let log = std::path::absolute(&job.log).unwrap_or_else(|_| job.log.clone());
+    // A link to a party's own log is that log.
+    let log = std::fs::canonicalize(&job.log).or_else(|_| std::path::absolute(&job.log));
+    let log = log.unwrap_or_else(|_| job.log.clone());
     log.ancestors().nth(3).unwrap_or(&log).to_owned()
 }
 

@@ -8,7 +8,7 @@ use crate::printer::Printer;
 use clap::Args;
 use mayag_audit::checkpoint::Origin;
 use mayag_audit::detail::{self, Content, DetailError, Place, RecipientSecret};
-use mayag_audit::entry::{ReadFor, Type};
+use mayag_audit::entry::{Entry, ReadFor, Type};
 use mayag_audit::search::Asked;
 use mayag_protocol::names::{Country, Digest, LogOrigin};
 use mayag_protocol::question::{Ask, Question};
@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every log is verified first. A detail is shown only if it is the one that its entry names, holds what the entry committed
-to, and is about the question that the entry is about. Details are looked for in `details` and `months` of the state folder
+to, and is about the question that the entry is about and names the person who is said to have signed it (`mayag receipt verify` and the
+roster say whether the signature holds). Details are looked for in `details` and `months` of the state folder
 that a log is in (`STATE/query-log/2026/published`), or of a copy that is laid out alike.
 
 Reading is logged before anything is shown: a party in whose own folder the details are writes a `log_read` entry. Whoever
@@ -76,7 +77,6 @@ struct Shown {
 enum What {
     Opened { person: String, question: Option<Box<Question>>, words: Option<String> },
     Erased { at: Timestamp, reason: String, authority: String },
-    MonthErased,
     ForOthers,
     Wrong { why: String },
 }
@@ -109,7 +109,7 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     tell(args, &jobs, &found)?;
     let mine = secret.public().id();
     let wanted = found.iter().filter(|one| one.detail.recipients.contains(&mine));
-    let redactions = redactions(&jobs, &wanted.map(|one| &one.detail.ct_sha256).collect())?;
+    let redactions = redactions(&jobs, &wanted.map(Detailed::key).collect())?;
     Ok(found.iter().map(|one| shown(one, &secret, &redactions)).collect())
 }
 
@@ -156,20 +156,18 @@ fn what(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> Wh
         return What::ForOthers;
     }
     let wrong = |why: String| What::Wrong { why };
+    // The program destroys the key of a month only after entries said of all its details that they were erased.
+    let gone = |why: &str| match redactions.get(&one.key()) {
+        Some((at, erased)) => What::Erased {
+            at: *at,
+            reason: erased.reason.clone(),
+            authority: erased.authority.clone(),
+        },
+        None => wrong(format!("{why}, and no entry says that it was erased")),
+    };
     let Kept { file, month } = match details::find(&one.state, &one.detail.ct_sha256) {
         Ok(Some(found)) => found,
-        Ok(None) => {
-            return match redactions.get(&one.detail.ct_sha256) {
-                Some((at, erased)) => What::Erased {
-                    at: *at,
-                    reason: erased.reason.clone(),
-                    authority: erased.authority.clone(),
-                },
-                None => {
-                    wrong("the detail is missing, and no entry says that it was erased".to_owned())
-                }
-            };
-        }
+        Ok(None) => return gone("the detail is missing"),
         Err(error) => return wrong(error.to_string()),
     };
     let entry = &one.found.entry;
@@ -179,7 +177,7 @@ fn what(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> Wh
     let place = Place { origin: &origin, question: entry.question.as_ref(), kind: entry.kind };
     let opened = match detail::open(&file, &one.detail, &place, secret, month.as_ref()) {
         Ok(opened) => opened,
-        Err(DetailError::Month) => return What::MonthErased,
+        Err(DetailError::Month) => return gone("the key of its month is missing, or another one"),
         Err(error) => return wrong(error.to_string()),
     };
     let content = match Content::parse(opened.plaintext()) {
@@ -191,8 +189,28 @@ fn what(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> Wh
     if content.envelope.is_some() && digest != entry.question_digest.as_ref() {
         return wrong("what was sealed is another question than the entry's".to_owned());
     }
+    if let Some(why) = contradicts(entry, &content.person, asked.as_ref().map(|(asked, _)| asked)) {
+        return wrong(why.to_owned());
+    }
     let question = asked.map(|(question, _)| Box::new(question));
     What::Opened { person: content.person, question, words: content.words }
+}
+
+/// What the detail of an entry must say and does not.
+fn contradicts(entry: &Entry, person: &str, asked: Option<&Question>) -> Option<&'static str> {
+    if entry.kind == Type::LogRead {
+        return None;
+    }
+    match asked {
+        None if entry.question.is_some() => {
+            Some("the entry is about a question that was signed, and the detail does not hold it")
+        }
+        // At a gateway a refusal may be of somebody who sent what another one signed.
+        Some(question) if entry.kind != Type::Refused && question.analyst.to_string() != person => {
+            Some("the detail names another person than the question in it")
+        }
+        Some(_) | None => None,
+    }
 }
 
 /// The worst of what was found.
@@ -201,7 +219,7 @@ fn exit(shown: &[Shown]) -> Exit {
     for one in shown {
         match one.what {
             What::Wrong { .. } => return Exit::VerificationFailed,
-            What::Opened { .. } | What::Erased { .. } | What::MonthErased => opened = true,
+            What::Opened { .. } | What::Erased { .. } => opened = true,
             What::ForOthers => {}
         }
     }
@@ -234,7 +252,6 @@ fn human(shown: &Shown) -> Vec<String> {
         What::Erased { at, reason, authority } => {
             say("erased", &format!("{at} by order of {authority}: {reason}"));
         }
-        What::MonthErased => say("erased", "the key of its month is not there"),
         What::ForOthers => say("sealed", "to other auditors than the holder of this key"),
         What::Wrong { why } => say("WRONG", &format!("{why} ({})", shown.detail)),
     }
