@@ -151,7 +151,7 @@ impl Cutter<'_, '_> {
                     None => when,
                     Some(filter) => Predicate::All(vec![filter, when]),
                 };
-                if name == "sum" && is_whole(then, 1) {
+                if name == "sum" && is_whole(then, 1) && !parameters.distinct {
                     let rows = self.wire(MeasureOf::Rows, Some(&filter));
                     return Ok((Output::Direct(rows), None));
                 }
