@@ -1,6 +1,6 @@
 //! Questions made and signed by hand, right or wrong, and what came back, opened.
 
-use crate::world::{FEDERATION, World, analyst_identity, now};
+use crate::world::{World, analyst_identity, gateway_identity, now};
 use mayag_audit::keys::{Ed25519, SigningKey, random_nonce, random_question_id, sha256};
 use mayag_protocol::answer::{Answer, Bundle, Decision, LogPosition};
 use mayag_protocol::envelope::{Envelope, PayloadType};
@@ -19,7 +19,7 @@ pub fn question(countries: &[&str], sql: &str) -> Question {
         v: 1,
         id: random_question_id().expect("random bytes"),
         analyst: analyst_identity("kr"),
-        gateway: format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity"),
+        gateway: gateway_identity(),
         countries: countries.iter().map(|country| country.parse().expect("a country")).collect(),
         issued_at,
         expires_at: issued_at.plus(Duration::from_mins(1)),
@@ -55,7 +55,7 @@ pub fn forward(folder: &Path, body: &[u8]) -> String {
     let forward = Forward {
         v: 1,
         question_digest: question_digest.clone(),
-        gateway: format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity"),
+        gateway: gateway_identity(),
         issued_at: now(),
         log: LogPosition {
             origin: "gateway-1.test/query-log/2026".parse().expect("a log's name"),

@@ -315,6 +315,22 @@ pub fn analyst_identity(country: &str) -> Identity {
     format!("spiffe://{FEDERATION}/country/{country}/analyst/ana").parse().expect("an identity")
 }
 
+/// The gateway of the test federation.
+pub fn gateway_identity() -> Identity {
+    format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity")
+}
+
+/// A federation in which `kr` answers and `us` refuses.
+pub fn one_answers_and_one_refuses() -> World {
+    let spec = |country, policy| CountrySpec {
+        country,
+        incidents: plain_incidents(&["Cocaine", "Heroin"], 20),
+        policy,
+    };
+    let closed = open_policy("us", 10).replace("\"drug\": { \"dimension\": {} },", "");
+    World::start(&[spec("kr", open_policy("kr", 10)), spec("us", closed)])
+}
+
 /// The identity of a country's node.
 pub fn node_identity(country: &str) -> Identity {
     format!("spiffe://{FEDERATION}/country/{country}/node").parse().expect("an identity")

@@ -4,6 +4,7 @@
 
 use mayag_protocol::names::{ColumnName, DatasetName};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt;
 
 /// How finely a date is looked at. Ordered from finest to coarsest.
@@ -69,6 +70,20 @@ pub enum Comparison {
     LessOrEqual,
     /// `<>`
     NotEqual,
+}
+
+impl Comparison {
+    /// Whether it holds of two values in this order.
+    pub fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::NotEqual => order.is_ne(),
+        }
+    }
 }
 
 /// An atom predicate: boolean combinations of comparisons of levels with constants. SQL's three-valued logic applies.

@@ -5,7 +5,7 @@
 
 use crate::release::Release;
 use mayag_policies::catalogue::{Dataset, Kind, Named};
-use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
+use mayag_policies::shape::{Grain, LevelRef, Literal, Predicate};
 use mayag_protocol::names::Country;
 use std::collections::BTreeSet;
 
@@ -50,14 +50,7 @@ pub fn holds(predicate: &Predicate, value: &dyn Fn(&LevelRef) -> Option<Literal>
             .unwrap_or(Some(true)),
         Predicate::Compare { level, comparison, value: constant } => {
             let order = value(level)?.cmp(constant);
-            Some(match comparison {
-                Comparison::Equal => order.is_eq(),
-                Comparison::Greater => order.is_gt(),
-                Comparison::GreaterOrEqual => order.is_ge(),
-                Comparison::Less => order.is_lt(),
-                Comparison::LessOrEqual => order.is_le(),
-                Comparison::NotEqual => order.is_ne(),
-            })
+            Some(comparison.holds(order))
         }
         // Nothing is in an empty list, not even what is not known.
         Predicate::In { level: _, values } if values.is_empty() => Some(false),

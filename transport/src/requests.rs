@@ -197,9 +197,9 @@ impl Inbox {
         Ok(Self { folder, lock })
     }
 
-    /// The requests that are there. One that is none is put aside.
-    pub(crate) fn requests(&self) -> Result<Vec<Taken>, FilesError> {
-        let mut taken = Vec::new();
+    /// The requests that are there, and why one cannot be read now. One that is none is put aside.
+    pub(crate) fn requests(&self) -> Result<(Vec<Taken>, Option<FilesError>), FilesError> {
+        let (mut taken, mut unread) = (Vec::new(), None);
         for name in names(&self.folder)? {
             // Whatever begins with a dot is being written.
             let path = self.folder.join(&name);
@@ -209,9 +209,9 @@ impl Inbox {
             let user = fs::metadata(&path).map(|metadata| metadata.uid());
             let bytes = match files::read(&path, LONGEST) {
                 Ok(bytes) => Some(bytes),
-                Err(FilesError::Read { source, .. }) => {
-                    // Too many open files, a disk that is in trouble: the order stands.
-                    tracing::error!(%source, "a request cannot be read now and is tried again");
+                // Too many open files, a disk that is in trouble: the order stands.
+                Err(error @ FilesError::Read { .. }) => {
+                    unread = Some(error);
                     continue;
                 }
                 Err(_not_a_request) => None,
@@ -222,7 +222,7 @@ impl Inbox {
                 (Ok(_), None) | (Err(_), _) => Self::put_aside(&path),
             }
         }
-        Ok(taken)
+        Ok((taken, unread))
     }
 
     /// Leaves a request of the program itself, so that a crash does not lose it.

@@ -6,18 +6,13 @@ use mayag_audit::quorum::Policy;
 use mayag_audit::receipt::Receipt;
 use mayag_integration_tests::logs::{self, published};
 use mayag_integration_tests::world::{
-    CountrySpec, FEDERATION, World, binary, node_identity, now, open_policy, plain_incidents,
+    World, binary, gateway_identity, node_identity, now, one_answers_and_one_refuses,
 };
-use mayag_protocol::identity::Identity;
 use mayag_transport::files::{self, Mode};
 use std::path::Path;
 use std::process::Command;
 
 const SQL: &str = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug";
-
-fn gateway() -> Identity {
-    format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity")
-}
 
 fn run(world: &World, arguments: &[&str]) -> (i32, String, String) {
     let output = world.mayag(&[&["audit"], arguments].concat());
@@ -35,7 +30,7 @@ fn ask(world: &World, before: usize) -> String {
     world.logged("kr", ended(Type::Answered));
     world.logged("us", ended(Type::Refused));
     let folder = world.dir().join("gateway");
-    let log = (world.dir(), folder.as_path(), &gateway(), Book::Questions);
+    let log = (world.dir(), folder.as_path(), &gateway_identity(), Book::Questions);
     let entries = logs::entries_when(log, ended(Type::Released));
     let last = entries.iter().rfind(|entry| entry.kind == Type::Released).expect("a release");
     last.question.as_ref().expect("a question").to_string()
@@ -164,21 +159,10 @@ fn a_bundle_of_evidence_verifies_by_itself() {
     assert_eq!(in_bundle(&bundle, &verify).0, Some(6));
 }
 
-/// A federation in which `kr` answers and `us` refuses.
-fn one_answers_and_one_refuses() -> World {
-    let spec = |country, policy| CountrySpec {
-        country,
-        incidents: plain_incidents(&["Cocaine", "Heroin"], 20),
-        policy,
-    };
-    let closed = open_policy("us", 10).replace("\"drug\": { \"dimension\": {} },", "");
-    World::start(&[spec("kr", open_policy("kr", 10)), spec("us", closed)])
-}
-
 /// Lists all logs with their keys.
 fn list(world: &World) {
     let parties =
-        [("kr", node_identity("kr")), ("us", node_identity("us")), ("gateway", gateway())];
+        [("kr", node_identity("kr")), ("us", node_identity("us")), ("gateway", gateway_identity())];
     logs::list(world.dir(), &parties);
 }
 

@@ -9,8 +9,7 @@ use mayag_certs_dev::pki::Pki;
 use mayag_integration_tests::logs;
 use mayag_integration_tests::raw;
 use mayag_integration_tests::world::{
-    CountrySpec, FEDERATION, World, analyst_identity, node_identity, now, open_policy,
-    plain_incidents,
+    World, analyst_identity, gateway_identity, node_identity, now, one_answers_and_one_refuses,
 };
 use mayag_protocol::identity::Identity;
 use mayag_protocol::question::Ask;
@@ -25,23 +24,8 @@ use std::time::Duration;
 const SQL: &str = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug";
 const CASE: &str = "2026-0412";
 
-fn gateway() -> Identity {
-    format!("spiffe://{FEDERATION}/gateway/1").parse().expect("an identity")
-}
-
-/// Two countries; the second shares nothing by drug.
-fn world() -> World {
-    let spec = |country, policy| CountrySpec {
-        country,
-        incidents: plain_incidents(&["Cocaine", "Heroin"], 20),
-        policy,
-    };
-    let closed = open_policy("us", 10).replace("\"drug\": { \"dimension\": {} },", "");
-    World::start(&[spec("kr", open_policy("kr", 10)), spec("us", closed)])
-}
-
 fn parties() -> [(&'static str, Identity); 3] {
-    [("kr", node_identity("kr")), ("us", node_identity("us")), ("gateway", gateway())]
+    [("kr", node_identity("kr")), ("us", node_identity("us")), ("gateway", gateway_identity())]
 }
 
 fn key_file(world: &World, party: &Identity) -> PathBuf {
@@ -60,7 +44,7 @@ fn ask(world: &World) -> String {
     let ended = |kind| move |entries: &[Entry]| entries.iter().any(|entry| entry.kind == kind);
     world.logged("kr", ended(Type::Answered));
     world.logged("us", ended(Type::Refused));
-    let entries = of(world, "gateway", &gateway(), Book::Questions, ended(Type::Released));
+    let entries = of(world, "gateway", &gateway_identity(), Book::Questions, ended(Type::Released));
     let last = entries.iter().rfind(|entry| entry.kind == Type::Released).expect("a release");
     last.question.as_ref().expect("a question").to_string()
 }
@@ -120,7 +104,7 @@ fn replace(path: &Path, bytes: &[u8]) {
 
 #[test]
 fn every_entry_about_a_person_has_a_detail_that_its_own_auditor_opens() {
-    let world = world();
+    let world = one_answers_and_one_refuses();
     ask(&world);
     let mut details = 0;
     for (folder, party) in parties() {
@@ -159,7 +143,7 @@ fn every_entry_about_a_person_has_a_detail_that_its_own_auditor_opens() {
 
 #[test]
 fn an_auditor_opens_a_question_finds_what_was_changed_and_what_was_erased() {
-    let world = world();
+    let world = one_answers_and_one_refuses();
     let question = ask(&world);
     logs::list(world.dir(), &parties());
     let kr = node_identity("kr");
@@ -262,7 +246,7 @@ fn a_copy_is_read_with_a_notice(world: &World, question: &str) {
 
 #[test]
 fn without_a_detail_nothing_is_answered_and_killed_nodes_leave_no_entry_without_one() {
-    let mut world = world();
+    let mut world = one_answers_and_one_refuses();
     let kr = node_identity("kr");
     let state = world.dir().join("kr/state");
     for round in 0..3 {
@@ -309,7 +293,7 @@ fn without_a_detail_nothing_is_answered_and_killed_nodes_leave_no_entry_without_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rosters_keys_configurations_and_strangers_are_entries() {
-    let mut world = world();
+    let mut world = one_answers_and_one_refuses();
     let kr = node_identity("kr");
     let keys = administration(&world, "kr", &kr, Type::Key);
     let names: Vec<&str> =

@@ -147,15 +147,7 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
 fn decided(comparison: Comparison, a: &ScalarValue, b: &ScalarValue) -> Result<Predicate, Refusal> {
     let order = if a.is_null() || b.is_null() { None } else { a.partial_cmp(b) };
     let order = order.ok_or_else(|| refuse::predicate("a constant"))?;
-    let holds = match comparison {
-        Comparison::Equal => order.is_eq(),
-        Comparison::Greater => order.is_gt(),
-        Comparison::GreaterOrEqual => order.is_ge(),
-        Comparison::Less => order.is_lt(),
-        Comparison::LessOrEqual => order.is_le(),
-        Comparison::NotEqual => order.is_ne(),
-    };
-    Ok(if holds { Predicate::everything() } else { Predicate::Any(Vec::new()) })
+    Ok(if comparison.holds(order) { Predicate::everything() } else { Predicate::Any(Vec::new()) })
 }
 
 /// `a IS NOT DISTINCT FROM b`: equal, or both nothing; never null.

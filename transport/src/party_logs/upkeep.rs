@@ -109,8 +109,9 @@ impl Rounds {
 
     /// Takes up what was asked for. What fails holds nothing else up: an order to erase may be what makes room again.
     fn take_up(&self) -> Result<(), PartyLogsError> {
-        let mut taken_up = Ok(());
-        for taken in self.inbox.requests()? {
+        let (requests, unread) = self.inbox.requests()?;
+        let mut taken_up = unread.map_or(Ok(()), |error| Err(error.into()));
+        for taken in requests {
             if let Err(error) = self.take_up_one(&taken) {
                 taken_up = Err(error);
             }
