@@ -1,9 +1,9 @@
 //! What a detail says: who it was, and what that person signed, to the byte.
 
 use super::Version;
-use crate::keys::sha256;
-use mayag_protocol::envelope::{Base64, Envelope};
-use mayag_protocol::names::Digest;
+use crate::keys::{Ed25519, sha256};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
+use mayag_protocol::names::{Digest, PublicKey};
 use mayag_protocol::question::{LONGEST_ENVELOPE, Question};
 use mayag_protocol::strict::{self, StrictError};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,13 @@ impl Content {
         let payload = envelope.unverified_payload();
         let question = strict::parse(payload, LONGEST_ENVELOPE).ok()?;
         Some((question, sha256(payload)))
+    }
+
+    /// Whether one of these keys signed the question in the envelope.
+    pub fn is_signed_by(&self, keys: &[PublicKey]) -> bool {
+        let Some(Base64(envelope)) = &self.envelope else { return false };
+        Envelope::parse(envelope, LONGEST_ENVELOPE)
+            .is_ok_and(|envelope| envelope.open(PayloadType::Question, keys, 1, &Ed25519).is_ok())
     }
 }
 

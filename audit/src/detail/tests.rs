@@ -163,6 +163,10 @@ fn a_detail_says_what_the_analyst_signed() {
     assert_eq!(format!("{read:?}"), "Content([redacted])");
     let other = Content::question("hana".to_owned(), Some(b"{}".to_vec()));
     assert_eq!(other.asked(), None);
+    let stranger = SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap();
+    assert!(read.is_signed_by(&[stranger.public().clone(), key.public().clone()]));
+    assert!(!read.is_signed_by(&[stranger.public().clone()]) && !read.is_signed_by(&[]));
+    assert!(!other.is_signed_by(&[key.public().clone()]));
     Content::parse(b"{\"v\":2,\"person\":\"hana\"}").unwrap_err();
 }
 

@@ -8,6 +8,7 @@ mod init;
 mod logs;
 mod open;
 mod reconcile;
+mod rosters;
 mod search;
 mod story;
 pub(crate) mod verify;

@@ -154,6 +154,7 @@ fn an_auditor_opens_a_question_finds_what_was_changed_and_what_was_erased() {
         assert!(said.contains(line), "{line}: {said}");
     }
     assert_eq!(said.matches("to other auditors").count(), 2, "{said}");
+    assert!(said.contains("signature    not checked"), "{said}");
     // All three parties have in their log that their details are read, and by nobody who can be read there.
     for (folder, party) in parties() {
         let reads = administration(&world, folder, &party, Type::LogRead);
@@ -162,6 +163,10 @@ fn an_auditor_opens_a_question_finds_what_was_changed_and_what_was_erased() {
         assert_eq!(reads[0].question.as_ref().map(ToString::to_string), Some(question.clone()));
         assert!(reads[0].detail.is_some());
     }
+    // Who asked is proved by the signature and the roster, and not by what a party says.
+    let with = [&question, "--roster", "pki/roster.json", "--roster-keys", "pki/roster.keys"];
+    let (code, said, error) = open_with(&world, "verify.txt", &kr, &with);
+    assert!(code == 0 && said.contains("signature    verified"), "{said}{error}");
     run(&world, &["search", "--list", "verify.txt", "--read-for", "self-monitoring"]);
     let awaited =
         |entries: &[Entry]| entries.iter().any(|entry| entry.about.as_deref() == Some("search"));

@@ -2,6 +2,7 @@
 
 use super::found::{Detailed, Redactions, detailed, id_of, redactions};
 use super::logs::{Ended, Form, announce, end, json, lines, stamp};
+use super::rosters::RosterArgs;
 use super::verify::{Job, listed};
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -10,8 +11,9 @@ use mayag_audit::checkpoint::Origin;
 use mayag_audit::detail::{self, Content, DetailError, Place, RecipientSecret};
 use mayag_audit::entry::{Entry, ReadFor, Type};
 use mayag_audit::search::Asked;
-use mayag_protocol::names::{Country, Digest, LogOrigin};
+use mayag_protocol::names::{Country, Digest, LogOrigin, PublicKey};
 use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Timestamp;
 use mayag_transport::details::{self, Kept};
 use mayag_transport::files::{self, Mode};
@@ -23,8 +25,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every log is verified first. A detail is shown only if it is the one that its entry names, holds what the entry committed
-to, and is about the question that the entry is about and names the person who is said to have signed it (`mayag receipt verify` and the
-roster say whether the signature holds). Details are looked for in `details` and `months` of the state folder
+to, and is about the question that the entry is about and names the person who is said to have signed it. With `--roster` the
+signature must be by a key that a roster lists for that person; without one it is not checked. Details are looked for in `details` and `months` of the state folder
 that a log is in (`STATE/query-log/2026/published`), or of a copy that is laid out alike.
 
 Reading is logged before anything is shown: a party in whose own folder the details are writes a `log_read` entry. Whoever
@@ -34,7 +36,9 @@ Ends with 0 if a detail was opened or was erased as the log says, with 1 if none
 missing, was changed, or a log does not verify, with 2 if a file cannot be read.
 
 Examples:
-  mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada")]
+  mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada
+  mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada \
+    --roster roster.json --roster-keys roster.keys")]
 pub(super) struct OpenArgs {
     /// The question's id (32 hexadecimal digits), or the SHA-256 of what the analyst signed (64)
     question: Asked,
@@ -51,6 +55,8 @@ pub(super) struct OpenArgs {
     /// Who reads (at most 200 characters)
     #[arg(long, value_name = "NAME")]
     reader: String,
+    #[command(flatten)]
+    rosters: RosterArgs,
     /// Where the notice to the parties is written when copies are read
     #[arg(long, value_name = "FILE")]
     notice: Option<PathBuf>,
@@ -75,10 +81,32 @@ struct Shown {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 enum What {
-    Opened { person: String, question: Option<Box<Question>>, words: Option<String> },
-    Erased { at: Timestamp, reason: String, authority: String },
+    Opened {
+        person: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<Signature>,
+        question: Option<Box<Question>>,
+        words: Option<String>,
+    },
+    Erased {
+        at: Timestamp,
+        reason: String,
+        authority: String,
+    },
     ForOthers,
-    Wrong { why: String },
+    Wrong {
+        why: String,
+    },
+}
+
+/// What is known of the signature of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Signature {
+    /// By a key that a roster lists for the person.
+    Verified,
+    /// No roster was given.
+    Unchecked,
 }
 
 pub(super) fn run(args: &OpenArgs, printer: &mut Printer) -> Exit {
@@ -101,6 +129,7 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let secret = files::read_secret(&args.key).map_err(|error| usage(error.to_string()))?;
     let secret = RecipientSecret::from_pem(&secret)
         .map_err(|_| usage(format!("{}: no X25519 key in PKCS#8 PEM", args.key.display())))?;
+    let rosters = args.rosters.read()?;
     let jobs = listed(&args.list).map_err(usage)?;
     let found = detailed(&jobs, &args.question)?;
     if found.is_empty() {
@@ -110,7 +139,7 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let mine = secret.public().id();
     let wanted = found.iter().filter(|one| one.detail.recipients.contains(&mine));
     let redactions = redactions(&jobs, &wanted.map(Detailed::key).collect())?;
-    Ok(found.iter().map(|one| shown(one, &secret, &redactions)).collect())
+    Ok(found.iter().map(|one| shown(one, &secret, &redactions, &rosters)).collect())
 }
 
 /// Says to whoever keeps the details that they are read. Nothing is opened before.
@@ -139,7 +168,12 @@ fn notice(path: &Path, request: &Request) -> Result<(), Ended> {
         .map_err(|error| (Exit::Error, error.to_string()))
 }
 
-fn shown(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> Shown {
+fn shown(
+    one: &Detailed,
+    secret: &RecipientSecret,
+    redactions: &Redactions,
+    rosters: &[Roster],
+) -> Shown {
     let found = &one.found;
     Shown {
         at: found.entry.at,
@@ -147,11 +181,16 @@ fn shown(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> S
         index: found.place.index,
         kind: found.entry.kind,
         detail: one.detail.ct_sha256.clone(),
-        what: what(one, secret, redactions),
+        what: what(one, secret, redactions, rosters),
     }
 }
 
-fn what(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> What {
+fn what(
+    one: &Detailed,
+    secret: &RecipientSecret,
+    redactions: &Redactions,
+    rosters: &[Roster],
+) -> What {
     if !one.detail.recipients.contains(&secret.public().id()) {
         return What::ForOthers;
     }
@@ -192,8 +231,21 @@ fn what(one: &Detailed, secret: &RecipientSecret, redactions: &Redactions) -> Wh
     if let Some(why) = contradicts(entry, &content.person, asked.as_ref().map(|(asked, _)| asked)) {
         return wrong(why.to_owned());
     }
+    let signature = match &asked {
+        None => None,
+        Some(_) if rosters.is_empty() => Some(Signature::Unchecked),
+        Some((question, _)) => {
+            let known = rosters.iter().filter_map(|roster| roster.person(&question.analyst));
+            let keys: Vec<PublicKey> = known.flat_map(|it| it.question_keys.clone()).collect();
+            if !content.is_signed_by(&keys) {
+                let why = "no key that the rosters list for the person signed the question";
+                return wrong(why.to_owned());
+            }
+            Some(Signature::Verified)
+        }
+    };
     let question = asked.map(|(question, _)| Box::new(question));
-    What::Opened { person: content.person, question, words: content.words }
+    What::Opened { person: content.person, signature, question, words: content.words }
 }
 
 /// What the detail of an entry must say and does not.
@@ -231,8 +283,13 @@ fn human(shown: &Shown) -> Vec<String> {
     let mut text = vec![format!("{}  {}", stamp(shown.at, &place), shown.kind)];
     let mut say = |name: &str, value: &str| text.push(format!("  {name:12} {value}"));
     match &shown.what {
-        What::Opened { person, question, words } => {
+        What::Opened { person, signature, question, words } => {
             say("person", person);
+            match signature {
+                Some(Signature::Verified) => say("signature", "verified with the roster"),
+                Some(Signature::Unchecked) => say("signature", "not checked: name a roster"),
+                None => (),
+            }
             if let Some(words) = words {
                 say("did", words);
             }

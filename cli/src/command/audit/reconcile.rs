@@ -1,24 +1,18 @@
 //! `mayag audit reconcile`: the logs of gateways and nodes held against each other.
 
 use super::logs::{Ended, Form, ListArgs, end, json, lines, said};
+use super::rosters::RosterArgs;
 use super::verify::believed;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use clap::Args;
-use mayag_audit::keys::Ed25519;
 use mayag_audit::reconcile::{AnswerKeys, Facts, Finding, Report, Settings, reconcile};
 use mayag_audit::verify::Against;
-use mayag_protocol::roster::{self, Roster};
 use mayag_protocol::timestamp::{Clock as _, Timestamp};
 use mayag_transport::clock::SystemClock;
-use mayag_transport::files;
 use mayag_transport::log_files::PublishedFiles;
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Duration;
-
-/// The longest file of keys that is read.
-const LONGEST_KEYS: usize = 1024 * 1024;
 
 /// Hold the logs of gateways and nodes against each other: what one leaves out stands in the other
 #[derive(Debug, Args)]
@@ -43,12 +37,8 @@ pub(super) struct ReconcileArgs {
     /// How many seconds an entry may be under way to the other log
     #[arg(long, value_name = "SECONDS", default_value_t = mayag_audit::reconcile::GRACE.as_secs())]
     grace: u64,
-    /// A roster that was in force while the logs were written, to check what parties signed for each other; may be repeated
-    #[arg(long, value_name = "FILE", requires = "roster_keys")]
-    roster: Vec<PathBuf>,
-    /// The keys that rosters are signed with
-    #[arg(long, value_name = "FILE", requires = "roster")]
-    roster_keys: Option<PathBuf>,
+    #[command(flatten)]
+    rosters: RosterArgs,
     /// When the logs were copied, if not now
     #[arg(long, value_name = "TIME")]
     as_of: Option<Timestamp>,
@@ -77,7 +67,8 @@ pub(super) fn run(args: &ReconcileArgs, printer: &mut Printer) -> Exit {
 
 fn report(args: &ReconcileArgs) -> Result<Report, Ended> {
     let now = SystemClock.now();
-    let keys = keys(args)?;
+    let mut keys = AnswerKeys::default();
+    args.rosters.read()?.iter().for_each(|roster| keys.add(roster));
     let mut facts = Vec::new();
     for job in args.list.read("reconcile")? {
         let policy = believed(&job)?;
@@ -88,24 +79,6 @@ fn report(args: &ReconcileArgs) -> Result<Report, Ended> {
     }
     let grace = Duration::from_secs(args.grace);
     Ok(reconcile(&facts, Settings { as_of: args.as_of.unwrap_or(now), grace }))
-}
-
-/// The keys that the rosters list, once for all logs. A roster that ended since counts as well: what was signed while it was in
-/// force is signed.
-fn keys(args: &ReconcileArgs) -> Result<AnswerKeys, Ended> {
-    let usage = |why: String| (Exit::Usage, why);
-    let mut keys = AnswerKeys::default();
-    let Some(path) = &args.roster_keys else { return Ok(keys) };
-    let trusted = files::read(path, LONGEST_KEYS).map_err(|error| usage(error.to_string()))?;
-    let trusted = roster::parse_trusted_keys(&String::from_utf8_lossy(&trusted))
-        .map_err(|error| usage(error.to_string()))?;
-    for path in &args.roster {
-        let bytes = files::read(path, roster::LONGEST).map_err(|error| usage(error.to_string()))?;
-        let opened = Roster::open_ended(&bytes, &trusted, &Ed25519)
-            .map_err(|error| usage(format!("{}: {error}", path.display())))?;
-        keys.add(&opened);
-    }
-    Ok(keys)
 }
 
 fn sentences(report: &Report) -> Vec<String> {
