@@ -142,6 +142,8 @@ pub enum ResultClass {
     Catalogue,
     /// The work broke.
     Error,
+    /// Vectors of a lookup: whether there was a hit, nobody but the person who searched can tell.
+    Evaluated,
     /// Nothing, by decision.
     Refusal,
     /// Aggregates, some of which are withheld.
@@ -157,6 +159,7 @@ impl ResultClass {
             Self::Aggregate => "aggregate",
             Self::Catalogue => "catalogue",
             Self::Error => "error",
+            Self::Evaluated => "evaluated",
             Self::Refusal => "refusal",
             Self::Suppressed => "suppressed",
             Self::TimedOut => "timed_out",

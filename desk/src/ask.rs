@@ -271,9 +271,11 @@ fn report(country: &CountryAnswer) -> CountryReport {
     let refusal = country.answer.as_ref().and_then(|answer| match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.clone()),
         Decision::Answered { .. }
+        | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
-        | Decision::Shared { .. } => None,
+        | Decision::Shared { .. }
+        | Decision::Tables { .. } => None,
     });
     CountryReport {
         country: country.country.clone(),
@@ -293,9 +295,11 @@ fn shared(country: CountryAnswer) -> Option<(Country, Vec<SharedDataset>)> {
     match country.answer?.decision {
         Decision::Shared { datasets } => Some((country.country, datasets)),
         Decision::Answered { .. }
+        | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
-        | Decision::Refused { .. } => None,
+        | Decision::Refused { .. }
+        | Decision::Tables { .. } => None,
     }
 }
 
@@ -303,9 +307,11 @@ fn previewed(country: CountryAnswer) -> Option<(Country, Vec<PreviewedRelease>)>
     match country.answer?.decision {
         Decision::Previewed { releases } => Some((country.country, releases)),
         Decision::Answered { .. }
+        | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Refused { .. }
-        | Decision::Shared { .. } => None,
+        | Decision::Shared { .. }
+        | Decision::Tables { .. } => None,
     }
 }
 

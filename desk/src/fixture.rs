@@ -136,9 +136,11 @@ impl Federation {
         let refusal = match &decision {
             Decision::Refused { refusal } => Some(refusal.clone()),
             Decision::Answered { .. }
+            | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
-            | Decision::Shared { .. } => None,
+            | Decision::Shared { .. }
+            | Decision::Tables { .. } => None,
         };
         let answer = self.answer(code, decision);
         let outcome = answer.outcome();

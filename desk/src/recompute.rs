@@ -149,10 +149,12 @@ fn part(release: &Release, dataset: &Dataset, country: &CountryAnswer, i: usize)
 fn signed_part(country: &CountryAnswer, i: usize) -> Option<&ReleasePart> {
     match &country.answer.as_ref()?.decision {
         Decision::Answered { releases } => releases.get(i),
-        Decision::Failed { .. }
+        Decision::Evaluated { .. }
+        | Decision::Failed { .. }
         | Decision::Previewed { .. }
         | Decision::Refused { .. }
-        | Decision::Shared { .. } => None,
+        | Decision::Shared { .. }
+        | Decision::Tables { .. } => None,
     }
 }
 

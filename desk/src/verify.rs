@@ -9,6 +9,7 @@ use mayag_protocol::answer::{
 };
 use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
 use mayag_protocol::event::Event;
+use mayag_protocol::lookup::{EvaluatedTable, Search, Target};
 use mayag_protocol::names::{Country, Digest};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::{Ask, Question};
@@ -185,7 +186,7 @@ impl<'a> Verifier<'a> {
     ) -> Result<(), VerificationFailed> {
         let cells = match self.asked.question.ask {
             Ask::Sql { .. } => self.countries.values().any(|country| country.outcome.answered()),
-            Ask::Datasets {} | Ask::Preview { .. } => false,
+            Ask::Datasets {} | Ask::Lookup { .. } | Ask::Preview { .. } | Ask::Tables {} => false,
         };
         let said = match (result, no_result) {
             (Some(_), Some(_)) => false,
@@ -327,9 +328,11 @@ impl Asked<'_> {
         let signed_refusal = match &answer.decision {
             Decision::Refused { refusal } => Some(refusal),
             Decision::Answered { .. }
+            | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
-            | Decision::Shared { .. } => None,
+            | Decision::Shared { .. }
+            | Decision::Tables { .. } => None,
         };
         if signed_refusal != refusal.as_ref() {
             return Err(failed(Fault::Refusal));
@@ -367,30 +370,53 @@ impl Asked<'_> {
         if !(named || nameless) || answer.question_digest != *self.digest {
             return Err(failed(Fault::Question));
         }
-        let releases = match (&answer.decision, &self.question.ask) {
+        let digests: Vec<&Digest> = match (&answer.decision, &self.question.ask) {
             (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => {
-                releases.as_slice()
+                releases.iter().map(|release| &release.digest).collect()
+            }
+            (Decision::Evaluated { tables }, Ask::Lookup { search })
+                if answer.policy.is_some() && evaluated(tables, search, country) =>
+            {
+                tables.iter().map(|table| &table.evaluated).collect()
+            }
+            (Decision::Tables { directory }, Ask::Tables {}) if answer.policy.is_some() => {
+                vec![directory]
             }
             (Decision::Shared { .. }, Ask::Datasets {})
             | (Decision::Previewed { .. }, Ask::Preview { .. })
                 if answer.policy.is_some() =>
             {
-                &[]
+                Vec::new()
             }
-            (Decision::Failed { .. } | Decision::Refused { .. }, _) => &[],
+            (Decision::Failed { .. } | Decision::Refused { .. }, _) => Vec::new(),
             (
-                Decision::Answered { .. } | Decision::Previewed { .. } | Decision::Shared { .. },
-                Ask::Datasets {} | Ask::Preview { .. } | Ask::Sql { .. },
+                Decision::Answered { .. }
+                | Decision::Evaluated { .. }
+                | Decision::Previewed { .. }
+                | Decision::Shared { .. }
+                | Decision::Tables { .. },
+                Ask::Datasets {}
+                | Ask::Lookup { .. }
+                | Ask::Preview { .. }
+                | Ask::Sql { .. }
+                | Ask::Tables {},
             ) => {
                 return Err(failed(Fault::Decision));
             }
         };
-        if releases.len() != parts.len() {
+        if digests.len() != parts.len() {
             return Err(failed(Fault::PartDigest));
         }
-        let same = releases.iter().zip(parts).all(|(release, part)| release.digest == sha256(part));
+        let same = digests.into_iter().zip(parts).all(|(digest, part)| *digest == sha256(part));
         if same { Ok(()) } else { Err(failed(Fault::PartDigest)) }
     }
+}
+
+/// The tables of this country that were asked, in their order and epochs.
+fn evaluated(tables: &[EvaluatedTable], search: &Search, country: &Country) -> bool {
+    let of = |target: &Target| (target.table.clone(), target.epoch);
+    let tables = tables.iter().map(|table| (table.table.clone(), table.epoch));
+    tables.eq(search.targets_of(country).map(of))
 }
 
 fn open(

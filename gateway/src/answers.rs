@@ -11,6 +11,7 @@ use mayag_protocol::answer::{
 };
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Verified, Verify as _};
 use mayag_protocol::identity::Identity;
+use mayag_protocol::lookup::{EvaluatedTable, Search};
 use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
@@ -44,11 +45,15 @@ pub(crate) enum Wanted {
     Cells(Arc<Cut>),
     /// The datasets that are shared.
     Datasets,
+    /// Evaluated vectors of this search.
+    Evaluated(Arc<Search>),
     /// What would be answered for this many releases.
     Preview {
         /// How many.
         releases: usize,
     },
+    /// The tables that can be searched.
+    Tables,
 }
 
 /// An answer that is what it should be. Only [`check`] makes one.
@@ -156,6 +161,17 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         (Decision::Answered { releases }, Wanted::Cells(cut)) => {
             (cells(&bundle, &releases, cut, &expected.country)?, None)
         }
+        (Decision::Evaluated { tables }, Wanted::Evaluated(search)) => {
+            vectors(&bundle, &tables, search, &expected.country)?;
+            (Vec::new(), None)
+        }
+        (Decision::Tables { directory }, Wanted::Tables) => {
+            let [envelope] = bundle.parts.as_slice() else { return Err(AnswerFault::Kind) };
+            if sha256(envelope) != directory {
+                return Err(AnswerFault::Digest);
+            }
+            (Vec::new(), None)
+        }
         (Decision::Shared { .. }, Wanted::Datasets) | (Decision::Failed { .. }, _)
             if bundle.parts.is_empty() =>
         {
@@ -171,10 +187,12 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         }
         (
             Decision::Answered { .. }
+            | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
             | Decision::Refused { .. }
-            | Decision::Shared { .. },
+            | Decision::Shared { .. }
+            | Decision::Tables { .. },
             _,
         ) => return Err(AnswerFault::Kind),
     };
@@ -205,12 +223,37 @@ fn answers(answer: &Answer, expected: &Expected) -> bool {
         (
             None,
             Decision::Answered { .. }
+            | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
-            | Decision::Shared { .. },
+            | Decision::Shared { .. }
+            | Decision::Tables { .. },
         ) => false,
     };
     same && answer.question_digest == expected.digest
+}
+
+/// The vectors are those that were signed, of the tables that were asked, and of their lengths. Whether they are evaluated
+/// by the right key, the desk alone can tell.
+fn vectors(
+    bundle: &Bundle,
+    signed: &[EvaluatedTable],
+    search: &Search,
+    country: &Country,
+) -> Result<(), AnswerFault> {
+    let targets: Vec<_> = search.targets_of(country).collect();
+    if signed.len() != targets.len() || bundle.parts.len() != targets.len() {
+        return Err(AnswerFault::Kind);
+    }
+    for ((vector, table), target) in bundle.parts.iter().zip(signed).zip(targets) {
+        if table.table != target.table || table.epoch != target.epoch {
+            return Err(AnswerFault::Kind);
+        }
+        if vector.len() != search.vector_bytes() || sha256(vector) != table.evaluated {
+            return Err(AnswerFault::Digest);
+        }
+    }
+    Ok(())
 }
 
 fn cells(

@@ -15,9 +15,6 @@ use mayag_transport::client::{Client, ClientError, ClientTls, Limits};
 use mayag_transport::trust::{IdentityFiles, Trust};
 use std::sync::Arc;
 
-/// Where a node takes questions.
-const QUESTIONS: &str = "/v1/questions";
-
 /// What came back.
 #[derive(Debug)]
 pub(crate) enum Carried {
@@ -93,8 +90,8 @@ async fn post(
     room: &mut Room,
 ) -> Result<(StatusCode, Bytes), PostError> {
     let forward = (HeaderName::from_static(forward::HEADER), errand.forward.clone());
-    let body = errand.envelope.clone();
-    let response = client.post_with(address, expected, QUESTIONS, Some(forward), body).await?;
+    let body = errand.body.clone();
+    let response = client.post_with(address, expected, errand.route, Some(forward), body).await?;
     let status = response.status();
     let mut bytes = BytesMut::new();
     // What comes with another status is nobody's signed answer and is not read.

@@ -23,6 +23,8 @@ pub(crate) struct HandedOut<'a> {
     pub(crate) result: Option<&'a Digest>,
     pub(crate) cells: Option<u64>,
     pub(crate) no_result: Option<NoResult>,
+    /// What is handed out where there are no cells.
+    pub(crate) otherwise: ResultClass,
 }
 
 impl Known {
@@ -90,13 +92,13 @@ impl Known {
         gateway: &Gateway,
         out: &HandedOut<'_>,
     ) -> Result<Entry, RandomError> {
-        let HandedOut { answers, result, cells, no_result } = *out;
+        let HandedOut { answers, result, cells, no_result, otherwise } = *out;
         let answered = answers.iter().filter(|answer| answer.outcome.answered()).count();
         let why = no_result.map(|why| format!("; no result: {}", why.as_str())).unwrap_or_default();
         let withheld = answers.iter().any(|answer| answer.outcome == Outcome::AnsweredSuppressed);
         let class = match (no_result, result) {
             (Some(_), _) => ResultClass::Error,
-            (None, None) => ResultClass::Catalogue,
+            (None, None) => otherwise,
             (None, Some(_)) if withheld => ResultClass::Suppressed,
             (None, Some(_)) => ResultClass::Aggregate,
         };

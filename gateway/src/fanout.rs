@@ -32,8 +32,10 @@ pub(crate) struct Errand {
     pub(crate) question: QuestionId,
     /// SHA-256 of its payload.
     pub(crate) digest: Digest,
-    /// The envelope, byte for byte as the desk sent it.
-    pub(crate) envelope: Bytes,
+    /// Where it is sent.
+    pub(crate) route: &'static str,
+    /// The envelope and what travels with it, byte for byte as the desk sent them.
+    pub(crate) body: Bytes,
     /// What the gateway signed about it, as a header's value.
     pub(crate) forward: HeaderValue,
     /// What is asked for.

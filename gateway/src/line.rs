@@ -15,9 +15,10 @@ use crate::gateway::Gateway;
 use crate::memory::{Held, QuestionMemory, Room};
 use crate::merge::{self, Cut, Label, Table, TableLimits};
 use crate::receipts;
+use crate::sent::Sent;
 use crate::work;
-use bytes::Bytes;
 use http::HeaderValue;
+use mayag_audit::entry::ResultClass;
 use mayag_audit::keys::sha256;
 use mayag_audit::log::commit::Kind;
 use mayag_protocol::answer::{CountryOutcome, GatewayRefusal, NoResult, Release};
@@ -64,11 +65,11 @@ pub(crate) struct Taken {
 pub(crate) async fn carry(
     gateway: Arc<Gateway>,
     peer: Identity,
-    body: Bytes,
+    sent: Sent,
     events: &mut Events,
 ) -> Option<Taken> {
-    let mut known = Known::of_connection(&peer, &body);
-    match straight(&gateway, &peer, body, &mut known, events).await {
+    let mut known = Known::of_connection(&peer, &sent.envelope);
+    match straight(&gateway, &peer, sent, &mut known, events).await {
         Ok(taken) => Some(taken),
         Err(refusal) => {
             refuse(&gateway, &known, refusal, events).await;
@@ -81,16 +82,19 @@ pub(crate) async fn carry(
 async fn straight(
     gateway: &Arc<Gateway>,
     peer: &Identity,
-    body: Bytes,
+    sent: Sent,
     known: &mut Known,
     events: &mut Events,
 ) -> Result<Taken, Refusal> {
     let roster = gateway.roster();
     let caller = Caller::authenticate(peer, &roster)?;
     let place = gateway.crowd().enter(caller.identity()).ok_or_else(busy)?;
-    let signed = caller.open(&body, &roster, known)?;
+    let signed = caller.open(&sent.envelope, &roster, known)?;
     let now = gateway.clock().now();
     let admitted = signed.admit(gateway.identity(), &roster, gateway.nonces(), now, known)?;
+    if !sent.belongs_to(admitted.question()) {
+        return Err(other_vector());
+    }
     let planned = plan(gateway, admitted).await?;
     let limits = &gateway.config().limits;
     let countries = planned.admitted.question().countries.len();
@@ -105,7 +109,8 @@ async fn straight(
     let errand = Errand {
         question: question.id.clone(),
         digest: admitted.digest().clone(),
-        envelope: body,
+        route: sent.route,
+        body: sent.body,
         forward,
         wanted,
         deadline: Instant::now() + wait,
@@ -118,7 +123,14 @@ async fn straight(
         (Wanted::Cells(cut), Some(tail)) => {
             table(gateway, &admitted, (Arc::clone(cut), tail), &answers, &memory).await
         }
-        (Wanted::Cells(_) | Wanted::Datasets | Wanted::Preview { .. }, _) => Made::NotAsked,
+        (
+            Wanted::Cells(_)
+            | Wanted::Datasets
+            | Wanted::Evaluated(_)
+            | Wanted::Preview { .. }
+            | Wanted::Tables,
+            _,
+        ) => Made::NotAsked,
     };
     let (table, held) = held(table, &memory);
     complete(gateway, &admitted, answers, table, known, events).await;
@@ -130,6 +142,13 @@ async fn plan(gateway: &Gateway, admitted: AdmittedQuestion) -> Result<PlannedQu
     let (sql, preview) = match &admitted.question().ask {
         Ask::Datasets {} => {
             return Ok(PlannedQuestion { admitted, wanted: Wanted::Datasets, tail: None });
+        }
+        Ask::Lookup { search } => {
+            let wanted = Wanted::Evaluated(Arc::new(search.clone()));
+            return Ok(PlannedQuestion { admitted, wanted, tail: None });
+        }
+        Ask::Tables {} => {
+            return Ok(PlannedQuestion { admitted, wanted: Wanted::Tables, tail: None });
         }
         Ask::Preview { sql } => (sql.clone(), true),
         Ask::Sql { sql } => (sql.clone(), false),
@@ -244,6 +263,12 @@ async fn complete(
         result: result.as_ref(),
         cells: table.as_ref().map(|table| table.rows as u64),
         no_result,
+        otherwise: match &admitted.question().ask {
+            Ask::Lookup { .. } => ResultClass::Evaluated,
+            Ask::Datasets {} | Ask::Preview { .. } | Ask::Sql { .. } | Ask::Tables {} => {
+                ResultClass::Catalogue
+            }
+        },
     };
     let Ok(entry) = known.released(gateway, &out) else { return };
     let Some(logged) = gateway.log(Kind::Record, entry, known.content()).await else { return };
@@ -340,6 +365,11 @@ fn busy() -> Refusal {
         "questions-at-once",
         "wait for the questions that are running, then ask again",
     )
+}
+
+fn other_vector() -> Refusal {
+    let hint = "send the vector that the lookup was signed with beside it";
+    Refusal::new(Code::MalformedQuestion, "format", hint)
 }
 
 fn not_planned() -> Refusal {

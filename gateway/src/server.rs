@@ -5,11 +5,14 @@ use crate::config::GatewayConfig;
 use crate::events::{Events, MOST_EVENTS};
 use crate::gateway::{Gateway, GatewayError};
 use crate::line;
+use crate::published;
 use crate::receipts;
+use crate::sent::Sent;
 use crate::witnessing::Rounds;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use mayag_protocol::identity::Identity;
-use mayag_protocol::question::LONGEST_ENVELOPE;
+use mayag_protocol::lookup;
+use mayag_protocol::question::{self, LONGEST_ENVELOPE};
 use mayag_protocol::receipts::{LONGEST_REQUEST, RECEIPTS as RECEIPTS_PATH};
 use mayag_protocol::timestamp::Clock;
 use mayag_transport::files::{self, Mode};
@@ -29,15 +32,21 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Everything that can be asked of a gateway.
-pub const ROUTES: &[Route] = &[QUESTIONS, RECEIPTS];
+pub const ROUTES: &[Route] = &[LOOKUPS, PUBLISHED, QUESTIONS, RECEIPTS];
 
 /// A question in its envelope; the answer is a stream of events.
-const QUESTIONS: Route = Route { method: "POST", path: "/v1/questions" };
+const QUESTIONS: Route = Route { method: "POST", path: question::QUESTIONS };
+
+/// A lookup and its vector; the answer is the same.
+const LOOKUPS: Route = Route { method: "POST", path: lookup::LOOKUPS };
+
+/// A piece of what a node published, by its digest.
+const PUBLISHED: Route = Route { method: "POST", path: lookup::PUBLISHED };
 
 /// A place in the log; the answer is the proof of what stands there.
 const RECEIPTS: Route = Route { method: "POST", path: RECEIPTS_PATH };
 
-/// From the headers to the end of a question: it has at most 64 KiB.
+/// From the headers to the end of a question: it has at most 64 KiB, a lookup 2 MiB.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A gateway that listens. Dropping it ends every question at once; [`Running::shutdown`] lets them finish.
@@ -151,7 +160,9 @@ impl Handler for Door {
         let is = |route: Route| route.is(&head.method, head.uri.path());
         let longest = if is(QUESTIONS) {
             LONGEST_ENVELOPE
-        } else if is(RECEIPTS) {
+        } else if is(LOOKUPS) {
+            lookup::LONGEST_REQUEST
+        } else if is(PUBLISHED) || is(RECEIPTS) {
             LONGEST_REQUEST
         } else {
             return status(StatusCode::NOT_FOUND);
@@ -165,9 +176,14 @@ impl Handler for Door {
             let (code, bytes) = receipts::answer(&gateway, peer.identity, &body).await;
             return typed(code, "application/json", ResponseBody::full(bytes));
         }
+        if is(PUBLISHED) {
+            let (code, bytes) = published::piece(&gateway, body).await;
+            return typed(code, "application/octet-stream", ResponseBody::full(bytes));
+        }
+        let sent = if is(LOOKUPS) { Sent::lookup(body) } else { Sent::question(body) };
         let stream = ResponseBody::produced(MOST_EVENTS, |lines| async move {
             let mut events = Events::new(lines);
-            let taken = line::carry(gateway, peer.identity, body, &mut events).await;
+            let taken = line::carry(gateway, peer.identity, sent, &mut events).await;
             // The question keeps its place and its memory until the caller has taken every line, or has gone away.
             events.taken().await;
             drop(taken);

@@ -85,9 +85,11 @@ pub fn refused(answer: &Answer) -> Option<Code> {
     match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.code),
         Decision::Answered { .. }
+        | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
-        | Decision::Shared { .. } => None,
+        | Decision::Shared { .. }
+        | Decision::Tables { .. } => None,
     }
 }
 

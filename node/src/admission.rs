@@ -192,7 +192,10 @@ fn faulty(fault: QuestionFault) -> Refusal {
             "validity",
             "ask again; check the clock of your computer if this repeats",
         ),
-        QuestionFault::Countries | QuestionFault::TooLong | QuestionFault::Version => malformed(),
+        QuestionFault::Countries
+        | QuestionFault::Lookup(_)
+        | QuestionFault::TooLong
+        | QuestionFault::Version => malformed(),
     }
 }
 

@@ -139,7 +139,11 @@ impl About {
             Decision::Failed { timed_out: false, .. } => {
                 (Type::Answered, None, ResultClass::Error, None)
             }
-            Decision::Previewed { .. } | Decision::Shared { .. } => {
+            Decision::Evaluated { tables } => {
+                let tables = tables.len() as u64;
+                (Type::Answered, Some(Op::Disclosure), ResultClass::Evaluated, Some(tables))
+            }
+            Decision::Previewed { .. } | Decision::Shared { .. } | Decision::Tables { .. } => {
                 (Type::Answered, Some(Op::Disclosure), ResultClass::Catalogue, None)
             }
         };

@@ -82,6 +82,7 @@ async fn decide_and_work(
                 datasets: BTreeSet::new(),
             });
         }
+        Ask::Lookup { .. } | Ask::Tables {} => return Err(no_table()),
         Ask::Preview { sql } => (sql.clone(), true),
         Ask::Sql { sql } => (sql.clone(), false),
     };
@@ -260,6 +261,14 @@ fn failed(failure: WorkFailure) -> Decided {
 fn budget_of(permit: &Permit) -> Budget {
     let document::Budget { person, country, dataset } = permit.budget();
     Budget { person, country, dataset }
+}
+
+fn no_table() -> Refusal {
+    Refusal::new(
+        Code::TableNotShared,
+        "default-deny",
+        "leave this country out, or ask its administrator",
+    )
 }
 
 fn no_policy() -> Refusal {

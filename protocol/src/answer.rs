@@ -2,6 +2,7 @@
 
 use crate::envelope::Base64;
 use crate::identity::Identity;
+use crate::lookup::EvaluatedTable;
 use crate::names::{Country, DatasetName, Digest, LogOrigin, QuestionId};
 use crate::outcome::Outcome;
 use crate::purpose::Purpose;
@@ -74,6 +75,12 @@ pub enum Decision {
         /// The parts.
         releases: Vec<ReleasePart>,
     },
+    /// Evaluated vectors ([`crate::question::Ask::Lookup`]), one for each of its tables that was asked, in the order of
+    /// the targets; in the same order they follow the envelope.
+    Evaluated {
+        /// The vectors, by digest.
+        tables: Vec<EvaluatedTable>,
+    },
     /// The work broke; the operator finds the reason under the id, nobody else does.
     Failed {
         /// Names the failure in the node's own log.
@@ -95,6 +102,11 @@ pub enum Decision {
     Shared {
         /// The datasets, sorted by name.
         datasets: Vec<SharedDataset>,
+    },
+    /// The tables that can be searched ([`crate::question::Ask::Tables`]): the signed directory follows the envelope.
+    Tables {
+        /// SHA-256 of the directory's envelope.
+        directory: Digest,
     },
 }
 
@@ -293,9 +305,11 @@ impl Answer {
             Decision::Answered { releases } if releases.iter().any(|part| part.suppressed) => {
                 Outcome::AnsweredSuppressed
             }
-            Decision::Answered { .. } | Decision::Previewed { .. } | Decision::Shared { .. } => {
-                Outcome::Answered
-            }
+            Decision::Answered { .. }
+            | Decision::Evaluated { .. }
+            | Decision::Previewed { .. }
+            | Decision::Shared { .. }
+            | Decision::Tables { .. } => Outcome::Answered,
             Decision::Failed { timed_out: true, .. } => Outcome::TimedOut,
             Decision::Failed { timed_out: false, .. } => Outcome::Failed,
             Decision::Refused { refusal } if refusal.code == Code::BudgetExhausted => {

@@ -21,10 +21,6 @@ pub enum PayloadType {
     Directory,
     /// [`crate::forward::Forward`].
     Forward,
-    /// [`crate::lookup::Lookup`].
-    Lookup,
-    /// [`crate::lookup::LookupAnswer`].
-    LookupAnswer,
     /// A policy document.
     Policy,
     /// [`crate::question::Question`].
@@ -44,8 +40,6 @@ impl PayloadType {
             Self::Answer => "application/vnd.mayag.answer.v1+json",
             Self::Directory => "application/vnd.mayag.directory.v1+json",
             Self::Forward => "application/vnd.mayag.forward.v1+json",
-            Self::Lookup => "application/vnd.mayag.lookup.v1+json",
-            Self::LookupAnswer => "application/vnd.mayag.lookup-answer.v1+json",
             Self::Policy => "application/vnd.mayag.policy.v1+json",
             Self::Question => "application/vnd.mayag.question.v1+json",
             Self::Refusal => "application/vnd.mayag.refusal.v1+json",

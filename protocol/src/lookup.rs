@@ -1,16 +1,14 @@
 //! Lookups: what a node publishes of its tables, what is asked, what a node answers, and the words for what came of it.
 //!
-//! A request and an answer travel as [`crate::answer::Bundle`]s: the signed envelope, and beside it the vectors that it names
-//! by digest, 32 bytes for each element. How long either is depends on the size class alone ([`SIZES`]), never on what is
+//! A lookup is a question ([`crate::question::Ask::Lookup`]). It and its answers travel as [`crate::answer::Bundle`]s: the
+//! signed envelope, and beside it the vectors that it names by digest, 32 bytes for each element. How long either is depends on the size class alone ([`SIZES`]), never on what is
 //! searched or found: a node does not know whether there was a hit, and the gateway cannot see it.
 
-use crate::answer::{LogPosition, PolicyVersion};
 use crate::envelope::Base64;
 use crate::identity::Identity;
-use crate::names::{Country, Digest, EvaluationKey, KindName, Nonce, QuestionId, TableName};
+use crate::names::{Country, Digest, EvaluationKey, KindName, TableName};
 use crate::purpose::Purpose;
-use crate::question::{CLOCK_SKEW, LONGEST_LIFE, QuestionFault};
-use crate::refusal::Refusal;
+use crate::question::LONGEST_ENVELOPE;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +26,17 @@ pub const ELEMENT: usize = 32;
 /// Bytes of a proof.
 pub const PROOF: usize = 64;
 
-/// The longest envelope of a request that is read.
-pub const LONGEST_REQUEST: usize = 128 * 1024;
+/// The longest lookup that is read: an envelope, the longest vector, and their lengths.
+pub const LONGEST_REQUEST: usize = LONGEST_ENVELOPE + 65_535 * ELEMENT + 8;
+
+/// Where a gateway or a node takes lookups, as an [`crate::answer::Bundle`] of the question's envelope and its vector.
+pub const LOOKUPS: &str = "/v1/lookups";
+
+/// Where a gateway or a node is asked for a piece of what nodes published ([`Wanted`]).
+pub const PUBLISHED: &str = "/v1/published";
+
+/// The longest piece of what a node published that travels at once.
+pub const PIECE: usize = 4 * 1024 * 1024;
 
 /// The longest envelope of a directory that is read.
 pub const LONGEST_DIRECTORY: usize = 1024 * 1024;
@@ -127,43 +134,23 @@ pub enum Mode {
     Declared,
 }
 
-/// What an analyst signs to search (`application/vnd.mayag.lookup.v1+json`). The same bytes, and the same vector beside them,
-/// go to every node.
+/// Which identifiers are searched where, without saying what they are: the part of a question that is a lookup
+/// ([`crate::question::Ask::Lookup`]). The same bytes, and the same vector beside them, go to every node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lookup {
-    /// Version of this format: 1.
-    pub v: u8,
-    /// Chosen by the desk; the same in every log that mentions the request.
-    pub id: QuestionId,
-    /// Who asks; the signature must be by a key that the roster lists for this person.
-    pub analyst: Identity,
-    /// The gateway that may carry it.
-    pub gateway: Identity,
-    /// The tables asked, sorted, each once. A node that is not among them refuses.
-    pub targets: Vec<Target>,
-    /// When it was signed.
-    pub issued_at: Timestamp,
-    /// When it ends; at most [`LONGEST_LIFE`] after `issued_at`.
-    pub expires_at: Timestamp,
-    /// Remembered by every node until expiry.
-    pub nonce: Nonce,
+pub struct Search {
     /// The kind of the identifiers.
-    pub kind: KindName,
+    pub identifiers: KindName,
     /// The version of the rules that they were normalised by.
     pub rules: u16,
     /// Elements in the vector: one of [`SIZES`].
     pub elements: u32,
     /// SHA-256 of the vector: the commitment that an auditor can open.
     pub blinded: Digest,
-    /// Why.
-    pub purpose: Purpose,
-    /// The case it belongs to, if any; at most 200 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub case: Option<String>,
-    /// The legal basis, if stated; at most 200 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub legal_basis: Option<String>,
+    /// SHA-256 of what the desk sealed for the auditors of the person's country: the identifiers and the seed of the vector.
+    pub opening: Digest,
+    /// The tables asked, sorted, each once.
+    pub targets: Vec<Target>,
 }
 
 /// A table of a country in an epoch.
@@ -178,53 +165,7 @@ pub struct Target {
     pub epoch: u32,
 }
 
-/// What a node signs (`application/vnd.mayag.lookup-answer.v1+json`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LookupAnswer {
-    /// Version of this format: 1.
-    pub v: u8,
-    /// The request's id. A request that could not be read has none.
-    pub request: Option<QuestionId>,
-    /// SHA-256 of the request's payload bytes (of the whole body where no envelope could be read).
-    pub request_digest: Digest,
-    /// The node.
-    pub country: Country,
-    /// When it was signed.
-    pub issued_at: Timestamp,
-    /// The policy it was decided under; absent only while none is in force.
-    pub policy: Option<PolicyVersion>,
-    /// What was decided.
-    pub decision: LookupDecision,
-    /// Where the node's log holds it.
-    pub log: LogPosition,
-}
-
-/// What a node decided of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case", tag = "kind")]
-pub enum LookupDecision {
-    /// Evaluated vectors, one for each of its tables that was asked, in the order of the targets; in the same order they
-    /// follow the envelope.
-    Evaluated {
-        /// The vectors, by digest.
-        tables: Vec<EvaluatedTable>,
-    },
-    /// The work broke; the operator finds the reason under the id, nobody else does.
-    Failed {
-        /// Names the failure in the node's own log.
-        id: String,
-        /// Whether the deadline passed.
-        timed_out: bool,
-    },
-    /// No.
-    Refused {
-        /// Why.
-        refusal: Refusal,
-    },
-}
-
-/// One evaluated vector.
+/// One evaluated vector, as a node signs it ([`crate::answer::Decision::Evaluated`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluatedTable {
@@ -236,46 +177,47 @@ pub struct EvaluatedTable {
     pub evaluated: Digest,
     /// The proof's 64 bytes.
     pub proof: Base64,
+    /// SHA-256 of the filter in force: an older one says nothing about what was entered since.
+    pub filter: Digest,
+    /// SHA-256 of the sealed boxes in force.
+    pub boxes: Digest,
 }
 
-/// What is wrong with a request's own fields, whoever signed it.
+/// A piece of what a node published, asked for by its digest. Who knows the digest was told it in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// The country.
+    pub country: Country,
+    /// SHA-256 of the whole.
+    pub digest: Digest,
+    /// The first byte wanted.
+    pub offset: u64,
+}
+
+/// What is wrong with a search's own fields, whoever signed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LookupFault {
     /// The vector's length is not that of a size class.
     #[error("the vector has another length than those of the size classes")]
     Elements,
-    /// The list of targets is empty, unsorted or names one twice.
-    #[error("the list of tables is empty, unsorted or names one twice")]
+    /// The list of tables is unsorted, names one twice, or has none of a country that is asked.
+    #[error("the list of tables is unsorted, names one twice, or is not of the countries asked")]
     Targets,
-    /// The same as with a question.
-    #[error(transparent)]
-    Question(#[from] QuestionFault),
 }
 
-impl Lookup {
-    /// Checks everything that depends on the request and the time alone.
-    pub fn fault(&self, now: Timestamp) -> Option<LookupFault> {
-        let too_long =
-            |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > 200);
+impl Search {
+    /// Checks everything that depends on the search alone. `countries` are those that the question names, sorted.
+    pub fn fault(&self, countries: &[Country]) -> Option<LookupFault> {
         let sorted = self.targets.is_sorted_by(|one, next| one < next);
-        if self.v != 1 {
-            Some(QuestionFault::Version.into())
-        } else if self.targets.is_empty() || !sorted {
+        let mut named: Vec<&Country> = self.targets.iter().map(|target| &target.country).collect();
+        named.dedup();
+        if !sorted || !named.into_iter().eq(countries) {
             Some(LookupFault::Targets)
-        } else if !SIZES.contains(&self.elements) {
-            Some(LookupFault::Elements)
-        } else if too_long(&self.case) || too_long(&self.legal_basis) {
-            Some(QuestionFault::TooLong.into())
-        } else if self.expires_at <= self.issued_at
-            || self.expires_at.since(self.issued_at) > LONGEST_LIFE
-        {
-            Some(QuestionFault::Life.into())
-        } else if self.issued_at > now.plus(CLOCK_SKEW) {
-            Some(QuestionFault::NotYet.into())
-        } else if self.expires_at <= now {
-            Some(QuestionFault::Expired.into())
-        } else {
+        } else if SIZES.contains(&self.elements) {
             None
+        } else {
+            Some(LookupFault::Elements)
         }
     }
 

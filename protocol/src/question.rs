@@ -1,6 +1,7 @@
 //! One signed request of one analyst.
 
 use crate::identity::Identity;
+use crate::lookup::{LookupFault, Search};
 use crate::names::{Country, Nonce, QuestionId};
 use crate::purpose::Purpose;
 use crate::timestamp::Timestamp;
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 /// The longest envelope of a question that is read.
 pub const LONGEST_ENVELOPE: usize = 64 * 1024;
+
+/// Where a gateway or a node takes questions.
+pub const QUESTIONS: &str = "/v1/questions";
 
 /// The longest time between issue and expiry: the time a nonce must be remembered (design §3).
 pub const LONGEST_LIFE: Duration = Duration::from_mins(2);
@@ -54,6 +58,11 @@ pub struct Question {
 pub enum Ask {
     /// Which datasets and columns the person may use, for the purpose given.
     Datasets {},
+    /// Whether identifiers are known, without saying which. The blinded vector travels beside the question.
+    Lookup {
+        /// What is searched where.
+        search: Search,
+    },
     /// What would be answered to the SQL, under which grant and protections, or which refusal. Logged; touches no data
     /// and costs no budget.
     Preview {
@@ -65,14 +74,24 @@ pub enum Ask {
         /// One `SELECT` in DataFusion's dialect.
         sql: String,
     },
+    /// Which tables can be searched, with their keys and indices ([`crate::lookup::Directory`]).
+    Tables {},
 }
 
 impl Ask {
     /// The SQL, if it is about any.
     pub fn sql(&self) -> Option<&str> {
         match self {
-            Self::Datasets {} => None,
+            Self::Datasets {} | Self::Lookup { .. } | Self::Tables {} => None,
             Self::Preview { sql } | Self::Sql { sql } => Some(sql),
+        }
+    }
+
+    /// What is searched, if anything is.
+    pub fn search(&self) -> Option<&Search> {
+        match self {
+            Self::Lookup { search } => Some(search),
+            Self::Datasets {} | Self::Preview { .. } | Self::Sql { .. } | Self::Tables {} => None,
         }
     }
 }
@@ -83,6 +102,9 @@ pub enum QuestionFault {
     /// The list of countries is empty, unsorted or names one twice.
     #[error("the list of countries is empty, unsorted or names one twice")]
     Countries,
+    /// What it says about a lookup.
+    #[error(transparent)]
+    Lookup(#[from] LookupFault),
     /// Too long a life, or it ends before it begins.
     #[error("the question lives for longer than 120 s or ends before it begins")]
     Life,
@@ -110,6 +132,10 @@ impl Question {
             Some(QuestionFault::Version)
         } else if self.countries.is_empty() || !sorted {
             Some(QuestionFault::Countries)
+        } else if let Some(fault) =
+            self.ask.search().and_then(|search| search.fault(&self.countries))
+        {
+            Some(fault.into())
         } else if too_long(&self.case) || too_long(&self.legal_basis) {
             Some(QuestionFault::TooLong)
         } else if self.expires_at <= self.issued_at

@@ -128,6 +128,12 @@ codes! {
     AggregateNotShared = "MAYAG-2106", "aggregate-not-shared", "this aggregate of the column is not shared";
     /// More columns are combined in keys and filters than the grant allows.
     TooManyLevels = "MAYAG-2107", "too-many-levels", "more columns are combined than this country shares together";
+    /// The table is unknown, of another kind, or not shared; they look alike.
+    TableNotShared = "MAYAG-2108", "table-not-shared", "this country lets you search no such table for this purpose";
+    /// The table's key or rules are others now.
+    OtherEpoch = "MAYAG-2109", "other-epoch", "the table has another key or other rules than the lookup was made for";
+    /// More identifiers in one lookup than the grant allows.
+    TooManyIdentifiers = "MAYAG-2110", "too-many-identifiers", "more identifiers are searched at once than this country lets you";
     /// The budget is used up.
     BudgetExhausted = "MAYAG-3001", "budget-exhausted", "the budget for this dataset is used up";
     /// Too many questions at once.

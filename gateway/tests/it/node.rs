@@ -289,6 +289,10 @@ impl Node {
                 });
                 return (Decision::Previewed { releases: previewed.collect() }, Vec::new());
             }
+            (Ask::Lookup { .. } | Ask::Tables {}, _) => {
+                let refusal = Refusal::new(Code::TableNotShared, "default-deny", "none");
+                return (Decision::Refused { refusal }, Vec::new());
+            }
             (Ask::Sql { sql }, _) => sql,
         };
         let counts = if let Behaviour::Counts(counts) = &self.behaviour {

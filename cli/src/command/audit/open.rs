@@ -11,6 +11,7 @@ use mayag_audit::checkpoint::Origin;
 use mayag_audit::detail::{self, Content, DetailError, Place, RecipientSecret};
 use mayag_audit::entry::{Entry, ReadFor, Type};
 use mayag_audit::search::Asked;
+use mayag_protocol::lookup::Search;
 use mayag_protocol::names::{Country, Digest, LogOrigin, PublicKey};
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::roster::Roster;
@@ -278,6 +279,12 @@ fn exit(shown: &[Shown]) -> Exit {
     if opened { Exit::Complete } else { Exit::Error }
 }
 
+/// What can be said of a search that nobody has opened.
+fn searched(search: &Search) -> String {
+    let Search { identifiers, elements, targets, .. } = search;
+    format!("{identifiers}, {elements} elements, {} tables", targets.len())
+}
+
 fn human(shown: &Shown) -> Vec<String> {
     let place = mayag_audit::records::Place { log: shown.log.clone(), index: shown.index };
     let mut text = vec![format!("{}  {}", stamp(shown.at, &place), shown.kind)];
@@ -301,8 +308,10 @@ fn human(shown: &Shown) -> Vec<String> {
                 say("countries", &countries.join(" "));
                 match &question.ask {
                     Ask::Datasets {} => say("asked", "which datasets there are"),
+                    Ask::Lookup { search } => say("searched", &searched(search)),
                     Ask::Preview { sql } => say("preview of", sql),
                     Ask::Sql { sql } => say("sql", sql),
+                    Ask::Tables {} => say("asked", "which tables can be searched"),
                 }
             }
         }
