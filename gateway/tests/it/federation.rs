@@ -17,10 +17,11 @@ use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::Plan;
 use mayag_gateway::config::GatewayConfig;
 use mayag_gateway::{Gateway, Running, init_logs};
-use mayag_protocol::answer::Release;
+use mayag_protocol::answer::{Bundle, Release};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
 use mayag_protocol::identity::Identity;
+use mayag_protocol::lookup::LOOKUPS;
 use mayag_protocol::names::Country;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::purpose::Purpose;
@@ -137,6 +138,15 @@ impl Federation {
     /// Sends as `peer` and reads the stream to its end.
     pub(crate) async fn send(&self, peer: &Identity, body: Vec<u8>) -> Told {
         Told::of(&self.open(peer, body).await.read().await.unwrap())
+    }
+
+    /// Sends a lookup and its vector as `peer` and reads the stream to its end.
+    pub(crate) async fn look_up(&self, question: &Question, vector: &[u8]) -> Told {
+        let bundle = Bundle { envelope: self.sign(question), parts: vec![vector.to_vec()] };
+        let body = bundle.to_bytes().unwrap();
+        let response = self.post(&self.hana(), LOOKUPS, body).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::OK);
+        Told::of(&response.into_body().read().await.unwrap())
     }
 
     /// Sends as `peer`; the stream is for the caller to read.

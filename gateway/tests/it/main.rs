@@ -7,4 +7,5 @@ mod admission;
 mod carrying;
 mod federation;
 mod hostile;
+mod lookups;
 mod node;
