@@ -6,5 +6,6 @@
 mod admission;
 mod carrying;
 mod federation;
+mod handing_out;
 mod hostile;
 mod node;
