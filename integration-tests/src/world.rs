@@ -172,6 +172,14 @@ impl World {
         }
     }
 
+    /// Kills the gateway with SIGKILL.
+    pub fn kill_gateway(&mut self) {
+        if let Some(mut child) = self.gateway.take() {
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+        }
+    }
+
     /// Stops a country's node where it stands (SIGSTOP), or lets it go on (SIGCONT).
     pub fn signal_node(&self, country: &str, signal: &str) {
         let pid = self.nodes[country].id().to_string();

@@ -231,6 +231,7 @@ impl Told {
         let events: Vec<Event> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
         for (i, event) in events.iter().enumerate() {
             let (Event::Accepted { seq, .. }
+            | Event::Arrived { seq, .. }
             | Event::Complete { seq, .. }
             | Event::Country { seq, .. }
             | Event::Refused { seq, .. }) = event;
@@ -243,7 +244,10 @@ impl Told {
     pub(crate) fn outcomes(&self) -> BTreeMap<String, Outcome> {
         let outcome = |event: &Event| match event {
             Event::Country { country, outcome, .. } => Some((country.to_string(), *outcome)),
-            Event::Accepted { .. } | Event::Complete { .. } | Event::Refused { .. } => None,
+            Event::Accepted { .. }
+            | Event::Arrived { .. }
+            | Event::Complete { .. }
+            | Event::Refused { .. } => None,
         };
         self.0.iter().filter_map(outcome).collect()
     }
@@ -288,6 +292,7 @@ impl Told {
                 Some((refusal.as_ref(), bundle.as_ref().map(|bundle| bundle.0.as_slice())))
             }
             Event::Accepted { .. }
+            | Event::Arrived { .. }
             | Event::Complete { .. }
             | Event::Country { .. }
             | Event::Refused { .. } => None,

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// What a node does with a question.
@@ -49,6 +50,8 @@ pub(crate) enum Behaviour {
     Garbage,
     /// Takes the question and never answers.
     Hang,
+    /// Answers, once for each permit.
+    Held(Arc<Semaphore>),
     /// Takes connections and never says a word.
     Mute,
     /// Answers every connection with text.
@@ -238,6 +241,10 @@ impl Handler for Node {
             }),
             Behaviour::Garbage => ResponseBody::full("<html>it works</html>"),
             Behaviour::Hang => std::future::pending().await,
+            Behaviour::Held(permits) => {
+                permits.acquire().await.unwrap().forget();
+                ResponseBody::full(self.bundle(&body))
+            }
             Behaviour::Status(status) => {
                 let mut response = Response::new(ResponseBody::full("no"));
                 *response.status_mut() = StatusCode::from_u16(*status).unwrap();
