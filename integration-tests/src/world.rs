@@ -3,6 +3,8 @@
 //! The processes are those of the binary `mayag` that Cargo built beside the test. Nothing is mocked: what a test sees
 //! is what an operator would.
 
+pub mod lookups;
+
 use crate::logs;
 use mayag_audit::entry::Entry;
 use mayag_audit::party::Book;
