@@ -18,6 +18,7 @@ use crate::merge::{self, Cut, Label, Table, TableLimits};
 use crate::receipts;
 use crate::sent::Sent;
 use crate::work;
+use bytes::Bytes;
 use http::HeaderValue;
 use mayag_audit::entry::ResultClass;
 use mayag_audit::keys::sha256;

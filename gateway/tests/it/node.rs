@@ -243,7 +243,7 @@ impl Handler for Node {
             Behaviour::Hang => std::future::pending().await,
             Behaviour::Held(permits) => {
                 permits.acquire().await.unwrap().forget();
-                ResponseBody::full(self.bundle(&body))
+                ResponseBody::full(self.bundle(&body, &[]))
             }
             Behaviour::Status(status) => {
                 let mut response = Response::new(ResponseBody::full("no"));
