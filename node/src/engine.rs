@@ -15,6 +15,7 @@ mod execute;
 mod failure;
 pub mod frame;
 mod gate;
+pub mod identifiers;
 mod layout;
 mod level;
 mod period;

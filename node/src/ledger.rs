@@ -1,4 +1,5 @@
-//! The budgets of a node: how many questions a person, a country and a dataset have used up on a day.
+//! The budgets of a node: how many questions a person, a country and a dataset have used up on a day, and how many
+//! identifiers were searched in a lookup table.
 //!
 //! A question is charged after it was permitted and before anything of it is worked on, and the charge is durable before
 //! [`Ledger::charge`] returns: a [`Spent`] is the proof, and nothing executes without one. What a question costs depends
@@ -9,12 +10,16 @@
 //! answer. Either way a budget only shrinks.
 
 use crate::records::{Records, RecordsError};
-use mayag_protocol::names::{Country, DatasetName, Digest, QuestionId};
+use mayag_protocol::names::{Country, DatasetName, Digest, QuestionId, TableName};
 use mayag_protocol::timestamp::Timestamp;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+
+mod searched;
+
+pub use searched::{SearchBudget, SearchCharge, Searches};
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
@@ -89,6 +94,12 @@ pub enum Of {
     Country(Country),
     /// One dataset's.
     Dataset(DatasetName),
+    /// One lookup table's: identifiers of everybody.
+    Table(TableName),
+    /// One lookup table's: identifiers of one country's people.
+    TableCountry(TableName, Country),
+    /// One lookup table's: identifiers of one person.
+    TablePerson(TableName, Digest),
 }
 
 impl std::fmt::Display for Of {
@@ -97,6 +108,11 @@ impl std::fmt::Display for Of {
             Self::Person(_) => f.write_str("the person"),
             Self::Country(country) => write!(f, "the country {country}"),
             Self::Dataset(dataset) => write!(f, "the dataset {dataset}"),
+            Self::Table(table) => write!(f, "the table {table}"),
+            Self::TableCountry(table, country) => {
+                write!(f, "the country {country} in the table {table}")
+            }
+            Self::TablePerson(table, _) => write!(f, "the person in the table {table}"),
         }
     }
 }
@@ -112,6 +128,9 @@ struct Record {
     person: Digest,
     country: Country,
     datasets: BTreeSet<DatasetName>,
+    /// Of a lookup, the identifiers that are searched in each table, padding included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    searched: BTreeMap<TableName, u64>,
 }
 
 /// The open ledger.
@@ -131,6 +150,8 @@ struct State {
 struct Today {
     day: i64,
     used: HashMap<Of, u64>,
+    /// What persons searched on the day before.
+    before: HashMap<Of, u64>,
     charges: u64,
 }
 
@@ -164,6 +185,7 @@ impl Ledger {
             person: charge.person.clone(),
             country: charge.country.clone(),
             datasets: charge.datasets.keys().cloned().collect(),
+            searched: BTreeMap::new(),
         };
         state.records.append(&record)?;
         state.today.add(&record);
@@ -194,10 +216,17 @@ impl Today {
 
     fn add(&mut self, record: &Record) {
         if record.day > self.day {
+            let used = std::mem::take(&mut self.used);
+            let follows = self.day.checked_add(1) == Some(record.day);
+            let person = |(of, _): &(Of, u64)| matches!(of, Of::TablePerson(..));
+            self.before = used.into_iter().filter(|of| follows && person(of)).collect();
             self.day = record.day;
-            self.used.clear();
         }
         self.charges += 1;
+        if !record.searched.is_empty() {
+            self.add_search(record);
+            return;
+        }
         let of_all = [Of::Person(record.person.clone()), Of::Country(record.country.clone())];
         for of in of_all.into_iter().chain(record.datasets.iter().cloned().map(Of::Dataset)) {
             *self.used.entry(of).or_default() += 1;

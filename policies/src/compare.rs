@@ -18,7 +18,7 @@ use crate::compare::difference::{Collector, Subject};
 use crate::compare::grants::{Both, Set, Side};
 use crate::compare::subjects::{Class, Everybody};
 use crate::decide::may_be_live;
-use crate::document::{Grant, Policy};
+use crate::document::{Grant, Policy, Whom};
 use mayag_protocol::timestamp::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -110,8 +110,12 @@ pub fn compare(
         }
         match of_dataset(catalogue, dataset, old, new, now) {
             Ok(found) => differences.extend(found),
-            Err(TooMany) => differences.extend(Difference::unproved(&dataset.name)),
+            Err(TooMany) => differences.extend(Difference::unproved(dataset.name.as_str())),
         }
+    }
+    // Not compared case by case yet: whatever is different counts as widening.
+    if old.map(Policy::lookup_grants).unwrap_or_default() != new.lookup_grants() {
+        differences.extend(Difference::unproved("lookups"));
     }
     differences.sort_by_key(|difference| difference.direction);
     let has = |direction| differences.iter().any(|difference| difference.direction == direction);
@@ -141,7 +145,7 @@ fn of_dataset(
     let times = times(&both, old, new, now);
     let in_force = times.iter().filter(|(_, set)| !set.is_empty());
     let everybody = Everybody {
-        countries: subjects::named_countries(&both, &both.which(|_, _| true)),
+        countries: subjects::named_countries(&both),
         times: in_force.map(|(span, _)| *span).collect(),
     };
     let atoms = lattice::atoms(&both, dataset);
@@ -168,15 +172,17 @@ fn of_dataset(
 }
 
 /// The times between beginnings and ends, with the grants that are in force then.
-fn times(both: &Both<'_>, old: Option<&Policy>, new: &Policy, now: Timestamp) -> Vec<(Span, Set)> {
-    let everything = both.which(|_, _| true);
+fn times<G: AsRef<Whom>>(
+    both: &Both<'_, G>,
+    old: Option<&Policy>,
+    new: &Policy,
+    now: Timestamp,
+) -> Vec<(Span, Set)> {
     let mut instants: BTreeSet<Timestamp> = BTreeSet::from([now]);
     for policy in old.into_iter().chain([new]) {
         instants.extend([policy.valid_from(), policy.valid_until()]);
     }
-    for side in [Side::Old, Side::New] {
-        instants.extend(both.of(&everything, side).iter().filter_map(|grant| grant.valid_until));
-    }
+    instants.extend(both.whoms().filter_map(|whom| whom.valid_until));
     let instants: Vec<Timestamp> = instants.into_iter().filter(|at| now <= *at).collect();
     // After the last instant nothing is in force: every policy ends.
     let spans = instants.windows(2).filter_map(|pair| match pair {
@@ -190,7 +196,7 @@ fn times(both: &Both<'_>, old: Option<&Policy>, new: &Policy, now: Timestamp) ->
                 Side::New => Some(new),
             };
             policy.is_some_and(|policy| policy.in_force(span.from))
-                && grant.valid_until.is_none_or(|until| span.from < until)
+                && grant.as_ref().lasts(span.from)
         })
     };
     spans.map(|span| (span, in_force(&span))).collect()

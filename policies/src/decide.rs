@@ -143,11 +143,7 @@ pub fn decide(
     shape: &ReleaseShape,
 ) -> Result<Permit, Refusal> {
     if !policy.in_force(now) {
-        return Err(Refusal::new(
-            Code::NoPolicy,
-            DEFAULT_DENY,
-            "leave this country out, or ask its administrator",
-        ));
+        return Err(no_policy());
     }
     let join = catalogue.join_named(&shape.dataset);
     let grants = match &join {
@@ -164,6 +160,12 @@ pub fn decide(
             if join.is_some() { catalogue.with_own_names(refusal) } else { refusal }
         },
     )
+}
+
+/// The refusal outside the policy's validity.
+pub(crate) fn no_policy() -> Refusal {
+    let hint = "leave this country out, or ask its administrator";
+    Refusal::new(Code::NoPolicy, DEFAULT_DENY, hint)
 }
 
 /// Decides among the grants that may be used for a dataset.
@@ -254,13 +256,10 @@ pub(crate) fn applicable<'a>(
     subject: &'a Subject,
     now: Timestamp,
 ) -> impl Iterator<Item = &'a Grant> {
-    policy.grants().iter().filter(move |grant| {
-        grant.countries.as_ref().is_none_or(|countries| countries.contains(&subject.country))
-            && subject.roles.iter().any(|role| grant.roles.contains(role))
-            && grant.purposes.contains(&subject.purpose)
-            && grant.valid_until.is_none_or(|until| now < until)
-            && may_be_live(grant, catalogue)
-    })
+    policy
+        .grants()
+        .iter()
+        .filter(move |grant| grant.whom.admits(subject, now) && may_be_live(grant, catalogue))
 }
 
 /// Whether answers may be computed when they are asked for. A grant over persons without a recorded legal reason, or

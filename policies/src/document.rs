@@ -13,20 +13,23 @@ mod repair;
 pub mod report;
 mod rule;
 mod schema;
+mod whom;
 pub mod written;
 
 pub use position::Position;
 pub use problem::Problem;
+pub(crate) use protections::smaller;
 pub use protections::{Bounds, Budget, Dominance, Noise, Protections, Switch};
 pub use rule::{Rule, Severity};
 pub(crate) use schema::schema_file;
 pub use schema::schema_text;
+pub(crate) use whom::Whom;
 
 use crate::catalogue::Catalogue;
+use crate::lookups::LookupGrant;
 use crate::shape::{Aggregate, Grain, Predicate};
 use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::names::{ColumnName, Country, DatasetName, Digest, GrantId, Role};
-use mayag_protocol::purpose::Purpose;
 use mayag_protocol::strict::{self, StrictError};
 use mayag_protocol::timestamp::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,18 +50,23 @@ pub struct Policy {
     valid_from: Timestamp,
     valid_until: Timestamp,
     why: String,
-    /// INVARIANT (sorted grants): by id, each id once.
+    meant: Meant,
+}
+
+/// What the grants of a document mean.
+///
+/// INVARIANT (sorted grants): either list is sorted by id, and each id is in one of them once.
+#[derive(Clone)]
+struct Meant {
     grants: Vec<Grant>,
+    lookups: Vec<LookupGrant>,
 }
 
 /// One grant of a policy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
     pub(crate) id: GrantId,
-    /// `None` for every country.
-    pub(crate) countries: Option<BTreeSet<Country>>,
-    pub(crate) roles: BTreeSet<Role>,
-    pub(crate) purposes: BTreeSet<Purpose>,
+    pub(crate) whom: Whom,
     pub(crate) dataset: DatasetName,
     /// The shared columns only, and virtual columns of levels: hidden ones, and a unit that may not be counted, are left
     /// out.
@@ -71,7 +79,6 @@ pub struct Grant {
     pub(crate) budget: Budget,
     /// The legal reason to compute answers over persons when they are asked for.
     pub(crate) waiver: Option<String>,
-    pub(crate) valid_until: Option<Timestamp>,
 }
 
 /// In which role a column is shared.
@@ -95,14 +102,14 @@ impl Policy {
         catalogue: &Catalogue,
         digest_of: impl FnOnce(&[u8]) -> Digest,
     ) -> Result<Self, Vec<Problem>> {
-        let (document, grants) = read(bytes, catalogue)?;
+        let (document, meant) = read(bytes, catalogue)?;
         Ok(Self {
             version: PolicyVersion { serial: document.serial, digest: digest_of(bytes) },
             country: document.policy,
             valid_from: document.valid_from,
             valid_until: document.valid_until,
             why: document.why,
-            grants,
+            meant,
         })
     }
 
@@ -141,23 +148,35 @@ impl Policy {
         Some(self.valid_until.since(now)).filter(|left| *left < SOON)
     }
 
-    /// The ids of its grants, sorted.
+    /// The ids of its grants, those of lookup tables included, sorted.
     pub fn grant_ids(&self) -> impl Iterator<Item = &GrantId> {
-        self.grants.iter().map(|grant| &grant.id)
+        let grants = self.grants().iter().map(|grant| &grant.id);
+        let all: BTreeSet<&GrantId> =
+            grants.chain(self.lookup_grants().iter().map(|grant| &grant.id)).collect();
+        all.into_iter()
     }
 
     /// The countries that its grants name, sorted.
     pub fn named_countries(&self) -> BTreeSet<Country> {
-        self.grants.iter().filter_map(|grant| grant.countries.as_ref()).flatten().cloned().collect()
+        self.whoms().filter_map(|whom| whom.countries.as_ref()).flatten().cloned().collect()
     }
 
     /// The roles that its grants name, sorted.
     pub fn named_roles(&self) -> BTreeSet<Role> {
-        self.grants.iter().flat_map(|grant| &grant.roles).cloned().collect()
+        self.whoms().flat_map(|whom| &whom.roles).cloned().collect()
+    }
+
+    fn whoms(&self) -> impl Iterator<Item = &Whom> {
+        let grants = self.grants().iter().map(|grant| &grant.whom);
+        grants.chain(self.lookup_grants().iter().map(|grant| &grant.whom))
     }
 
     pub(crate) fn grants(&self) -> &[Grant] {
-        &self.grants
+        &self.meant.grants
+    }
+
+    pub(crate) fn lookup_grants(&self) -> &[LookupGrant] {
+        &self.meant.lookups
     }
 }
 
@@ -179,17 +198,14 @@ pub fn with_serial(text: &[u8], serial: u64) -> Option<Vec<u8>> {
 pub fn examine(bytes: &[u8], catalogue: &Catalogue, now: Timestamp) -> Vec<Problem> {
     match read(bytes, catalogue) {
         Err(problems) => problems,
-        Ok((document, grants)) => {
-            problem::locate(bytes, lint::problems(&document, &grants, catalogue, now))
+        Ok((document, meant)) => {
+            problem::locate(bytes, lint::problems(&document, &meant, catalogue, now))
         }
     }
 }
 
-/// A document and what its grants mean, sorted by id; or everything that is wrong with it.
-fn read(
-    bytes: &[u8],
-    catalogue: &Catalogue,
-) -> Result<(written::Document, Vec<Grant>), Vec<Problem>> {
+/// A document and what its grants mean; or everything that is wrong with it.
+fn read(bytes: &[u8], catalogue: &Catalogue) -> Result<(written::Document, Meant), Vec<Problem>> {
     let value = strict::parse(bytes, LONGEST).map_err(|error| unreadable(bytes, error))?;
     let mut problems = schema::check(&value);
     problems.extend(repair::instants(&value, &problems));
@@ -200,9 +216,9 @@ fn read(
     // What the schema cannot say, such as numbers of more than 64 bits, the types still refuse.
     let document: written::Document =
         strict::parse(bytes, LONGEST).map_err(|error| unreadable(bytes, error))?;
-    let grants =
-        check::grants(&document, catalogue).map_err(|problems| problem::locate(bytes, problems))?;
-    Ok((document, grants))
+    let meant =
+        check::meant(&document, catalogue).map_err(|problems| problem::locate(bytes, problems))?;
+    Ok((document, meant))
 }
 
 fn unreadable(bytes: &[u8], error: StrictError) -> Vec<Problem> {
@@ -226,8 +242,14 @@ impl fmt::Debug for Policy {
             "Policy({}, serial {}, {} grants)",
             self.country,
             self.version.serial,
-            self.grants.len()
+            self.grants().len() + self.lookup_grants().len()
         )
+    }
+}
+
+impl AsRef<Whom> for Grant {
+    fn as_ref(&self) -> &Whom {
+        &self.whom
     }
 }
 

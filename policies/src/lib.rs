@@ -41,6 +41,7 @@ pub mod compare;
 pub mod decide;
 pub mod document;
 pub mod expectation;
+pub mod lookups;
 pub mod shape;
 pub mod shared;
 pub mod signed;

@@ -74,7 +74,7 @@ fn described(grant: &Grant, dataset: &Dataset) -> SharedDataset {
         name: dataset.name.to_string(),
         about: dataset.about.clone(),
         min_units: grant.protections.min_units,
-        purposes: grant.purposes.iter().copied().collect(),
+        purposes: grant.whom.purposes.iter().copied().collect(),
         columns: std::iter::once(country).chain(columns).collect(),
         joins: Vec::new(),
     }

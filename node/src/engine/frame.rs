@@ -3,6 +3,7 @@
 use super::check::Finding;
 use super::execute::Work;
 use super::failure::WorkFailure;
+use super::identifiers::IdentifierQuery;
 use super::sources::{Limits, SourceProblem, SourcesConfig};
 use crate::secret::Secret;
 use mayag_disclosure::{DifferenceGuard, Dominance, NoiseLevel, Protections};
@@ -48,8 +49,12 @@ pub(super) struct Begin {
 #[serde(deny_unknown_fields, rename_all = "snake_case", tag = "do")]
 #[expect(clippy::large_enum_variant, reason = "one value at a time, written at once")]
 pub(super) enum Request {
+    /// The categories of a lookup table.
+    Categories { query: IdentifierQuery },
     /// Check that the data are what the catalogue says.
     Check {},
+    /// The rows of a lookup table, in portions.
+    Identifiers { query: IdentifierQuery },
     /// Work on a release.
     Work {
         release: Release,
@@ -130,8 +135,12 @@ pub(super) enum Reply {
     Cells(Vec<u8>),
     /// What a check found.
     Checked(Vec<Finding>),
+    /// There are no more portions.
+    End,
     /// Work failed.
     Failed(WorkFailure),
+    /// Rows of a lookup table, as an Arrow IPC stream.
+    Portion(Vec<u8>),
     /// The worker cannot work with what it was told.
     Problem(SourceProblem),
     /// The worker is ready for requests.
@@ -155,7 +164,9 @@ impl Reply {
         let (kind, body) = match self {
             Self::Cells(bytes) => (b'c', bytes.clone()),
             Self::Checked(findings) => (b'k', json(serde_json::to_vec(findings))?),
+            Self::End => (b'e', Vec::new()),
             Self::Failed(failure) => (b'f', json(serde_json::to_vec(failure))?),
+            Self::Portion(bytes) => (b'i', bytes.clone()),
             Self::Problem(problem) => (b'p', json(serde_json::to_vec(problem))?),
             Self::Ready => (b'r', Vec::new()),
         };
@@ -181,6 +192,11 @@ impl Reply {
                 bytes.remove(0);
                 Ok(Self::Cells(bytes))
             }
+            b'i' => {
+                bytes.remove(0);
+                Ok(Self::Portion(bytes))
+            }
+            b'e' if body.is_empty() => Ok(Self::End),
             b'f' => Ok(Self::Failed(serde_json::from_slice(body).map_err(nonsense)?)),
             b'k' => Ok(Self::Checked(serde_json::from_slice(body).map_err(nonsense)?)),
             b'p' => Ok(Self::Problem(serde_json::from_slice(body).map_err(nonsense)?)),

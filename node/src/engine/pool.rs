@@ -25,7 +25,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+mod reading;
+
 pub use super::execute::Work as Job;
+pub use reading::{Reading, Unread};
 
 /// How long a worker may take to open its sources.
 const START: Duration = Duration::from_mins(1);
@@ -128,9 +131,15 @@ impl WorkerPool {
                 Ok(findings)
             }
             Ok(Reply::Checked(findings)) => Err(PoolError::Data(findings)),
-            Ok(Reply::Cells(_) | Reply::Failed(_) | Reply::Problem(_) | Reply::Ready) | Err(_) => {
-                Err(PoolError::NoAnswer)
-            }
+            Ok(
+                Reply::Cells(_)
+                | Reply::End
+                | Reply::Failed(_)
+                | Reply::Portion(_)
+                | Reply::Problem(_)
+                | Reply::Ready,
+            )
+            | Err(_) => Err(PoolError::NoAnswer),
         }
     }
 
@@ -177,7 +186,11 @@ impl WorkerPool {
                 RawCells::from_ipc(&bytes, job, home)
             }
             Reply::Failed(failure) => Err(failure),
-            Reply::Checked(_) | Reply::Problem(_) | Reply::Ready => Err(WorkFailure::Broken),
+            Reply::Checked(_)
+            | Reply::End
+            | Reply::Portion(_)
+            | Reply::Problem(_)
+            | Reply::Ready => Err(WorkFailure::Broken),
         }
     }
 
@@ -262,16 +275,28 @@ impl Worker {
         match timeout(START, worker.ask(begin)).await {
             Ok(Ok(Reply::Ready)) => Ok(worker),
             Ok(Ok(Reply::Problem(problem))) => Err(problem.into()),
-            Ok(Ok(Reply::Cells(_) | Reply::Checked(_) | Reply::Failed(_)) | Err(_)) | Err(_) => {
-                Err(PoolError::NoAnswer)
-            }
+            Ok(
+                Ok(
+                    Reply::Cells(_)
+                    | Reply::Checked(_)
+                    | Reply::End
+                    | Reply::Failed(_)
+                    | Reply::Portion(_),
+                )
+                | Err(_),
+            )
+            | Err(_) => Err(PoolError::NoAnswer),
         }
     }
 
     async fn ask(&mut self, frame: &[u8]) -> Result<Reply, FrameError> {
-        self.input.write_all(frame).await?;
-        self.input.flush().await?;
+        self.send(frame).await?;
         Reply::read(&mut self.output).await
+    }
+
+    async fn send(&mut self, frame: &[u8]) -> Result<(), FrameError> {
+        self.input.write_all(frame).await?;
+        Ok(self.input.flush().await?)
     }
 }
 

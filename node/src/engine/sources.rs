@@ -17,7 +17,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use mayag_policies::catalogue::{Catalogue, Dataset, Kind, Number};
-use mayag_protocol::names::{ColumnName, Country, DatasetName};
+use mayag_protocol::names::{ColumnName, Country, DatasetName, TableName};
 use mayag_queries::engine::sql_options;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,6 +132,14 @@ pub enum SourceProblem {
         /// The column as written.
         column: String,
     },
+    /// The query of a lookup table is no query over the sources.
+    #[error("lookup table `{table}`: its SQL {reason}")]
+    Lookup {
+        /// The table.
+        table: TableName,
+        /// What kind of mistake it is.
+        reason: ViewMistake,
+    },
     /// A file could not be read.
     #[error("source `{0}`: no readable file of this format at its path")]
     Unreadable(DatasetName),
@@ -152,6 +160,9 @@ pub enum SourceProblem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ViewMistake {
+    /// It delivers no column `identifier`.
+    #[error("has no column `identifier`")]
+    NoIdentifier,
     /// The engine does not plan it.
     #[error("is not a query that the engine plans: check its functions, types and tables")]
     NotPlanned,
@@ -346,19 +357,26 @@ impl Source {
     }
 }
 
+impl ViewMistake {
+    /// What an error of planning comes to. The engine's text is dropped here.
+    pub(super) fn of(error: &DataFusionError) -> Self {
+        let root = error.find_root();
+        if matches!(root, DataFusionError::SQL(..)) {
+            Self::NotSql
+        } else if matches!(root, DataFusionError::SchemaError(..)) {
+            Self::UnknownColumn
+        } else {
+            Self::NotPlanned
+        }
+    }
+}
+
 impl View {
     async fn plan(&self, session: &SessionContext) -> Result<LogicalPlan, SourceProblem> {
         let planned = session.sql_with_options(&self.view, sql_options()).await;
-        let frame = planned.map_err(|error| {
-            let root = error.find_root();
-            let reason = if matches!(root, DataFusionError::SQL(..)) {
-                ViewMistake::NotSql
-            } else if matches!(root, DataFusionError::SchemaError(..)) {
-                ViewMistake::UnknownColumn
-            } else {
-                ViewMistake::NotPlanned
-            };
-            SourceProblem::View { dataset: self.name.clone(), reason }
+        let frame = planned.map_err(|error| SourceProblem::View {
+            dataset: self.name.clone(),
+            reason: ViewMistake::of(&error),
         })?;
         Ok(frame.into_unoptimized_plan())
     }

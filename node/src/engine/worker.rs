@@ -10,6 +10,7 @@ use super::check::check;
 use super::execute::{Work, execute};
 use super::failure::WorkFailure;
 use super::frame::{Begin, FrameError, Reply, Request, read_request};
+use super::identifiers;
 use super::sources::{Datasets, Limits};
 use crate::secret::Secret;
 use arrow::ipc::writer::StreamWriter;
@@ -102,7 +103,7 @@ async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(
     while let Some(request) = requests.recv().await {
         let request: Request = serde_json::from_slice(&request).map_err(|_| Ended::Pipe)?;
         tokio::select! {
-            reply = reply(&datasets, limits, &secret, request) => write(&reply)?,
+            reply = reply(&datasets, limits, &secret, request) => write(&reply?)?,
             // A node sends nothing while it waits: the pipe has ended.
             _ = requests.recv() => return Err(Ended::Pipe),
         }
@@ -110,12 +111,21 @@ async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(
     Ok(())
 }
 
-async fn reply(datasets: &Datasets, limits: Limits, secret: &Secret, request: Request) -> Reply {
+/// The last reply to a request. What comes in portions is written on the way.
+async fn reply(
+    datasets: &Datasets,
+    limits: Limits,
+    secret: &Secret,
+    request: Request,
+) -> Result<Reply, Ended> {
     match request {
-        Request::Check {} => Reply::Checked(check(datasets).await),
+        Request::Categories { query } => query.categories(datasets).await.or_else(unread),
+        Request::Check {} => Ok(Reply::Checked(check(datasets).await)),
+        Request::Identifiers { query } => query.rows(datasets, send).await.or_else(unread),
         Request::Work { release, rows, joined_rows, asks, bounds } => {
             let work = Request::asked(release, (rows, joined_rows), &asks, bounds);
-            work_on(datasets, limits, secret, &work).await.map_or_else(Reply::Failed, Reply::Cells)
+            let worked = work_on(datasets, limits, secret, &work).await;
+            Ok(worked.map_or_else(Reply::Failed, Reply::Cells))
         }
     }
 }
@@ -140,8 +150,26 @@ async fn work_on(
 fn write(reply: &Reply) -> Result<(), Ended> {
     // More cells than a frame holds.
     let frame = reply.frame().or_else(|_| Reply::Failed(WorkFailure::TooFine).frame())?;
+    send_frame(&frame).map_err(|_| Ended::Pipe)
+}
+
+/// Writes one portion of several.
+fn send(reply: &Reply) -> Result<(), FrameError> {
+    Ok(send_frame(&reply.frame()?)?)
+}
+
+fn send_frame(frame: &[u8]) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    output.write_all(&frame).and_then(|()| output.flush()).map_err(|_| Ended::Pipe)
+    output.write_all(frame).and_then(|()| output.flush())
+}
+
+/// What is told of rows that were not read.
+fn unread(ended: identifiers::Ended) -> Result<Reply, Ended> {
+    match ended {
+        identifiers::Ended::Failed(failure) => Ok(Reply::Failed(failure)),
+        identifiers::Ended::Gone(error) => Err(error.into()),
+        identifiers::Ended::Problem(problem) => Ok(Reply::Problem(problem)),
+    }
 }
 
 impl From<FrameError> for Ended {

@@ -5,7 +5,8 @@ use crate::compare::grants::{Both, Set, Side};
 use crate::compare::lattice::{self, Atom, Case, Needed};
 use crate::compare::outcome::Outcome;
 use crate::compare::subjects::{Class, Everybody};
-use mayag_protocol::names::{ColumnName, DatasetName};
+use crate::document::Grant;
+use mayag_protocol::names::ColumnName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -23,8 +24,8 @@ pub enum Direction {
 pub struct Difference {
     /// What it does.
     pub direction: Direction,
-    /// The dataset.
-    pub dataset: DatasetName,
+    /// The dataset, or the lookup table.
+    pub about: String,
     /// The people it is about: countries, roles, purposes, and times if not always.
     pub people: String,
     /// What changes for them.
@@ -53,7 +54,7 @@ enum Said {
 /// Collects the differences of one dataset.
 pub(super) struct Collector<'a> {
     dataset: &'a Dataset,
-    both: &'a Both<'a>,
+    both: &'a Both<'a, Grant>,
     atoms: &'a [Atom],
     everybody: Everybody,
     found: BTreeMap<(Direction, Said), Vec<Class>>,
@@ -62,7 +63,7 @@ pub(super) struct Collector<'a> {
 impl<'a> Collector<'a> {
     pub(super) fn new(
         dataset: &'a Dataset,
-        both: &'a Both<'a>,
+        both: &'a Both<'a, Grant>,
         atoms: &'a [Atom],
         everybody: Everybody,
     ) -> Self {
@@ -165,13 +166,13 @@ impl<'a> Collector<'a> {
                     Said::Permit(words, needs) if needs.is_empty() => words.clone(),
                     Said::Permit(words, needs) => format!("{words} (for {})", together(needs)),
                 };
-                let dataset = self.dataset.name.clone();
-                sentences.push(Difference { direction, dataset, people, sentence });
+                let about = self.dataset.name.to_string();
+                sentences.push(Difference { direction, about, people, sentence });
             }
         }
         sentences.extend(needs.into_iter().map(|((direction, people), needs)| Difference {
             direction,
-            dataset: self.dataset.name.clone(),
+            about: self.dataset.name.to_string(),
             people,
             sentence: format!("{} {}", may(direction), listed(&needs)),
         }));
@@ -181,10 +182,10 @@ impl<'a> Collector<'a> {
 
 impl Difference {
     /// What is said of policies with too many cases: nothing is proved, so everything is assumed.
-    pub(super) fn unproved(dataset: &DatasetName) -> [Self; 2] {
+    pub(super) fn unproved(about: &str) -> [Self; 2] {
         [Direction::Widens, Direction::Narrows].map(|direction| Self {
             direction,
-            dataset: dataset.clone(),
+            about: about.to_owned(),
             people: "everybody".to_owned(),
             sentence: "has too many different cases to be compared, and counts as changed"
                 .to_owned(),
@@ -194,7 +195,7 @@ impl Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.dataset, self.people, self.sentence)
+        write!(f, "{}: {}: {}", self.about, self.people, self.sentence)
     }
 }
 

@@ -1,10 +1,10 @@
-//! Sets of grants of one dataset, of the old and the new policy together.
+//! Sets of grants of one dataset or one lookup table, of the old and the new policy together.
 
-use crate::document::Grant;
+use crate::document::Whom;
 
-/// The grants of both policies about one dataset; those of the old one come first, each sorted by id.
-pub(super) struct Both<'a> {
-    grants: Vec<&'a Grant>,
+/// The grants of both policies about one dataset or one lookup table; those of the old one come first, each sorted by id.
+pub(super) struct Both<'a, G> {
+    grants: Vec<&'a G>,
     old: usize,
 }
 
@@ -15,13 +15,13 @@ pub(super) struct Set(Vec<u64>);
 /// Grants in one number of a [`Set`].
 const BITS: usize = 64;
 
-impl<'a> Both<'a> {
-    pub(super) fn new(old: Vec<&'a Grant>, new: Vec<&'a Grant>) -> Self {
+impl<'a, G: AsRef<Whom>> Both<'a, G> {
+    pub(super) fn new(old: Vec<&'a G>, new: Vec<&'a G>) -> Self {
         Self { old: old.len(), grants: old.into_iter().chain(new).collect() }
     }
 
     /// The grants that this holds for. It is told which policy a grant is of.
-    pub(super) fn which(&self, mut holds: impl FnMut(&Grant, Side) -> bool) -> Set {
+    pub(super) fn which(&self, mut holds: impl FnMut(&G, Side) -> bool) -> Set {
         let mut numbers = vec![0; self.grants.len().div_ceil(BITS)];
         for (i, grant) in self.grants.iter().enumerate() {
             let side = if i < self.old { Side::Old } else { Side::New };
@@ -32,8 +32,18 @@ impl<'a> Both<'a> {
         Set(numbers)
     }
 
+    /// The grants that are given to people for whom this holds.
+    pub(super) fn given(&self, mut holds: impl FnMut(&Whom) -> bool) -> Set {
+        self.which(|grant, _| holds(grant.as_ref()))
+    }
+
+    /// To whom each of the grants is given.
+    pub(super) fn whoms(&self) -> impl Iterator<Item = &'a Whom> {
+        self.grants.iter().map(|grant| (*grant).as_ref())
+    }
+
     /// The grants of a set that are of one policy, in the order of their ids.
-    pub(super) fn of(&self, set: &Set, side: Side) -> Vec<&'a Grant> {
+    pub(super) fn of(&self, set: &Set, side: Side) -> Vec<&'a G> {
         let range = match side {
             Side::Old => 0..self.old,
             Side::New => self.old..self.grants.len(),

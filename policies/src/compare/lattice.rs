@@ -46,7 +46,7 @@ type Found = BTreeMap<Key, Vec<usize>>;
 const MOST_CASES: usize = 10_000;
 
 /// Everything of a dataset that at least one grant covers. `count(*)` and `country` are covered by every grant.
-pub(super) fn atoms(both: &Both<'_>, dataset: &Dataset) -> Vec<Atom> {
+pub(super) fn atoms(both: &Both<'_, Grant>, dataset: &Dataset) -> Vec<Atom> {
     let mut needs = Vec::new();
     for (i, column) in dataset.columns.iter().enumerate() {
         let levels = levels(column);
@@ -94,14 +94,18 @@ fn levels(column: &Column) -> Vec<LevelRef> {
 }
 
 /// The grants that cover each need alone, of those that a person may use; all these grants for `count(*)`.
-pub(super) fn alone(both: &Both<'_>, usable: &Set, atom: &Atom) -> Set {
+pub(super) fn alone(both: &Both<'_, Grant>, usable: &Set, atom: &Atom) -> Set {
     let covering = usable.and(&atom.covered);
     limited(both, &covering, u32::from(matches!(atom.need, Needed::Level(..))))
 }
 
 /// Every case of releases whose needs are each covered under both policies, the smallest needs first. What is covered
 /// under one policy only is a difference by itself, and needs no combination to be found.
-pub(super) fn cases(both: &Both<'_>, usable: &Set, atoms: &[Atom]) -> Result<Vec<Case>, TooMany> {
+pub(super) fn cases(
+    both: &Both<'_, Grant>,
+    usable: &Set,
+    atoms: &[Atom],
+) -> Result<Vec<Case>, TooMany> {
     let mut measures: BTreeMap<Set, usize> = BTreeMap::new();
     let mut levels: BTreeMap<usize, BTreeMap<Set, usize>> = BTreeMap::new();
     for (i, atom) in atoms.iter().enumerate() {
@@ -168,7 +172,7 @@ fn keep_smallest(found: &mut Found, key: Key, needs: Vec<usize>) {
 }
 
 /// Those of the grants that allow so many columns together.
-fn limited(both: &Both<'_>, covering: &Set, combined: u32) -> Set {
+fn limited(both: &Both<'_, Grant>, covering: &Set, combined: u32) -> Set {
     covering.and(&both.which(|grant, _| combined <= grant.protections.most_levels))
 }
 

@@ -3,8 +3,9 @@
 //! A person is a country, a set of roles, a purpose and a time. Countries and roles that no grant names are all alike;
 //! several roles open what each of them opens; time matters only where something begins or ends.
 
-use crate::compare::grants::{Both, Set, Side};
+use crate::compare::grants::{Both, Set};
 use crate::compare::{Span, TooMany};
+use crate::document::Whom;
 use mayag_protocol::names::{Country, Role};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
@@ -31,22 +32,21 @@ pub(super) struct Everybody {
 const MOST_CLASSES: usize = 20_000;
 
 /// The classes of people, by the grants that they may use; people who may use none are left out.
-pub(super) fn classes(
-    both: &Both<'_>,
+pub(super) fn classes<G: AsRef<Whom>>(
+    both: &Both<'_, G>,
     times: &[(Span, Set)],
 ) -> Result<Vec<(Set, Class)>, TooMany> {
-    let everybody = both.which(|_, _| true);
-    let countries = by_grants(named_countries(both, &everybody), |country| {
-        both.which(|grant, _| match (&grant.countries, country) {
+    let countries = by_grants(named_countries(both), |country| {
+        both.given(|whom| match (&whom.countries, country) {
             (None, _) => true,
             (Some(named), Some(country)) => named.contains(country),
             (Some(_), None) => false,
         })
     });
     let purposes = by_grants(Purpose::ALL.into_iter().collect(), |purpose| {
-        both.which(|grant, _| grant.purposes.contains(purpose))
+        both.given(|whom| whom.purposes.contains(purpose))
     });
-    let roles = role_sets(both, &everybody)?;
+    let roles = role_sets(both)?;
     let mut spans: BTreeMap<&Set, BTreeSet<Span>> = BTreeMap::new();
     for (span, set) in times {
         spans.entry(set).or_default().insert(*span);
@@ -84,22 +84,19 @@ fn by_grants<T: Ord>(all: BTreeSet<T>, grants: impl Fn(&T) -> Set) -> BTreeMap<S
     classes
 }
 
-pub(super) fn named_countries(both: &Both<'_>, everybody: &Set) -> BTreeSet<Option<Country>> {
-    let grants = [Side::Old, Side::New].map(|side| both.of(everybody, side));
-    let named = grants.iter().flatten().filter_map(|grant| grant.countries.as_ref()).flatten();
+pub(super) fn named_countries<G: AsRef<Whom>>(both: &Both<'_, G>) -> BTreeSet<Option<Country>> {
+    let named = both.whoms().filter_map(|whom| whom.countries.as_ref()).flatten();
     named.cloned().map(Some).chain([None]).collect()
 }
 
 /// The sets of roles that open different grants, each with the smallest sets that do.
-fn role_sets(
-    both: &Both<'_>,
-    everybody: &Set,
+fn role_sets<G: AsRef<Whom>>(
+    both: &Both<'_, G>,
 ) -> Result<BTreeMap<Set, BTreeSet<BTreeSet<Role>>>, TooMany> {
-    let grants = [Side::Old, Side::New].map(|side| both.of(everybody, side));
-    let named: BTreeSet<&Role> = grants.iter().flatten().flat_map(|grant| &grant.roles).collect();
+    let named: BTreeSet<&Role> = both.whoms().flat_map(|whom| &whom.roles).collect();
     let mut sets: BTreeMap<Set, BTreeSet<BTreeSet<Role>>> = BTreeMap::new();
     for role in named {
-        let opens = both.which(|grant, _| grant.roles.contains(role));
+        let opens = both.given(|whom| whom.roles.contains(role));
         let before: Vec<(Set, BTreeSet<Role>)> = sets
             .iter()
             .filter_map(|(set, roles)| Some((set.or(&opens), roles.first()?.clone())))

@@ -1,24 +1,28 @@
 //! What the schema cannot say: names that exist in the catalogue, uses that fit the columns, dates in order.
 
 mod limits;
+mod lookups;
 
 use crate::catalogue::{COUNTRY_COLUMN, Catalogue, Column, Dataset, Kind, Named};
 use crate::document::problem::{Problem, quoted};
 use crate::document::rule::Rule;
-use crate::document::written::{
-    ColumnUse, Constant, Countries, Document, DocumentGrant, RowFilter, RowTest,
-};
-use crate::document::{Grant, Share};
+use crate::document::written::{ColumnUse, Constant, Document, DocumentGrant, RowFilter, RowTest};
+use crate::document::{Grant, Meant, Share, Whom};
 use crate::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use chrono::{Datelike as _, NaiveDate};
 use mayag_protocol::names::{ColumnName, GrantId};
 use std::collections::BTreeMap;
 
-/// The grants of a document, sorted by id, or everything that is wrong with them.
-pub(super) fn grants(
-    document: &Document,
-    catalogue: &Catalogue,
-) -> Result<Vec<Grant>, Vec<Problem>> {
+/// What the grants of a document mean, or everything that is wrong with it.
+pub(super) fn meant(document: &Document, catalogue: &Catalogue) -> Result<Meant, Vec<Problem>> {
+    let mut problems = head(document, catalogue);
+    let grants = grants(document, catalogue, &mut problems);
+    let lookups = lookups::lookups(document, &mut problems);
+    if problems.is_empty() { Ok(Meant { grants, lookups }) } else { Err(problems) }
+}
+
+/// What is wrong with the document as a whole.
+fn head(document: &Document, catalogue: &Catalogue) -> Vec<Problem> {
     let mut problems = Vec::new();
     if document.valid_until <= document.valid_from {
         problems.push(Problem::new(
@@ -35,6 +39,11 @@ pub(super) fn grants(
         let problem = Problem::new(Rule::OtherCatalogue, "/catalogue", message);
         problems.push(problem.help("read what has changed, then state the new version or none"));
     }
+    problems
+}
+
+/// The grants of datasets, sorted by id.
+fn grants(document: &Document, catalogue: &Catalogue, problems: &mut Vec<Problem>) -> Vec<Grant> {
     let mut grants = Vec::with_capacity(document.grants.len());
     let mut said: Vec<DocumentGrant> = Vec::with_capacity(document.grants.len());
     for (i, written) in document.grants.iter().enumerate() {
@@ -52,7 +61,7 @@ pub(super) fn grants(
             ));
         }
         if let Some(dataset) = catalogue.dataset(written.dataset.as_str()) {
-            grants.push(grant(&place, written, dataset, &mut problems));
+            grants.push(grant(&place, written, dataset, problems));
         } else {
             let names = catalogue.datasets.iter().map(|dataset| dataset.name.as_str());
             let message =
@@ -61,11 +70,8 @@ pub(super) fn grants(
             problems.push(problem.suggest(written.dataset.as_str(), names));
         }
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     grants.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(grants)
+    grants
 }
 
 /// What two grants say the same of if they differ in nothing but id and reason.
@@ -130,19 +136,13 @@ fn grant(
         with: None,
         joined_rows: Predicate::everything(),
         id: written.id.clone(),
-        countries: match &written.to.countries {
-            Countries::Any(_) => None,
-            Countries::These(countries) => Some(countries.iter().cloned().collect()),
-        },
-        roles: written.to.roles.iter().cloned().collect(),
-        purposes: written.purposes.iter().copied().collect(),
+        whom: Whom::of(&written.to, &written.purposes, written.valid_until),
         dataset: written.dataset.clone(),
         columns,
         rows: Predicate::All(rows),
         protections: limits::protections(written, dataset),
         budget: limits::budget(written),
         waiver: written.waiver.clone(),
-        valid_until: written.valid_until,
     }
 }
 

@@ -2,25 +2,27 @@
 
 use crate::catalogue::{Catalogue, Dataset, Kind};
 use crate::document::problem::Problem;
+mod lookups;
+
 use crate::document::protections::Switch;
 use crate::document::rule::Rule;
 use crate::document::written::{
     Document, DocumentGrant, LEAST_MIN_UNITS, LEAST_P_PERCENT, default_min_units, default_p_percent,
 };
-use crate::document::{Grant, SOON, Share};
+use crate::document::{Grant, Meant, SOON, Share};
 use crate::shape::Grain;
 use mayag_protocol::timestamp::Timestamp;
-use std::collections::BTreeSet;
 
-/// What somebody should look at in a document that a node takes. `grants` are what its grants mean.
+/// What somebody should look at in a document that a node takes, and whose grants mean this.
 pub(super) fn problems(
     document: &Document,
-    grants: &[Grant],
+    meant: &Meant,
     catalogue: &Catalogue,
     now: Timestamp,
 ) -> Vec<Problem> {
     let mut problems: Vec<Problem> =
         ends("/valid_until", "policy", document.valid_until, now).into_iter().collect();
+    let grants = &meant.grants;
     for (i, written) in document.grants.iter().enumerate() {
         let place = format!("/grants/{i}");
         let dataset = catalogue.dataset(written.dataset.as_str());
@@ -35,6 +37,7 @@ pub(super) fn problems(
             problems.extend(ends(&format!("{place}/valid_until"), "grant", until, now));
         }
     }
+    problems.extend(lookups::problems(document, &meant.lookups, now));
     problems
 }
 
@@ -56,7 +59,7 @@ fn ends(place: &str, what: &str, until: Timestamp, now: Timestamp) -> Option<Pro
 /// Everybody may ask, and may ask for something fine.
 fn fail_open(place: &str, grant: &Grant, dataset: &Dataset) -> Option<Problem> {
     let fine = fine_columns(grant, dataset);
-    let first = fine.first().filter(|_| grant.countries.is_none())?;
+    let first = fine.first().filter(|_| grant.whom.countries.is_none())?;
     let message = format!(
         "every country of the federation, also one that joins later, may group by {first}, which is fine enough to \
          single out cases"
@@ -161,28 +164,12 @@ fn never_used(place: &str, grant: &Grant, grants: &[Grant]) -> Option<Problem> {
 }
 
 fn covers(wide: &Grant, narrow: &Grant) -> bool {
-    fn holds<T: Ord>(wide: &BTreeSet<T>, narrow: &BTreeSet<T>) -> bool {
-        narrow.is_subset(wide)
-    }
-    let countries = match (&wide.countries, &narrow.countries) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(wide), Some(narrow)) => holds(wide, narrow),
-    };
     let columns = narrow.columns.iter().all(|(name, share)| {
         wide.columns.get(name).is_some_and(|other| share_covers(other, share))
     });
-    let lasts = match (wide.valid_until, narrow.valid_until) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(wide), Some(narrow)) => narrow <= wide,
-    };
     wide.dataset == narrow.dataset
-        && countries
-        && holds(&wide.roles, &narrow.roles)
-        && holds(&wide.purposes, &narrow.purposes)
+        && wide.whom.covers(&narrow.whom)
         && columns
-        && lasts
         && narrow.protections.most_levels <= wide.protections.most_levels
         && (narrow.protections.noise.on() || !wide.protections.noise.on())
 }

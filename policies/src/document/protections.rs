@@ -143,14 +143,18 @@ impl Bounds {
     }
 }
 
+/// The smaller of two limits, of which none is the largest.
+pub(crate) fn smaller(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(min(a, b)),
+        (limit, None) | (None, limit) => limit,
+    }
+}
+
 impl Budget {
     /// The smaller of both in every respect.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {
-        let smaller = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (Some(a), Some(b)) => Some(min(a, b)),
-            (limit, None) | (None, limit) => limit,
-        };
         Self {
             person: smaller(self.person, other.person),
             country: smaller(self.country, other.country),

@@ -4,6 +4,8 @@
 //! faulty place is replaced by a harmless value, names are looked up in the result, and what is found at a replaced
 //! place is dropped again. Nothing is ever decided under a repaired document.
 
+mod lookups;
+
 use crate::catalogue::Catalogue;
 use crate::document::check;
 use crate::document::position::token;
@@ -19,17 +21,18 @@ pub(super) fn problems(document: &Value, known: &[Problem], catalogue: &Catalogu
     let Ok(repaired) = serde_json::from_value::<Document>(repair.document(document)) else {
         return Vec::new();
     };
-    let found = check::grants(&repaired, catalogue).err().unwrap_or_default();
+    let found = check::meant(&repaired, catalogue).err().unwrap_or_default();
     found.into_iter().filter(|problem| !repair.caused(problem)).collect()
 }
 
 /// Instants that have the form of one and are none, such as the 30th of February. Not where something is `known` to be
 /// wrong already.
 pub(super) fn instants(document: &Value, known: &[Problem]) -> Vec<Problem> {
-    let grants = document.get("grants").and_then(Value::as_array).into_iter().flatten();
-    let ends = grants
-        .enumerate()
-        .map(|(i, grant)| (format!("/grants/{i}/valid_until"), grant.get("valid_until")));
+    let ends = ["grants", "lookups"].into_iter().flat_map(|list| {
+        let grants = document.get(list).and_then(Value::as_array).into_iter().flatten();
+        let places = grants.enumerate().map(move |(i, grant)| (format!("/{list}/{i}"), grant));
+        places.map(|(place, grant)| (format!("{place}/valid_until"), grant.get("valid_until")))
+    });
     let own = ["valid_from", "valid_until"].map(|key| (format!("/{key}"), document.get(key)));
     let written = own.into_iter().chain(ends);
     let texts = written.filter_map(|(place, value)| Some((place, value?.as_str()?)));
@@ -58,6 +61,7 @@ impl Repair<'_> {
             repaired.insert(key.to_owned(), value);
         }
         repaired.insert("grants".to_owned(), Value::Array(grants));
+        repaired.insert("lookups".to_owned(), lookups::repaired(self, document));
         for (key, otherwise) in
             [("valid_from", "2000-01-01T00:00:00Z"), ("valid_until", "2999-01-01T00:00:00Z")]
         {
@@ -156,6 +160,9 @@ impl Repair<'_> {
         let touched = || self.known.iter().any(|known| within(&known.pointer, grant));
         if matches!(problem.rule, Rule::SameGrantTwice | Rule::SharesNothing) {
             return touched();
+        }
+        if problem.rule == Rule::TableDisagrees {
+            return lookups::table_touched(self.known);
         }
         let names_a_column = matches!(problem.rule, Rule::UnknownColumn | Rule::ImpliedColumn);
         if names_a_column && problem.pointer.contains("/columns/") {

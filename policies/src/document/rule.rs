@@ -88,6 +88,9 @@ rules! {
     BoundMissing = "POL-2015", "bound-missing", Error, "Sums have bounds where noise is on.";
     SquaresUnderNoise = "POL-2016", "squares-under-noise", Error, "Variances are not shared where noise is on.";
     OtherCatalogue = "POL-2017", "other-catalogue", Error, "The policy is written for the catalogue in use.";
+    TableDisagrees = "POL-2018", "table-disagrees", Error, "All grants of a lookup table say the same of the table.";
+    FewWithoutLimits = "POL-2019", "few-without-limits", Error, "Tables of few identifiers are searched within limits only.";
+    NotAnsweredYet = "POL-2020", "not-answered-yet", Error, "A policy promises what nodes answer.";
     FailOpen = "POL-3001", "fail-open", Warning, "Fine levels are shared with countries that are named.";
     QuasiIdentifiers = "POL-3002", "quasi-identifiers", Warning, "Traits that together single out a person are not combined.";
     AtTheFloor = "POL-3003", "at-the-floor", Warning, "Thresholds are not weaker than the federation's defaults without need.";
@@ -96,6 +99,8 @@ rules! {
     GuardOff = "POL-3006", "guard-off", Warning, "The difference guard is on where persons are protected.";
     WaiverWithoutPersons = "POL-3007", "waiver-without-persons", Warning, "A waiver is given where it is needed only.";
     NoBudget = "POL-3008", "no-budget", Warning, "Questions about persons are counted.";
+    NoLimits = "POL-3009", "no-limits", Warning, "Identifiers that are searched are counted.";
+    LimitNotReached = "POL-3010", "limit-not-reached", Warning, "A lookup may be as large as its grant says.";
 }
 
 impl fmt::Display for Rule {

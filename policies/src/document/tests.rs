@@ -32,7 +32,7 @@ fn the_examples_are_read() {
     let grant = &smallest.grants()[0];
     assert_eq!((grant.protections.min_units, grant.protections.p_percent), (10, 10));
     assert_eq!(grant.rows, Predicate::everything());
-    assert_eq!(grant.countries, None);
+    assert_eq!(grant.whom.countries, None);
 
     let several = parse(SEVERAL).map_err(|problems| lines(&problems)).unwrap();
     let ids: Vec<&str> = several.grants().iter().map(|grant| grant.id.as_str()).collect();

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+pub mod lookups;
+
+use lookups::DocumentLookup;
+
 /// The federation's floor: no policy shows a cell of fewer distinct units than this (design §12).
 pub const LEAST_MIN_UNITS: u64 = 5;
 /// More than any dataset has units: a typing error.
@@ -81,6 +85,9 @@ pub struct Document {
     pub why: String,
     /// What is shared. A question is answered only if one grant alone covers it: grants never add up.
     pub grants: Vec<DocumentGrant>,
+    /// Which lookup tables may be searched. A lookup is answered only if one grant alone allows its size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<DocumentLookup>,
 }
 
 /// One permission.
