@@ -279,7 +279,7 @@ impl Anomalies {
                     find(entries, Oddity::NearlyAlike { questions: thresholds.alike });
                 }
             }
-            Type::Answered | Type::Released => (),
+            Type::Abandoned | Type::Answered | Type::Released => (),
             Type::Configuration
             | Type::Continued
             | Type::FailedAuthentication
@@ -302,7 +302,8 @@ impl Anomalies {
                     self.soon.extend(soon.then(|| place.clone()));
                 }
             }
-            Type::Admitted
+            Type::Abandoned
+            | Type::Admitted
             | Type::Configuration
             | Type::Continued
             | Type::FailedAuthentication

@@ -28,6 +28,8 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Type {
+    /// A question of a gateway ended, and nothing was handed out.
+    Abandoned,
     /// A node is about to answer.
     Answered,
     /// A question was admitted by a node and is about to be worked on.
@@ -60,7 +62,8 @@ pub enum Type {
 
 impl Type {
     /// Every type, by its word.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::Abandoned,
         Self::Admitted,
         Self::Answered,
         Self::Configuration,
@@ -80,6 +83,7 @@ impl Type {
     /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Abandoned => "abandoned",
             Self::Admitted => "admitted",
             Self::Answered => "answered",
             Self::Configuration => "configuration",
@@ -446,7 +450,8 @@ impl Entry {
     pub fn needs_detail(&self) -> bool {
         match self.kind {
             Type::Admitted | Type::LogRead | Type::Received | Type::Refused => self.actor.is_some(),
-            Type::Answered
+            Type::Abandoned
+            | Type::Answered
             | Type::Configuration
             | Type::Continued
             | Type::FailedAuthentication

@@ -96,6 +96,7 @@ fn extension(text: &str) -> String {
 
 fn name(kind: Type) -> &'static str {
     match kind {
+        Type::Abandoned => "Question abandoned",
         Type::Admitted => "Question admitted",
         Type::Answered => "Question answered",
         Type::Configuration => "Configuration changed",
@@ -117,7 +118,7 @@ fn name(kind: Type) -> &'static str {
 fn severity(kind: Type) -> u8 {
     match kind {
         Type::Admitted | Type::Answered | Type::Received | Type::Released => 3,
-        Type::Continued | Type::LogRead | Type::Opened | Type::Refused => 5,
+        Type::Abandoned | Type::Continued | Type::LogRead | Type::Opened | Type::Refused => 5,
         Type::Configuration
         | Type::FailedAuthentication
         | Type::Key

@@ -76,7 +76,9 @@ pub struct Counts {
     pub signatures: u64,
     /// Such signatures that were not checked, because no roster was given.
     pub unchecked: u64,
-    /// Questions with no release and no refusal after the grace window: the caller hung up, or the gateway stopped.
+    /// Questions of which gateways say that nothing was handed out: the caller hung up, or the gateway stopped.
+    pub abandoned: u64,
+    /// Questions without any end after the grace window: the gateway was killed and has not run since.
     pub unended: u64,
 }
 
@@ -191,13 +193,26 @@ impl<'a> Join<'a> {
 
     /// An entry of a gateway: every node's log must hold the answer that the gateway says it has.
     fn at_gateway(&mut self, place: &Place, fact: &'a Fact) {
-        if fact.kind == Type::Received {
-            self.report.counts.received += 1;
+        match fact.kind {
+            Type::Abandoned => self.report.counts.abandoned += 1,
+            Type::Released => self.report.counts.released += 1,
+            Type::Received => {
+                self.report.counts.received += 1;
+                return;
+            }
+            Type::Admitted
+            | Type::Answered
+            | Type::Configuration
+            | Type::Continued
+            | Type::FailedAuthentication
+            | Type::Key
+            | Type::LogRead
+            | Type::Opened
+            | Type::Policy
+            | Type::Redaction
+            | Type::Refused
+            | Type::Roster => return,
         }
-        if fact.kind != Type::Released {
-            return;
-        }
-        self.report.counts.released += 1;
         for end in &fact.ends {
             let signed = self.evidence(end.signed, place, end.log.as_ref());
             match &end.log {
@@ -282,7 +297,7 @@ impl<'a> Join<'a> {
                     begun.insert(asked.digest);
                     open.insert(asked.digest, fact.at);
                 }
-                Type::Answered | Type::Released => {
+                Type::Abandoned | Type::Answered | Type::Released => {
                     if !begun.contains(&asked.digest) && !early(fact.at) {
                         self.find(&log.place(fact.index), None, What::NotBegun);
                     }
@@ -350,7 +365,8 @@ fn outcome(fact: &Fact) -> Option<&'static [Outcome]> {
         (Type::Answered, ResultClass::Error) => Some(&[Outcome::Failed]),
         (Type::Answered, ResultClass::TimedOut) => Some(&[Outcome::TimedOut]),
         (
-            Type::Answered
+            Type::Abandoned
+            | Type::Answered
             | Type::Admitted
             | Type::Configuration
             | Type::Continued

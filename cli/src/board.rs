@@ -1,5 +1,5 @@
-//! What the countries do while the person waits, on stderr: one line per country as it finishes, and on a terminal a
-//! last line that says who is still missing.
+//! What the countries do while the person waits, on stderr: one line per country once what it did is known and verified,
+//! and on a terminal a last line that says who is still missing.
 
 use crate::format::words;
 use crate::printer::Printer;
@@ -70,6 +70,7 @@ impl Board {
                 self.waiting = countries.to_vec();
                 self.asked = countries.len();
             }
+            Progress::Arrived(country) => self.waiting.retain(|other| other != *country),
             Progress::Country(report) => {
                 self.waiting.retain(|country| *country != report.country);
                 if self.shown != Shown::Nothing {
@@ -80,7 +81,8 @@ impl Board {
                 }
             }
         }
-        if self.shown == Shown::Rewritten && !self.waiting.is_empty() {
+        let more = !self.waiting.is_empty() || matches!(progress, Progress::Arrived(_));
+        if self.shown == Shown::Rewritten && more {
             printer.talk_raw(&self.missing());
         }
     }
@@ -103,6 +105,9 @@ impl Board {
     }
 
     fn missing(&self) -> String {
+        if self.waiting.is_empty() {
+            return format!("\r\u{1b}[2K{0} of {0} done, waiting for the gateway", self.asked);
+        }
         let named: Vec<&str> = self.waiting.iter().take(NAMED).map(Country::as_str).collect();
         let more = if self.waiting.len() > NAMED { ", .." } else { "" };
         let done = self.asked - self.waiting.len();
@@ -164,6 +169,9 @@ mod tests {
             countries: &countries,
         };
         board.show(&accepted, &mut printer);
+        for country in &countries {
+            board.show(&Progress::Arrived(country), &mut printer);
+        }
         board.show(&Progress::Country(&report("kr", Outcome::Answered)), &mut printer);
         board.show(&Progress::Country(&report("th", Outcome::AnsweredSuppressed)), &mut printer);
         assert_eq!(out.text(), "", "stdout is for data");
@@ -178,8 +186,10 @@ mod tests {
         assert_eq!(told(ProgressMode::None, Terminals::Both), "");
         let rewritten = told(ProgressMode::Auto, Terminals::Talk);
         assert!(
-            rewritten
-                .starts_with("\r\u{1b}[2K0 of 2 done, waiting for kr, th\r\u{1b}[2Kkr  answered"),
+            rewritten.starts_with(
+                "\r\u{1b}[2K0 of 2 done, waiting for kr, th\r\u{1b}[2K1 of 2 done, waiting for th\
+                 \r\u{1b}[2K2 of 2 done, waiting for the gateway\r\u{1b}[2Kkr  answered"
+            ),
             "{rewritten:?}"
         );
         assert!(rewritten.ends_with("0.4s\n"), "{rewritten:?}");

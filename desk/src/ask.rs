@@ -69,7 +69,7 @@ impl<T> Reply<T> {
     }
 }
 
-/// What happened while waiting. Every country's report was verified before it is told.
+/// What happened while waiting. Every country's report was verified before it is told, and what arrived is told by name only.
 #[derive(Debug)]
 pub enum Progress<'a> {
     /// The gateway sent the question on.
@@ -81,6 +81,8 @@ pub enum Progress<'a> {
         /// The countries asked.
         countries: &'a [Country],
     },
+    /// A country has answered, or refused; which of them is told once all are done.
+    Arrived(&'a Country),
     /// A country is done.
     Country(&'a CountryReport),
 }
@@ -262,6 +264,7 @@ fn tell(question: &Question, step: &Step<'_>, watch: Watch<'_>) {
                 countries: &question.countries,
             });
         }
+        Step::Arrived(country) => watch(Progress::Arrived(country)),
         Step::Country(answer) => watch(Progress::Country(&report(answer))),
         Step::Complete | Step::Refused => {}
     }

@@ -36,6 +36,9 @@ pub enum Fault {
     /// The stream ended before `complete`.
     #[error("the gateway's stream ended before it was complete")]
     EndedEarly,
+    /// The signed answer names an entry of a log that is not its signer's, or without a signature over it.
+    #[error("the signed answer names no entry of its own log")]
+    Log,
     /// The outcome told is not the one that was signed.
     #[error("the gateway tells another outcome than the one that was signed")]
     Outcome,

@@ -4,9 +4,9 @@ use crate::verify::Asked;
 use mayag_audit::keys::{SigningKey, sha256};
 use mayag_protocol::answer::{
     Answer, Bundle, CountryOutcome, Decision, GatewayRefusal, Listed, LogPosition, NoResult,
-    PolicyVersion, Release, ReleasePart,
+    PolicyVersion, Release, ReleasePart, logged_text,
 };
-use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Sign as _};
 use mayag_protocol::event::Event;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest};
@@ -51,8 +51,10 @@ fn now() -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000)
 }
 
-fn log() -> LogPosition {
-    LogPosition { origin: "log".parse().unwrap(), index: 7, leaf: sha256(b"entry") }
+/// A place in the log of questions of `party`.
+fn log(party: &str) -> LogPosition {
+    let origin = format!("{party}.demo/query-log/2027").parse().unwrap();
+    LogPosition { origin, index: 7, leaf: sha256(b"entry") }
 }
 
 fn member(identity: &str, key: &SigningKey) -> Member {
@@ -103,6 +105,9 @@ impl Federation {
     }
 
     pub(crate) fn answer(&self, code: &str, decision: Decision) -> Answer {
+        let log = log(&format!("node-{code}"));
+        let (_, key) = self.nodes.iter().find(|(country, _)| country.as_str() == code).unwrap();
+        let logged = key.sign(&logged_text(&self.digest, &log)).to_vec();
         Answer {
             v: 1,
             question: Some(self.question.id.clone()),
@@ -111,8 +116,8 @@ impl Federation {
             issued_at: now(),
             policy: Some(PolicyVersion { serial: 3, digest: sha256(b"policy") }),
             decision,
-            log: log(),
-            logged: Base64::default(),
+            log,
+            logged: Base64(logged),
         }
     }
 
@@ -209,7 +214,7 @@ impl Federation {
             countries,
             result: result.map(sha256),
             no_result: no_result(sent, &self.question.ask, result),
-            log: log(),
+            log: log("gateway-1"),
         }
     }
 
@@ -227,7 +232,7 @@ impl Federation {
             gateway: self.question.gateway.clone(),
             issued_at: now(),
             refusal: refusal.clone(),
-            log: Some(log()),
+            log: Some(log("gateway-1")),
         }
     }
 
@@ -248,12 +253,22 @@ impl Federation {
             deadline,
             countries,
         }];
-        events.extend(sent.iter().zip(1..).map(|(sent, seq)| self.event(seq, sent)));
+        // First what happens, then what was signed.
+        for sent in sent {
+            let (seq, country) = (events.len() as u64, sent.country.clone());
+            events.push(match &sent.answer {
+                Some(_) => Event::Arrived { seq, country, ms: 5 },
+                None => self.event(seq, sent),
+            });
+        }
+        for sent in sent.iter().filter(|sent| sent.answer.is_some()) {
+            events.push(self.event(events.len() as u64, sent));
+        }
         let answered = sent.iter().filter(|sent| sent.outcome.answered()).count();
         let no_result = no_result(sent, &self.question.ask, result.as_deref());
         let release = self.seal(&self.release(sent, result.as_deref()));
         events.push(Event::Complete {
-            seq: sent.len() as u64 + 1,
+            seq: events.len() as u64,
             complete: answered == sent.len() && no_result.is_none(),
             answered: answered as u64,
             asked: sent.len() as u64,

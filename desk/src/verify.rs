@@ -4,19 +4,21 @@
 
 use crate::fault::{Fault, VerificationFailed};
 use mayag_audit::keys::{Ed25519, sha256};
+use mayag_audit::party::{self, Book};
 use mayag_protocol::answer::{
-    self, Answer, Bundle, CountryOutcome, Decision, GatewayRefusal, NoResult, Release,
+    self, Answer, Bundle, CountryOutcome, Decision, GatewayRefusal, LogPosition, NoResult, Release,
+    logged_text,
 };
-use mayag_protocol::envelope::{Envelope, PayloadType, Verified};
+use mayag_protocol::envelope::{Envelope, PayloadType, Verified, Verify as _};
 use mayag_protocol::event::Event;
 use mayag_protocol::lookup::{EvaluatedTable, Search, Target};
 use mayag_protocol::names::{Country, Digest};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Refusal;
-use mayag_protocol::roster::Roster;
+use mayag_protocol::roster::{Member, Roster};
 use mayag_protocol::timestamp::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A question as it was signed, and the roster that says whose keys count.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +47,11 @@ pub(crate) struct CountryAnswer {
 /// What one event told.
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
-    Accepted { deadline: Timestamp },
+    Accepted {
+        deadline: Timestamp,
+    },
+    /// Something is there that is handed out later, and believed when it was checked.
+    Arrived(Country),
     Complete,
     Country(&'a CountryAnswer),
     Refused,
@@ -81,18 +87,27 @@ pub(crate) struct Verifier<'a> {
     asked: Asked<'a>,
     stage: Stage,
     next: u64,
+    /// What is there and was not handed out yet.
+    arrived: BTreeSet<Country>,
     countries: BTreeMap<Country, CountryAnswer>,
 }
 
 impl<'a> Verifier<'a> {
     pub(crate) fn new(asked: Asked<'a>) -> Self {
-        Self { asked, stage: Stage::Begin, next: 0, countries: BTreeMap::new() }
+        Self {
+            asked,
+            stage: Stage::Begin,
+            next: 0,
+            arrived: BTreeSet::new(),
+            countries: BTreeMap::new(),
+        }
     }
 
     /// Checks the next event.
     pub(crate) fn accept(&mut self, event: Event) -> Result<Step<'_>, VerificationFailed> {
         let seq = match &event {
             Event::Accepted { seq, .. }
+            | Event::Arrived { seq, .. }
             | Event::Complete { seq, .. }
             | Event::Country { seq, .. }
             | Event::Refused { seq, .. } => *seq,
@@ -116,6 +131,11 @@ impl<'a> Verifier<'a> {
                 self.refusal(&signed.0, &refusal)?;
                 self.stage = Stage::Refused(refusal);
                 Ok(Step::Refused)
+            }
+            (Stage::Waiting, Event::Arrived { country, .. }) => {
+                self.unheard(&country)?;
+                self.arrived.insert(country.clone());
+                Ok(Step::Arrived(country))
             }
             (Stage::Waiting, Event::Country { country, outcome, ms, refusal, bundle, .. }) => {
                 let told =
@@ -151,12 +171,27 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn country(&mut self, told: Told) -> Result<&CountryAnswer, VerificationFailed> {
-        if !self.asked.question.countries.contains(&told.country) {
-            return Err(VerificationFailed::of(&told.country, Fault::Unasked));
+    /// It was asked, and nothing was told of it.
+    fn unheard(&self, country: &Country) -> Result<(), VerificationFailed> {
+        if !self.asked.question.countries.contains(country) {
+            return Err(VerificationFailed::of(country, Fault::Unasked));
         }
-        if self.countries.contains_key(&told.country) {
-            return Err(VerificationFailed::of(&told.country, Fault::Events));
+        if self.countries.contains_key(country) || self.arrived.contains(country) {
+            return Err(VerificationFailed::of(country, Fault::Events));
+        }
+        Ok(())
+    }
+
+    fn country(&mut self, told: Told) -> Result<&CountryAnswer, VerificationFailed> {
+        if told.bundle.is_some() {
+            // A gateway hands nothing out before its log says what all countries did.
+            let done = self.arrived.len().saturating_add(self.countries.len());
+            let all = done == self.asked.question.countries.len();
+            if !all || !self.arrived.remove(&told.country) {
+                return Err(VerificationFailed::of(&told.country, Fault::Events));
+            }
+        } else {
+            self.unheard(&told.country)?;
         }
         let answer = self.asked.country(told)?;
         Ok(self.countries.entry(answer.country.clone()).or_insert(answer))
@@ -212,6 +247,10 @@ impl<'a> Verifier<'a> {
         if !named || signed.question_digest != *digest || signed.gateway != question.gateway {
             return Err(failed(Fault::Question));
         }
+        let own = |log: &LogPosition| party::owns(&member.identity, Book::Questions, &log.origin);
+        if !signed.log.as_ref().is_none_or(own) {
+            return Err(failed(Fault::Log));
+        }
         if signed.refusal == *told { Ok(()) } else { Err(failed(Fault::Refusal)) }
     }
 
@@ -236,6 +275,9 @@ impl<'a> Verifier<'a> {
             || release.gateway != question.gateway
         {
             return Err(failed(Fault::Question));
+        }
+        if !party::owns(&member.identity, Book::Questions, &release.log.origin) {
+            return Err(failed(Fault::Log));
         }
         if release.countries.len() != self.countries.len() {
             return Err(failed(Fault::Summary));
@@ -321,7 +363,7 @@ impl Asked<'_> {
         let (envelope, signed) = open(&bundle.envelope, PayloadType::Answer, &member.answer_key)
             .ok_or_else(|| failed(Fault::Signature))?;
         let answer: Answer = signed.parse().map_err(|_| failed(Fault::Bundle))?;
-        self.answer(&answer, &country, &bundle.parts)?;
+        self.answer(&answer, member, &country, &bundle.parts)?;
         if answer.outcome() != outcome {
             return Err(failed(Fault::Outcome));
         }
@@ -353,6 +395,7 @@ impl Asked<'_> {
     fn answer(
         &self,
         answer: &Answer,
+        member: &Member,
         country: &Country,
         parts: &[Vec<u8>],
     ) -> Result<(), VerificationFailed> {
@@ -369,6 +412,11 @@ impl Asked<'_> {
         let named = answer.question.as_ref() == Some(&self.question.id);
         if !(named || nameless) || answer.question_digest != *self.digest {
             return Err(failed(Fault::Question));
+        }
+        let own = party::owns(&member.identity, Book::Questions, &answer.log.origin);
+        let text = logged_text(&answer.question_digest, &answer.log);
+        if !own || !Ed25519.verify(&member.answer_key, &text, &answer.logged.0) {
+            return Err(failed(Fault::Log));
         }
         let digests: Vec<&Digest> = match (&answer.decision, &self.question.ask) {
             (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => {

@@ -1,6 +1,7 @@
 //! What a gateway's log says of a question: who asked what and why, what each country did, and what was handed out.
 
 use crate::admission::Known;
+use crate::endings::CUT_OFF;
 use crate::fanout::CountryAnswer;
 use crate::gateway::Gateway;
 use mayag_audit::detail::Content;
@@ -86,6 +87,12 @@ impl Known {
         })
     }
 
+    /// That nothing was handed out, unless it comes to another end.
+    pub(crate) fn abandoned(&self, gateway: &Gateway) -> Result<Entry, RandomError> {
+        let decision = Some(CUT_OFF.to_owned());
+        Ok(Entry { decision, ..self.entry(gateway, Type::Abandoned)? })
+    }
+
     /// What is handed out. It leaves once this is durable.
     pub(crate) fn released(
         &self,
@@ -102,20 +109,26 @@ impl Known {
             (None, Some(_)) if withheld => ResultClass::Suppressed,
             (None, Some(_)) => ResultClass::Aggregate,
         };
-        let end = |answer: &CountryAnswer| CountryEnd {
-            outcome: answer.outcome,
-            answer: answer.digest.clone(),
-            log: answer.log.clone(),
-            signed: answer.logged.clone().filter(|_| answers.len() <= SIGNED),
-        };
+        let end =
+            |answer: &CountryAnswer| (answer.country.clone(), country_end(answer, answers.len()));
         Ok(Entry {
             op: Some(Op::Combination),
             decision: Some(format!("answered {answered} of {}{why}", answers.len())),
             result: Some(class),
             result_digest: result.cloned(),
             cells,
-            countries: answers.iter().map(|answer| (answer.country.clone(), end(answer))).collect(),
+            countries: answers.iter().map(end).collect(),
             ..self.entry(gateway, Type::Released)?
         })
+    }
+}
+
+/// What one of so many countries did, and what its node signed about it.
+pub(crate) fn country_end(answer: &CountryAnswer, asked: usize) -> CountryEnd {
+    CountryEnd {
+        outcome: answer.outcome,
+        answer: answer.digest.clone(),
+        log: answer.log.clone(),
+        signed: answer.logged.clone().filter(|_| asked <= SIGNED),
     }
 }

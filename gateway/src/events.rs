@@ -9,8 +9,8 @@ use mayag_protocol::refusal::Refusal;
 use mayag_protocol::timestamp::Timestamp;
 use tokio::sync::mpsc;
 
-/// The most events of one question: one per country, of which there can be 26 * 26, one before and one after them.
-pub(crate) const MOST_EVENTS: usize = 26 * 26 + 2;
+/// The most events of one question: two per country, of which there can be 26 * 26, one before and one after them.
+pub(crate) const MOST_EVENTS: usize = 2 * 26 * 26 + 2;
 
 /// Writes events. All of them have room, so that no country ever waits for a slow reader.
 #[derive(Debug)]
@@ -58,6 +58,11 @@ impl Events {
         countries: Vec<Country>,
     ) {
         self.send(|seq| Event::Accepted { seq, question, deadline, countries });
+    }
+
+    /// Something that a country signed is there, and nothing of it is told.
+    pub(crate) fn arrived(&mut self, country: Country, ms: u64) {
+        self.send(|seq| Event::Arrived { seq, country, ms });
     }
 
     pub(crate) fn country(&mut self, event: CountryEvent) {

@@ -101,6 +101,11 @@ pub(crate) fn ask(
 }
 
 impl Asked {
+    /// How many countries are not done yet.
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// The next country that is done; `None` once all are.
     pub(crate) async fn next(&mut self) -> Option<CountryAnswer> {
         match self.tasks.join_next_with_id().await? {

@@ -2,6 +2,7 @@
 
 use crate::config::{ConfigError, GatewayConfig};
 use crate::crowd::Crowd;
+use crate::endings::{Endings, LeftOpen};
 use crate::memory::Memory;
 use crate::receipts::Promises;
 use crate::roster::{self, RosterFault, RosterFiles};
@@ -28,6 +29,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 /// The folder of what this gateway saw as a witness, inside the state folder.
@@ -115,6 +117,7 @@ pub struct Gateway {
     witness: WitnessStore,
     nonces: Nonces,
     promises: Promises,
+    endings: Endings,
     crowd: Arc<Crowd>,
     tails: Arc<Semaphore>,
     memory: Arc<Memory>,
@@ -135,6 +138,7 @@ impl Gateway {
     pub(crate) fn open(
         config: GatewayConfig,
         clock: Arc<dyn Clock>,
+        runtime: Handle,
     ) -> Result<Arc<Self>, GatewayError> {
         let catalogue = Arc::new(read_catalogue(&config)?);
         files::create_folder(&config.state)?;
@@ -164,7 +168,10 @@ impl Gateway {
         let name = party::witness_name(logs.party())?;
         let (folder, seen) = (config.state.join(WITNESS), Arc::clone(logs.seen()));
         let witness = WitnessStore::open(&folder, name, cosign_key, seen)?;
-        recall(&logs, &nonces, clock.now())?;
+        let now = clock.now();
+        for end in recall(&logs, &nonces, now)?.ends(now) {
+            logs.append(Book::Questions, Kind::Record, &end?)?;
+        }
         let opened = Entry::new(Type::Opened, clock.now())?;
         logs.append(Book::Administration, Kind::Record, &opened)?;
         logs.note_in_force(&roster, config.digest.as_ref())?;
@@ -180,6 +187,7 @@ impl Gateway {
             witness,
             nonces,
             promises: Promises::default(),
+            endings: Endings::new(runtime),
             tails: Arc::new(Semaphore::new(TAILS)),
             trust,
             client,
@@ -242,6 +250,11 @@ impl Gateway {
         &self.promises
     }
 
+    /// What is written whatever becomes of whoever waits for it.
+    pub(crate) fn endings(&self) -> &Endings {
+        &self.endings
+    }
+
     pub(crate) fn crowd(&self) -> &Arc<Crowd> {
         &self.crowd
     }
@@ -289,16 +302,21 @@ impl Gateway {
         entry: Entry,
         content: Content,
     ) -> Option<Logged> {
-        let logs = Arc::clone(&self.logs);
-        let appended = work::blocking(move || {
-            if entry.needs_detail() {
-                logs.append_with_detail(Book::Questions, kind, entry, &content)
-            } else {
-                logs.append(Book::Questions, kind, &entry)
-            }
-        })
-        .await
-        .ok()?;
+        let own = Arc::clone(self);
+        work::blocking(move || own.append(kind, entry, Some(&content))).await.ok().flatten()
+    }
+
+    /// The same, on the thread that calls it; an entry that needs no detail takes none.
+    pub(crate) fn append(
+        &self,
+        kind: Kind,
+        entry: Entry,
+        content: Option<&Content>,
+    ) -> Option<Logged> {
+        let appended = match content.filter(|_| entry.needs_detail()) {
+            Some(content) => self.logs.append_with_detail(Book::Questions, kind, entry, content),
+            None => self.logs.append(Book::Questions, kind, &entry),
+        };
         appended.inspect_err(|error| tracing::error!(%error, "the query log cannot be written: nothing is carried")).ok()
     }
 }
@@ -347,12 +365,16 @@ fn log_settings(
     Ok(PartySettings::new(party, &config.state, &config.log, roster, key, clock)?)
 }
 
-/// Takes back from the log the nonces of the last minutes.
-fn recall(logs: &PartyLogs, nonces: &Nonces, now: Timestamp) -> Result<(), PartyLogsError> {
+/// Takes back from the log the nonces of the last minutes, and what was being worked on when the program ended.
+fn recall(logs: &PartyLogs, nonces: &Nonces, now: Timestamp) -> Result<LeftOpen, PartyLogsError> {
+    let mut left = LeftOpen::default();
     logs.newest_first(|entry| {
         nonces.recall(entry, now);
-        if is_forgotten(entry.at, now) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
+        left.look(entry);
+        let over = is_forgotten(entry.at, now) && left.is_over(entry.at);
+        if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(left)
 }
 
 /// Begins the logs of a gateway that never had any.

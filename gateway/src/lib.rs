@@ -12,6 +12,7 @@ mod admission;
 mod answers;
 mod carry;
 mod crowd;
+mod endings;
 mod entries;
 mod events;
 mod fanout;

@@ -8,6 +8,7 @@
 use crate::admission::{AdmittedQuestion, Caller, Known};
 use crate::answers::Wanted;
 use crate::crowd::Place;
+use crate::endings::{self, Unended};
 use crate::entries::HandedOut;
 use crate::events::{Completion, CountryEvent, Events};
 use crate::fanout::{self, Asked, CountryAnswer, Errand};
@@ -17,6 +18,7 @@ use crate::merge::{self, Cut, Label, Table, TableLimits};
 use crate::receipts;
 use crate::sent::Sent;
 use crate::work;
+use bytes::Bytes;
 use http::HeaderValue;
 use mayag_audit::entry::ResultClass;
 use mayag_audit::keys::sha256;
@@ -50,6 +52,7 @@ struct PlannedQuestion {
 struct ReceivedQuestion {
     planned: PlannedQuestion,
     logged: Logged,
+    unended: Unended,
 }
 
 /// What a question takes until its caller has read everything: its place in the crowd, and memory.
@@ -103,7 +106,8 @@ async fn straight(
     let received = log_received(gateway, planned, known).await?;
 
     let forward = forward(gateway, &received)?;
-    let ReceivedQuestion { planned: PlannedQuestion { admitted, wanted, tail }, .. } = received;
+    let ReceivedQuestion { planned, mut unended, .. } = received;
+    let PlannedQuestion { admitted, wanted, tail } = planned;
     let question = admitted.question();
     let wait = question.expires_at.since(now).min(limits.deadline);
     let errand = Errand {
@@ -117,7 +121,7 @@ async fn straight(
     };
     events.accepted(question.id.clone(), now.plus(wait), question.countries.clone());
     let mut asked = fanout::ask(gateway, &roster, &question.countries, &errand, &memory);
-    let mut answers = collect(&mut asked, &errand, events).await;
+    let mut answers = collect(&mut asked, &errand, &mut unended, events).await;
     let rooms = answers.iter_mut().filter_map(|answer| answer.room.take()).collect();
     let table = match (&errand.wanted, tail) {
         (Wanted::Cells(cut), Some(tail)) => {
@@ -133,7 +137,7 @@ async fn straight(
         ) => Made::NotAsked,
     };
     let (table, held) = held(table, &memory);
-    complete(gateway, &admitted, answers, table, known, events).await;
+    complete(gateway, (&admitted, unended), answers, table, known, events).await;
     Ok(Taken { _place: place, _answers: rooms, _result: held })
 }
 
@@ -166,23 +170,39 @@ async fn plan(gateway: &Gateway, admitted: AdmittedQuestion) -> Result<PlannedQu
     Ok(PlannedQuestion { admitted, wanted, tail })
 }
 
-/// Tells what each country did as it happens. Sorted by country at the end.
-async fn collect(asked: &mut Asked, errand: &Errand, events: &mut Events) -> Vec<CountryAnswer> {
+/// Tells what happens as it happens, and nothing of what countries signed: that is handed out once the log says so. Sorted by
+/// country at the end.
+async fn collect(
+    asked: &mut Asked,
+    errand: &Errand,
+    unended: &mut Unended,
+    events: &mut Events,
+) -> Vec<CountryAnswer> {
     let mut answers = Vec::new();
-    while let Some(mut answer) = asked.next().await {
+    let countries = asked.len();
+    while let Some(answer) = asked.next().await {
         let ms = millis(answer.took);
         tracing::info!(question = %errand.question, country = %answer.country, outcome = %answer.outcome, ms, "country done");
-        events.country(CountryEvent {
-            country: answer.country.clone(),
-            outcome: answer.outcome,
-            ms,
-            refusal: answer.refusal.clone(),
-            bundle: answer.bundle.take().map(Vec::from),
-        });
+        if answer.bundle.is_some() {
+            unended.arrived(&answer, countries);
+            events.arrived(answer.country.clone(), ms);
+        } else {
+            events.country(told(&answer, None));
+        }
         answers.push(answer);
     }
     answers.sort_by(|a, b| a.country.cmp(&b.country));
     answers
+}
+
+fn told(answer: &CountryAnswer, bundle: Option<Bytes>) -> CountryEvent {
+    CountryEvent {
+        country: answer.country.clone(),
+        outcome: answer.outcome,
+        ms: millis(answer.took),
+        refusal: answer.refusal.clone(),
+        bundle: bundle.map(Vec::from),
+    }
 }
 
 /// What became of the cells.
@@ -240,12 +260,12 @@ fn held(made: Made, memory: &QuestionMemory) -> (Made, Option<Held>) {
     }
 }
 
-/// Logs what is handed out, signs it, and only then says that it is complete. A log that cannot be written leaves the
-/// stream without its last event: nothing in it may be taken for the answer then.
+/// Logs what is handed out, and only then hands it out, signed. A log that cannot be written leaves the stream without
+/// anything that a country signed.
 async fn complete(
     gateway: &Arc<Gateway>,
-    admitted: &AdmittedQuestion,
-    answers: Vec<CountryAnswer>,
+    (admitted, unended): (&AdmittedQuestion, Unended),
+    mut answers: Vec<CountryAnswer>,
     made: Made,
     known: &Known,
     events: &mut Events,
@@ -271,8 +291,13 @@ async fn complete(
         },
     };
     let Ok(entry) = known.released(gateway, &out) else { return };
-    let Some(logged) = gateway.log(Kind::Record, entry, known.content()).await else { return };
+    let Some(logged) = unended.end(entry).await else { return };
     receipts::promise(gateway, &known.caller, &logged);
+    for answer in &mut answers {
+        if let Some(bundle) = answer.bundle.take() {
+            events.country(told(answer, Some(bundle)));
+        }
+    }
     let countries = answers.into_iter().map(|answer| CountryOutcome {
         country: answer.country,
         outcome: answer.outcome,
@@ -308,8 +333,9 @@ async fn log_received(
     known: &Known,
 ) -> Result<ReceivedQuestion, Refusal> {
     let entry = known.received(gateway).map_err(|_| log_unavailable())?;
-    match gateway.log(Kind::Question, entry, known.content()).await {
-        Some(logged) => Ok(ReceivedQuestion { planned, logged }),
+    let end = known.abandoned(gateway).map_err(|_| log_unavailable())?;
+    match endings::begin(gateway, entry, known.content(), end).await {
+        Some((logged, unended)) => Ok(ReceivedQuestion { planned, logged, unended }),
         None => Err(log_unavailable()),
     }
 }

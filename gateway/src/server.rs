@@ -28,6 +28,7 @@ use mayag_transport::turned_away::TurnedAway;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -68,7 +69,7 @@ impl Gateway {
         config: GatewayConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Running, GatewayError> {
-        let gateway = Self::open(config, Arc::clone(&clock))?;
+        let gateway = Self::open(config, Arc::clone(&clock), Handle::current())?;
         let config = gateway.config();
         let identity = IdentityFiles {
             certificate: config.pki.certificate.clone(),
@@ -135,6 +136,8 @@ impl Running {
         // The task may have ended by itself; then there is nobody to tell.
         let _told = self.stop.send(());
         while self.tasks.join_next().await.is_some() {}
+        // Those that were cut off have an end in the log.
+        self.gateway.endings().written().await;
     }
 }
 

@@ -98,6 +98,9 @@ pub fn refused_by_gateway(stream: &[u8]) -> Option<Code> {
     let first = stream.split(|byte| *byte == b'\n').next()?;
     match serde_json::from_slice(first).ok()? {
         Event::Refused { refusal, .. } => Some(refusal.code),
-        Event::Accepted { .. } | Event::Complete { .. } | Event::Country { .. } => None,
+        Event::Accepted { .. }
+        | Event::Arrived { .. }
+        | Event::Complete { .. }
+        | Event::Country { .. } => None,
     }
 }

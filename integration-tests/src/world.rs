@@ -3,6 +3,8 @@
 //! The processes are those of the binary `mayag` that Cargo built beside the test. Nothing is mocked: what a test sees
 //! is what an operator would.
 
+pub mod lookups;
+
 use crate::logs;
 use mayag_audit::entry::Entry;
 use mayag_audit::party::Book;
@@ -167,6 +169,14 @@ impl World {
     /// Kills a country's node with SIGKILL.
     pub fn kill_node(&mut self, country: &str) {
         if let Some(mut child) = self.nodes.remove(country) {
+            child.kill().expect("kill");
+            child.wait().expect("wait");
+        }
+    }
+
+    /// Kills the gateway with SIGKILL.
+    pub fn kill_gateway(&mut self) {
+        if let Some(mut child) = self.gateway.take() {
             child.kill().expect("kill");
             child.wait().expect("wait");
         }

@@ -1,7 +1,9 @@
 //! What the gateway tells while it works: one JSON object per line (NDJSON), numbered from 0.
 //!
-//! The first event is `accepted` or `refused`, then one `country` per country asked, in the order they finish, then
-//! `complete`. A stream that ends without `complete` was cut off: nothing in it may be taken for the answer.
+//! The first event is `accepted` or `refused`. Then comes one event per country asked, in the order they finish: `arrived`
+//! where it sent what it signed, `country` where there is nothing to hand out. What arrived is handed out, in a `country`
+//! each, once all are done and the gateway's log durably says so; then comes `complete`. A stream that ends without
+//! `complete` was cut off: nothing in it may be taken for the answer.
 
 use crate::answer::NoResult;
 use crate::envelope::Base64;
@@ -26,6 +28,15 @@ pub enum Event {
         /// The countries asked.
         countries: Vec<Country>,
     },
+    /// What a country signed is there. It follows with the country's own event.
+    Arrived {
+        /// Number of the event.
+        seq: u64,
+        /// The country.
+        country: Country,
+        /// Milliseconds from acceptance.
+        ms: u64,
+    },
     /// All countries are done or out of time.
     Complete {
         /// Number of the event.
@@ -45,7 +56,7 @@ pub enum Event {
         /// The gateway's DSSE envelope of a [`crate::answer::Release`].
         release: Base64,
     },
-    /// One country is done.
+    /// What one country did.
     Country {
         /// Number of the event.
         seq: u64,

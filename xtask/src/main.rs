@@ -18,7 +18,7 @@ usage: cargo xtask <task>
   lint         formatting, clippy and documentation, with every warning an error
   tidy         the quickest part: formatting and the rules about the tree itself
   fmt          formats the tree
-  bench NAME   runs a benchmark in a release build: spine, decision, log or lookup
+  bench NAME   runs a benchmark in a release build: spine, decision, log, lookup or timing
   attacks ..   runs a corpus of attacks and one of ordinary questions against real federations:
                --attacks FILE --benign FILE [--secrets N] [--confirmations N] [--only ID,ID] [--expect-leaks]";
 

@@ -201,6 +201,28 @@ fn a_release_needs_the_entry_of_the_node_and_says_what_it_says() {
 }
 
 #[test]
+fn what_was_abandoned_has_ended_and_what_arrived_until_then_is_followed() {
+    let abandoned =
+        |log| Entry { kind: Type::Abandoned, ..released(4, Outcome::Answered, log, 44) };
+    let mut world = World::new();
+    let received = world.gateway.push(&about(Type::Received, 40, 4));
+    let log = world.kr_answers(4, &received);
+    world.gateway.push(&abandoned(Some(log.clone())));
+    let report = world.reconcile_at(100_000);
+    assert_eq!(report.findings, []);
+    let counts = report.counts;
+    assert_eq!((counts.abandoned, counts.unended, counts.released), (1, 0, 3));
+    // The node cannot leave out what it signed because nobody was told.
+    world.kr.entries.truncate(7);
+    let what = What::OmittedByNode { country: kr(), signed: Evidence::Absent };
+    assert_eq!(world.found(), [(place(GATEWAY, 7), what)]);
+    // And it ends what began.
+    let mut world = World::new();
+    world.gateway.push(&abandoned(None));
+    assert!(world.found().contains(&(place(GATEWAY, 6), What::NotBegun)));
+}
+
+#[test]
 fn a_question_begins_before_it_ends_and_a_node_works_only_on_what_was_forwarded() {
     let mut world = World::new();
     world.kr.push(&about(Type::Answered, 40, 0));

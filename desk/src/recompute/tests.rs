@@ -220,10 +220,8 @@ async fn cells_that_are_not_as_signed_or_not_as_asked_are_found() {
     let federation = Federation::asked(Ask::Sql { sql: SQL.to_owned() });
     let other = federation.cells("us", vec![(part(BY_COUNTRY, &[("us", 1, false)]), 1)]);
     let swap = |sent: &mut Vec<Sent>, other: Sent| {
-        let (mut answer, parts) = (other.answer.unwrap(), other.parts);
-        answer.question_digest = sent[1].answer.as_ref().unwrap().question_digest.clone();
-        sent[1] =
-            Sent { answer: Some(answer), parts, outcome: Outcome::Answered, ..sent[1].clone() };
+        sent[1].answer.as_mut().unwrap().decision = other.answer.unwrap().decision;
+        sent[1].parts = other.parts;
     };
     let other_columns = after(SQL, [KR, US], Some(honest.clone()), |sent| swap(sent, other)).await;
     assert_eq!(other_columns, Err(of("us", Fault::Cells)));

@@ -3,8 +3,8 @@
 use super::{Checked, Fault, check};
 use crate::fixture::{Federation, Sent, country, key};
 use mayag_audit::keys::sha256;
-use mayag_protocol::answer::{Bundle, Decision, GatewayRefusal};
-use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
+use mayag_protocol::answer::{Bundle, Decision, GatewayRefusal, logged_text};
+use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Sign as _};
 use mayag_protocol::event::Event;
 use mayag_protocol::names::QuestionId;
 use mayag_protocol::outcome::Outcome;
@@ -50,6 +50,18 @@ fn tampered(change: impl FnOnce(&Federation, &mut Vec<Event>)) -> Found {
     let mut events = federation.stream(&answered(&federation), Some(RESULT.to_vec()));
     change(&federation, &mut events);
     fault(&federation, events)
+}
+
+/// The events with the numbers of their places.
+fn renumbered(events: &mut [Event]) {
+    for (event, number) in events.iter_mut().zip(0..) {
+        let (Event::Accepted { seq, .. }
+        | Event::Arrived { seq, .. }
+        | Event::Complete { seq, .. }
+        | Event::Country { seq, .. }
+        | Event::Refused { seq, .. }) = event;
+        *seq = number;
+    }
 }
 
 fn of(code: &str, fault: Fault) -> Found {
@@ -120,6 +132,18 @@ fn a_changed_answer_is_found() {
         of("us", Fault::Question)
     );
     assert_eq!(answer(|answer| answer.policy = None), of("us", Fault::Decision));
+    // Its own log holds it, as it signed.
+    for other in ["node-kr.demo/query-log/2027", "node-us.demo/admin-log/2027"] {
+        let elsewhere = after(|f, sent| {
+            let (_, key) = &f.nodes[1];
+            let answer = sent[1].answer.as_mut().unwrap();
+            answer.log.origin = other.parse().unwrap();
+            answer.logged.0 = key.sign(&logged_text(&f.digest, &answer.log)).to_vec();
+        });
+        assert_eq!(elsewhere, of("us", Fault::Log), "{other}");
+    }
+    assert_eq!(answer(|answer| answer.log.index += 1), of("us", Fault::Log));
+    assert_eq!(answer(|answer| answer.logged.0.clear()), of("us", Fault::Log));
     let shared = Decision::Shared { datasets: vec![] };
     assert_eq!(
         after(|f, sent| sent[1] = f.decided("us", shared, vec![])),
@@ -212,6 +236,10 @@ fn the_gateways_summary_must_be_what_arrived() {
         with(&|release| release.gateway = "spiffe://demo/gateway/2".parse().unwrap()),
         gateway(Fault::Question)
     );
+    for other in ["node-kr.demo/query-log/2027", "gateway-1.demo/admin-log/2027"] {
+        let elsewhere = with(&|release| release.log.origin = other.parse().unwrap());
+        assert_eq!(elsewhere, gateway(Fault::Log), "{other}");
+    }
     assert_eq!(with(&|release| drop(release.countries.pop())), gateway(Fault::Summary));
     assert_eq!(with(&|release| release.countries.reverse()), gateway(Fault::Summary));
     assert_eq!(
@@ -283,31 +311,43 @@ fn dropped_repeated_and_reordered_events_are_found() {
     assert_eq!(tampered(|_, events| drop(events.remove(1))), gateway(Fault::Events));
     assert_eq!(tampered(|_, events| drop(events.remove(0))), gateway(Fault::Events));
     assert_eq!(tampered(|_, events| events.swap(1, 2)), gateway(Fault::Events));
-    assert_eq!(tampered(|_, events| events.push(events[3].clone())), gateway(Fault::Events));
-    let renumbered = |events: &mut Vec<Event>, from: usize| {
-        for (event, number) in events.iter_mut().zip(0..).skip(from) {
-            let (Event::Accepted { seq, .. }
-            | Event::Complete { seq, .. }
-            | Event::Country { seq, .. }
-            | Event::Refused { seq, .. }) = event;
-            *seq = number;
-        }
-    };
+    assert_eq!(tampered(|_, events| events.push(events[4].clone())), gateway(Fault::Events));
     let dropped = tampered(|_, events| {
-        events.remove(1);
-        renumbered(events, 0);
+        events.remove(3);
+        renumbered(events);
     });
     assert_eq!(dropped, gateway(Fault::EndedEarly), "a country was asked and never heard of");
-    let twice = tampered(|_, events| {
-        events[2] = events[1].clone();
-        renumbered(events, 0);
-    });
-    assert_eq!(twice, of("kr", Fault::Events));
+    for first in [1, 3] {
+        let twice = tampered(|_, events| {
+            events[first + 1] = events[first].clone();
+            renumbered(events);
+        });
+        assert_eq!(twice, of("kr", Fault::Events));
+    }
     let refused = tampered(|_, events| {
         let refusal = Refusal::new(Code::Busy, "x", "y");
-        events[3] = Event::Refused { seq: 3, refusal, signed: Base64(Vec::new()) };
+        events[5] = Event::Refused { seq: 5, refusal, signed: Base64(Vec::new()) };
     });
     assert_eq!(refused, gateway(Fault::Events), "a gateway refuses before it asks, or not at all");
+}
+
+#[test]
+fn what_is_handed_out_before_all_countries_are_done_is_found() {
+    let moved = |from: usize, to: usize| {
+        tampered(|_, events| {
+            let event = events.remove(from);
+            events.insert(to, event);
+            renumbered(events);
+        })
+    };
+    assert_eq!(moved(4, 3), Found::Nothing, "in any order once all are done");
+    assert_eq!(moved(3, 2), of("kr", Fault::Events), "us is not done");
+    assert_eq!(moved(3, 1), of("kr", Fault::Events), "nothing of kr was there");
+    // What arrived cannot be taken back.
+    let silenced = tampered(|federation, events| {
+        events[3] = federation.event(3, &Federation::silent("kr", Outcome::TimedOut));
+    });
+    assert_eq!(silenced, of("kr", Fault::Events));
 }
 
 #[test]
@@ -336,7 +376,7 @@ fn other_questions_and_other_countries_are_found() {
 fn torn_bundles_are_found() {
     let torn = |bytes: fn(&Bundle) -> Vec<u8>| {
         tampered(|_, events| {
-            let Event::Country { bundle: Some(bundle), .. } = &mut events[2] else {
+            let Event::Country { bundle: Some(bundle), .. } = &mut events[4] else {
                 panic!("{events:?}")
             };
             bundle.0 = bytes(&Bundle::parse(&bundle.0).unwrap());
@@ -378,12 +418,15 @@ fn a_gateways_refusal_is_the_whole_stream() {
             Fault::Question,
         ),
         (
-            GatewayRefusal { question: Some(QuestionId::from_bytes([9; 16])), ..honest },
+            GatewayRefusal { question: Some(QuestionId::from_bytes([9; 16])), ..honest.clone() },
             Fault::Question,
         ),
     ] {
         assert_eq!(fault(&federation, event(&refusal, &wrong)), gateway(what));
     }
+    let mut elsewhere = honest;
+    elsewhere.log.as_mut().unwrap().origin = "node-kr.demo/query-log/2027".parse().unwrap();
+    assert_eq!(fault(&federation, event(&refusal, &elsewhere)), gateway(Fault::Log));
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn countries_are_folded_and_the_result_is_signed_and_logged() {
         panic!("{:?}", told.0)
     };
     assert_eq!((*complete, *answered, *asked), (true, 2, 2));
-    assert_eq!(told.0.len(), 4);
+    assert_eq!(told.0.len(), 6);
     for node in federation.nodes.values() {
         assert_eq!(
             node.received(),
@@ -161,7 +161,7 @@ async fn events_arrive_as_they_happen_and_a_caller_who_leaves_ends_the_work() {
     let body = federation.sign(&federation.question(SQL));
     let mut lines = federation.open(&federation.hana(), body).await;
     let began = tokio::time::Instant::now();
-    for expected in ["accepted", "country"] {
+    for expected in ["accepted", "arrived"] {
         let line = lines.next_line(1 << 20).await.unwrap().unwrap();
         assert!(line.starts_with(format!("{{\"type\":\"{expected}\"").as_bytes()), "{line:?}");
     }

@@ -17,10 +17,11 @@ use mayag_certs_dev::pki::Pki;
 use mayag_certs_dev::plan::Plan;
 use mayag_gateway::config::GatewayConfig;
 use mayag_gateway::{Gateway, Running, init_logs};
-use mayag_protocol::answer::Release;
+use mayag_protocol::answer::{Bundle, Release};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::event::Event;
 use mayag_protocol::identity::Identity;
+use mayag_protocol::lookup::LOOKUPS;
 use mayag_protocol::names::Country;
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::purpose::Purpose;
@@ -139,6 +140,15 @@ impl Federation {
         Told::of(&self.open(peer, body).await.read().await.unwrap())
     }
 
+    /// Sends a lookup and its vector as `peer` and reads the stream to its end.
+    pub(crate) async fn look_up(&self, question: &Question, vector: &[u8]) -> Told {
+        let bundle = Bundle { envelope: self.sign(question), parts: vec![vector.to_vec()] };
+        let body = bundle.to_bytes().unwrap();
+        let response = self.post(&self.hana(), LOOKUPS, body).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::OK);
+        Told::of(&response.into_body().read().await.unwrap())
+    }
+
     /// Sends as `peer`; the stream is for the caller to read.
     pub(crate) async fn open(&self, peer: &Identity, body: Vec<u8>) -> client::Answer {
         let response = self.post(peer, "/v1/questions", body).await.unwrap();
@@ -221,6 +231,7 @@ impl Told {
         let events: Vec<Event> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
         for (i, event) in events.iter().enumerate() {
             let (Event::Accepted { seq, .. }
+            | Event::Arrived { seq, .. }
             | Event::Complete { seq, .. }
             | Event::Country { seq, .. }
             | Event::Refused { seq, .. }) = event;
@@ -233,7 +244,10 @@ impl Told {
     pub(crate) fn outcomes(&self) -> BTreeMap<String, Outcome> {
         let outcome = |event: &Event| match event {
             Event::Country { country, outcome, .. } => Some((country.to_string(), *outcome)),
-            Event::Accepted { .. } | Event::Complete { .. } | Event::Refused { .. } => None,
+            Event::Accepted { .. }
+            | Event::Arrived { .. }
+            | Event::Complete { .. }
+            | Event::Refused { .. } => None,
         };
         self.0.iter().filter_map(outcome).collect()
     }
@@ -278,6 +292,7 @@ impl Told {
                 Some((refusal.as_ref(), bundle.as_ref().map(|bundle| bundle.0.as_slice())))
             }
             Event::Accepted { .. }
+            | Event::Arrived { .. }
             | Event::Complete { .. }
             | Event::Country { .. }
             | Event::Refused { .. } => None,

@@ -6,5 +6,7 @@
 mod admission;
 mod carrying;
 mod federation;
+mod handing_out;
 mod hostile;
+mod lookups;
 mod node;

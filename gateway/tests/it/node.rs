@@ -13,8 +13,9 @@ use mayag_protocol::answer::{
 use mayag_protocol::columns::{CellStatus, MergeRole};
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Sign as _};
 use mayag_protocol::identity::Identity;
+use mayag_protocol::lookup::{EvaluatedTable, LONGEST_REQUEST, LOOKUPS, PUBLISHED, Wanted};
 use mayag_protocol::names::{Country, QuestionId};
-use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::question::{Ask, QUESTIONS, Question};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Clock as _;
 use mayag_queries::domains::domain;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// What a node does with a question.
@@ -48,6 +50,8 @@ pub(crate) enum Behaviour {
     Garbage,
     /// Takes the question and never answers.
     Hang,
+    /// Answers, once for each permit.
+    Held(Arc<Semaphore>),
     /// Takes connections and never says a word.
     Mute,
     /// Answers every connection with text.
@@ -60,7 +64,7 @@ pub(crate) enum Behaviour {
     OneCellMore,
     /// Lists as many cells as there are, one of them twice and another one not.
     OneCellTwice,
-    /// Signs other cells than it sends.
+    /// Signs other cells than it sends, or another vector.
     OtherCells,
     /// Runs with another country's certificate.
     OtherCertificate,
@@ -70,6 +74,8 @@ pub(crate) enum Behaviour {
     Refuse,
     /// Answers with this status.
     Status(u16),
+    /// Signs a vector of another length than the one asked.
+    ShortVector,
     /// Sends a byte now and then.
     Trickle,
     /// Runs, but the gateway's configuration does not name it.
@@ -179,6 +185,20 @@ async fn raw(tasks: &mut JoinSet<()>, greeting: &'static [u8]) -> SocketAddr {
     address
 }
 
+/// What every node has published.
+pub(crate) const PUBLISHED_BYTES: &[u8] = b"a filter, or boxes";
+
+fn piece(wanted: &Wanted) -> Response<ResponseBody> {
+    let offset = usize::try_from(wanted.offset).unwrap();
+    let known = wanted.digest == sha256(PUBLISHED_BYTES);
+    let bytes = PUBLISHED_BYTES.get(offset..).filter(|bytes| known && !bytes.is_empty());
+    let mut response = Response::new(ResponseBody::full(bytes.unwrap_or_default()));
+    if bytes.is_none() {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}
+
 /// Counts a request while it is worked on.
 struct Working(Arc<Node>);
 
@@ -198,10 +218,17 @@ impl Handler for Node {
         _: Peer,
         request: Request<RequestBody>,
     ) -> Response<ResponseBody> {
-        assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/v1/questions"));
+        let path = request.uri().path().to_owned();
+        if path == PUBLISHED {
+            let body =
+                read_body(request.into_body(), 64 * 1024, Duration::from_secs(5)).await.unwrap();
+            return piece(&serde_json::from_slice(&body).unwrap());
+        }
+        assert!(request.method() == "POST" && [QUESTIONS, LOOKUPS].contains(&path.as_str()));
         *self.working.lock() += 1;
         let working = Working(Arc::clone(&self));
-        let body = read_body(request.into_body(), 64 * 1024, Duration::from_secs(5)).await.unwrap();
+        let body =
+            read_body(request.into_body(), LONGEST_REQUEST, Duration::from_secs(5)).await.unwrap();
         self.received.lock().push(body.clone());
         #[expect(clippy::wildcard_enum_match_arm, reason = "all others send a bundle")]
         let body = match &self.behaviour {
@@ -214,6 +241,10 @@ impl Handler for Node {
             }),
             Behaviour::Garbage => ResponseBody::full("<html>it works</html>"),
             Behaviour::Hang => std::future::pending().await,
+            Behaviour::Held(permits) => {
+                permits.acquire().await.unwrap().forget();
+                ResponseBody::full(self.bundle(&body, &[]))
+            }
             Behaviour::Status(status) => {
                 let mut response = Response::new(ResponseBody::full("no"));
                 *response.status_mut() = StatusCode::from_u16(*status).unwrap();
@@ -225,17 +256,21 @@ impl Handler for Node {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }),
-            _ => ResponseBody::full(self.bundle(&body)),
+            _ if path == LOOKUPS => {
+                let Bundle { envelope, parts } = Bundle::parse(&body).unwrap();
+                ResponseBody::full(self.bundle(&envelope, &parts[0]))
+            }
+            _ => ResponseBody::full(self.bundle(&body, &[])),
         };
         Response::new(body)
     }
 }
 
 impl Node {
-    fn bundle(&self, body: &[u8]) -> Vec<u8> {
+    fn bundle(&self, body: &[u8], vector: &[u8]) -> Vec<u8> {
         let envelope = Envelope::parse(body, body.len()).unwrap();
         let question: Question = serde_json::from_slice(envelope.unverified_payload()).unwrap();
-        let (decision, mut parts) = self.decide(&question);
+        let (decision, mut parts) = self.decide(&question, vector);
         let other = matches!(self.behaviour, Behaviour::OtherQuestion);
         let digest = sha256(envelope.unverified_payload());
         let origin = format!("node-{}.demo/query-log/2026", self.country).parse().unwrap();
@@ -258,12 +293,15 @@ impl Node {
         if let (Behaviour::OtherCells, Ask::Sql { sql }) = (&self.behaviour, &question.ask) {
             parts = self.parts(sql, &[("Cocaine", 1_000_000)]);
         }
+        if let (Behaviour::OtherCells, Ask::Lookup { .. }) = (&self.behaviour, &question.ask) {
+            parts = vec![vector.to_vec()];
+        }
         let envelope =
             Envelope::seal(PayloadType::Answer, serde_json::to_vec(&answer).unwrap(), &self.key);
         Bundle { envelope: envelope.to_bytes(), parts }.to_bytes().unwrap()
     }
 
-    fn decide(&self, question: &Question) -> (Decision, Vec<Vec<u8>>) {
+    fn decide(&self, question: &Question, vector: &[u8]) -> (Decision, Vec<Vec<u8>>) {
         let sql = match (&question.ask, &self.behaviour) {
             (_, Behaviour::Refuse) => {
                 let refusal = Refusal::new(Code::NoGrant, "default-deny", "ask for something else");
@@ -289,9 +327,28 @@ impl Node {
                 });
                 return (Decision::Previewed { releases: previewed.collect() }, Vec::new());
             }
-            (Ask::Lookup { .. } | Ask::Tables {}, _) => {
-                let refusal = Refusal::new(Code::TableNotShared, "default-deny", "none");
-                return (Decision::Refused { refusal }, Vec::new());
+            (Ask::Lookup { search }, behaviour) => {
+                // A gateway has no way to tell this from the work of a key.
+                let mut evaluated: Vec<u8> = vector.iter().rev().copied().collect();
+                if let Behaviour::ShortVector = behaviour {
+                    evaluated.truncate(32);
+                }
+                let tables = search.targets_of(&self.country).map(|target| EvaluatedTable {
+                    table: target.table.clone(),
+                    epoch: target.epoch,
+                    evaluated: sha256(&evaluated),
+                    proof: Base64(vec![1; 64]),
+                    filter: sha256(b"filter"),
+                    boxes: sha256(b"boxes"),
+                });
+                let tables: Vec<EvaluatedTable> = tables.collect();
+                let parts = vec![evaluated; tables.len()];
+                return (Decision::Evaluated { tables }, parts);
+            }
+            (Ask::Tables {}, _) => {
+                let directory = PUBLISHED_BYTES.to_vec();
+                let decision = Decision::Tables { directory: sha256(&directory) };
+                return (decision, vec![directory]);
             }
             (Ask::Sql { sql }, _) => sql,
         };

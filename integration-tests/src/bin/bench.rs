@@ -13,11 +13,12 @@ mod peer;
 mod report;
 #[path = "../bench/spine.rs"]
 mod spine;
+#[path = "../bench/timing.rs"]
+mod timing;
 
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: bench spine [--rows N] [--pairs N] [--cores N] | bench decision | bench log";
+const USAGE: &str = "usage: bench spine [--rows N] [--pairs N] [--cores N] | bench decision | bench log | bench timing [--requests N]";
 
 /// What was asked for.
 enum Task {
@@ -29,6 +30,8 @@ enum Task {
     Peer(Vec<String>),
     /// One node against bare DataFusion.
     Spine(spine::Settings),
+    /// Whether a node's answers tell hits from misses, with so many requests.
+    Timing(usize),
     /// The node's worker process; started by the node's pool.
     Worker,
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Some(Task::Log) => log::main(),
         Some(Task::Peer(arguments)) => peer::main(&arguments),
         Some(Task::Spine(settings)) => spine::main(settings),
+        Some(Task::Timing(requests)) => timing::main(requests),
         None => Err(USAGE.into()),
     };
     match done {
@@ -71,6 +75,11 @@ fn parse(arguments: &[String]) -> Option<Task> {
             }
             Some(Task::Spine(settings))
         }
+        "timing" => match rest {
+            [] => Some(Task::Timing(timing::REQUESTS)),
+            [option, value] if option == "--requests" => value.parse().ok().map(Task::Timing),
+            _ => None,
+        },
         "worker" if rest.is_empty() => Some(Task::Worker),
         _ => None,
     }

@@ -176,7 +176,10 @@ fn an_auditor_reconciles_follows_a_question_and_finds_what_a_gateway_left_out() 
     let (code, said, error) = run(&world, &reconcile);
     assert_eq!(code, 0, "{said}{error}");
     assert!(said.ends_with("the logs agree\n"), "{said}");
-    assert!(said.contains("1 questions received  1 released  3 entries of nodes"), "{said}");
+    assert!(
+        said.contains("1 questions received  1 released  0 abandoned  3 entries of nodes"),
+        "{said}"
+    );
 
     let (code, story, error) = run(&world, &["story", &first, "--list", "verify.txt"]);
     assert_eq!(code, 0, "{error}");

@@ -5,12 +5,12 @@ use mayag_audit::entry::{Entry, Type};
 use mayag_audit::party::{self, Book};
 use mayag_certs_dev::pki::Pki;
 use mayag_integration_tests::logs;
-use mayag_integration_tests::world::{CountrySpec, World, open_policy, plain_incidents};
+use mayag_integration_tests::world::{self, CountrySpec, World, open_policy, plain_incidents};
 use mayag_protocol::roster::Roster;
 use mayag_transport::files::{self, Mode};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const SQL: &str = "SELECT drug, count(*) AS n FROM seizures GROUP BY drug";
@@ -50,7 +50,7 @@ fn write(path: &Path, bytes: &[u8]) {
 /// `verify.txt` of a world: the logs of questions with their keys.
 fn list(world: &World) -> PathBuf {
     let roster: Roster = Pki::open(world.dir()).unwrap().roster().unwrap();
-    let year = party::year(mayag_integration_tests::world::now());
+    let year = party::year(world::now());
     let mut lines = String::new();
     for (folder, member) in
         [("gateway", &roster.gateways[0]), ("kr", &roster.nodes[0]), ("us", &roster.nodes[1])]
@@ -172,6 +172,37 @@ fn every_party_binds_the_entries_of_the_others() {
     let (at_node, there) = (digests(&node[0]), digests(&at_gateway[0]));
     assert!(at_node.iter().chain(&there).all(Option::is_some), "{at_node:?} {there:?}");
     assert!(at_node.iter().all(|own| !there.contains(own)), "and so is what a question looks like");
+}
+
+#[test]
+fn a_question_under_way_when_the_gateway_is_killed_has_an_end_after_its_restart() {
+    let mut world = world::one_answers_and_one_refuses();
+    let folder = world.dir().join("gateway");
+    let kinds = |world: &World, number: usize| {
+        let log = (world.dir(), folder.as_path(), &world::gateway_identity(), Book::Questions);
+        let entries = logs::entries_when(log, |entries| entries.len() == number);
+        entries.into_iter().map(|entry| (entry.kind, entry.decision)).collect::<Vec<_>>()
+    };
+    world.signal_node("us", "-STOP");
+    let profile = world.profile("kr");
+    let mut asked = Command::new(world::binary())
+        .args(["ask", "--profile", profile.to_str().unwrap(), "--purpose", "TREND", "-c", SQL])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let received = (Type::Received, None);
+    assert_eq!(kinds(&world, 1), std::slice::from_ref(&received));
+    world.kill_gateway();
+    assert!(!asked.wait().unwrap().success());
+    world.signal_node("us", "-CONT");
+    // Once, however often it starts.
+    for _ in 0..2 {
+        world.start_gateway();
+        let stopped = (Type::Abandoned, Some("stopped".to_owned()));
+        assert_eq!(kinds(&world, 2), [received.clone(), stopped]);
+        world.kill_gateway();
+    }
 }
 
 #[test]

@@ -86,8 +86,8 @@ fn sentences(report: &Report) -> Vec<String> {
     let mut lines = vec![
         format!("{} logs  {} entries  verified", counts.logs, counts.entries),
         format!(
-            "{} questions received  {} released  {} entries of nodes",
-            counts.received, counts.released, counts.at_nodes
+            "{} questions received  {} released  {} abandoned  {} entries of nodes",
+            counts.received, counts.released, counts.abandoned, counts.at_nodes
         ),
         format!(
             "{} references between logs hold  {} checkpoints that they mention of each other",

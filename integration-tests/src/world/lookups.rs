@@ -1,0 +1,41 @@
+//! Countries that keep a table of documents which can be searched.
+
+use super::{CountrySpec, World, open_policy, plain_incidents, write};
+use std::fmt::Write as _;
+
+/// The table of every country that keeps one.
+pub const TABLE: &str = "stolen_documents";
+
+/// One document of a table: the word before the colon, number, issuer, category, handling code, case.
+pub type Document<'a> = [&'a str; 6];
+
+/// A country whose analysts of everywhere may search its documents, `elements` at once at most, to investigate.
+pub fn searchable(country: &'static str, elements: u32, limits: &str) -> CountrySpec {
+    let lookups = include_str!("lookups.json")
+        .replace("64", &elements.to_string())
+        .replace("\"limits\": {", &format!("\"limits\": {{{limits}"));
+    let policy = open_policy(country, 10);
+    // Beside the grants, before the end of the document.
+    let (head, _) = policy.trim_end().rsplit_once('}').expect("an object");
+    CountrySpec {
+        country,
+        incidents: plain_incidents(&["Cocaine"], 20),
+        policy: format!("{},\n{lookups}}}\n", head.trim_end()),
+    }
+}
+
+impl World {
+    /// Writes a country's documents and tells its node of them. Before it starts, or before its next refresh.
+    pub fn write_documents(&self, country: &str, documents: &[Document<'_>]) {
+        let mut text = "label,number,issuer,category,handling,reference\n".to_owned();
+        for document in documents {
+            writeln!(text, "{}", document.join(",")).expect("a String");
+        }
+        write(&self.dir().join(country).join("data/documents.csv"), &text);
+        let path = self.dir().join(country).join("node.toml");
+        let config = std::fs::read_to_string(&path).expect("a configuration");
+        if !config.contains("[[lookups]]") {
+            write(&path, &format!("{config}{}", include_str!("lookups.toml")));
+        }
+    }
+}
