@@ -7,6 +7,7 @@ use crate::node::Node;
 use mayag_audit::keys::{Ed25519, sha256};
 use mayag_audit::nonces::NonceError;
 use mayag_audit::party::{self, Book};
+use mayag_protocol::answer::Bundle;
 use mayag_protocol::envelope::{Envelope, EnvelopeError, PayloadType};
 use mayag_protocol::forward::{self, Forward};
 use mayag_protocol::identity::{Identity, Kind};
@@ -24,6 +25,7 @@ pub(crate) struct VerifiedQuestion {
     digest: Digest,
     forwarded: Forwarded,
     envelope: Vec<u8>,
+    vector: Vec<u8>,
 }
 
 impl VerifiedQuestion {
@@ -45,6 +47,11 @@ impl VerifiedQuestion {
         &self.envelope
     }
 
+    /// The vector of a lookup, which is the one that the analyst signed; nothing of any other question.
+    pub(crate) fn vector(&self) -> &[u8] {
+        &self.vector
+    }
+
     /// Where the gateway's log holds it, as the gateway signed.
     pub(crate) fn forwarded(&self) -> &Forwarded {
         &self.forwarded
@@ -63,6 +70,8 @@ pub(crate) struct TurnedAway {
 pub(crate) struct Carried {
     /// The question in its envelope.
     pub(crate) body: Vec<u8>,
+    /// What came beside it, where lookups are taken.
+    pub(crate) vector: Option<Vec<u8>>,
     /// What the gateway signed about it.
     pub(crate) forward: Option<Vec<u8>>,
 }
@@ -126,10 +135,41 @@ pub(crate) fn admit(
             Refusal::new(Code::PurposeNotHeld, "roster", hint).about(question.purpose.as_str()),
         ));
     }
+    let Some(vector) = vector_of(&question, carried) else { return Err(signed(malformed())) };
     // Last, so that only questions that are valid in everything else take a place in the memory.
     node.nonces().remember(&question.nonce, now).map_err(|error| signed(seen(error)))?;
     let (person, digest, envelope) = (person.clone(), digest.clone(), body.clone());
-    Ok(VerifiedQuestion { question, person, digest, forwarded, envelope })
+    Ok(VerifiedQuestion { question, person, digest, forwarded, envelope, vector })
+}
+
+impl Carried {
+    /// What came to where questions are taken: an envelope.
+    pub(crate) fn question(body: Vec<u8>, forward: Option<Vec<u8>>) -> Self {
+        Self { body, vector: None, forward }
+    }
+
+    /// What came to where lookups are taken: an envelope and one vector. Anything else has a vector that fits no lookup.
+    pub(crate) fn lookup(body: Vec<u8>, forward: Option<Vec<u8>>) -> Self {
+        match Bundle::parse(&body) {
+            Ok(Bundle { envelope, mut parts }) if parts.len() == 1 => {
+                Self { body: envelope, vector: parts.pop(), forward }
+            }
+            Ok(_) | Err(_) => Self { body, vector: Some(Vec::new()), forward },
+        }
+    }
+}
+
+/// The vector beside a lookup, if it is the one that was signed; nothing beside any other question. `None` where a lookup
+/// came as a question, a question as a lookup, or another vector than the signed one.
+fn vector_of(question: &Question, carried: &Carried) -> Option<Vec<u8>> {
+    match (question.ask.search(), &carried.vector) {
+        (None, None) => Some(Vec::new()),
+        (Some(search), Some(vector)) => {
+            let signed = vector.len() == search.vector_bytes() && sha256(vector) == search.blinded;
+            signed.then(|| vector.clone())
+        }
+        (None, Some(_)) | (Some(_), None) => None,
+    }
 }
 
 /// Where the gateway's log holds the question of this digest, if the gateway says so and signed that.
@@ -159,7 +199,7 @@ fn not_forwarded() -> Refusal {
     )
 }
 
-fn malformed() -> Refusal {
+pub(crate) fn malformed() -> Refusal {
     let hint = "sign the question again with a current `mayag`; at most 64 KiB are read";
     Refusal::new(Code::MalformedQuestion, "format", hint)
 }

@@ -6,6 +6,7 @@
 use crate::engine::frame::Setup;
 use crate::engine::pool::PoolSettings;
 use crate::engine::sources::{Source, SourcesConfig, View};
+use crate::lookups::config::{LookupConfig, LookupSettings, duplicate};
 use crate::secret::Secret;
 use mayag_audit::keys::sha256;
 use mayag_audit::party::LogConfig;
@@ -58,6 +59,12 @@ pub struct NodeConfig {
     /// The datasets it answers about, as views of them.
     #[serde(default)]
     pub datasets: Vec<View>,
+    /// The lookup tables, as queries over the node's own tables.
+    #[serde(default)]
+    pub lookups: Vec<LookupConfig>,
+    /// How lookup tables are kept.
+    #[serde(default)]
+    pub lookup_settings: LookupSettings,
 }
 
 /// Keys, certificates and roster.
@@ -158,7 +165,12 @@ impl NodeConfig {
         if text.len() > LONGEST {
             return Err(format!("longer than {LONGEST} bytes"));
         }
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))
+        let config: Self = toml::from_str(text)
+            .map_err(|error| error.to_string().trim_end().replace('\n', " "))?;
+        match duplicate(&config.lookups) {
+            Some(table) => Err(format!("the lookup table `{table}` is defined twice")),
+            None => Ok(config),
+        }
     }
 
     fn resolve(&mut self, folder: &Path) {
@@ -214,15 +226,19 @@ fn yes() -> bool {
     true
 }
 
-fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+/// Units of time, in milliseconds; the first whose name a text ends in.
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+pub(crate) fn duration<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let refused =
-        || serde::de::Error::custom(format!("`{text}` is not a time such as `8s` or `250ms`"));
-    let (number, scale) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => (number, 1),
-        (None, Some(number)) => (number, 1000),
-        (None, None) => return Err(refused()),
+    let refused = || {
+        serde::de::Error::custom(format!("`{text}` is not a time such as `8s`, `250ms` or `1h`"))
     };
+    let number = |(unit, scale): (&str, u64)| Some((text.strip_suffix(unit)?, scale));
+    let (number, scale) = UNITS.into_iter().find_map(number).ok_or_else(refused)?;
     let number: u32 = number.parse().map_err(|_| refused())?;
     if number == 0 { Err(refused()) } else { Ok(Duration::from_millis(u64::from(number) * scale)) }
 }
@@ -253,6 +269,9 @@ mod tests {
         assert_eq!(config.country.as_str(), "kr");
         assert_eq!(config.limits.deadline, Duration::from_secs(8));
         assert_eq!(config.limits.memory, 512 << 20);
+        assert_eq!(config.lookups.len(), 1);
+        assert_eq!(config.lookup_settings.refresh, Duration::from_hours(1));
+        assert_eq!(config.lookup_settings.overlap, Duration::from_hours(24));
     }
 
     #[test]
@@ -267,5 +286,12 @@ mod tests {
         check("deadline = \"8s\"", "deadline = \"0s\"");
         check("memory = \"512MiB\"", "memory = \"512\"");
         check("listen =", "liste =");
+        check("label = \"passport\"", "label = \"paspoort\"");
+        check("refresh = \"1h\"", "refresh = \"1w\"");
+        check("epoch_days = 7", "epoch_days = 0");
+        check(
+            "[lookup_settings]",
+            "[[lookups]]\ntable = \"stolen_documents\"\nsql = \"SELECT 1\"\n[lookup_settings]",
+        );
     }
 }

@@ -12,6 +12,7 @@ pub mod engine;
 mod entries;
 pub mod ledger;
 mod line;
+pub mod lookups;
 pub mod node;
 pub mod policy;
 pub mod protecting;

@@ -16,7 +16,7 @@ use mayag_audit::keys::sha256;
 use mayag_audit::log::commit::Kind;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{Permit, Subject, decide};
-use mayag_policies::document;
+use mayag_policies::document::{self, Policy};
 use mayag_policies::shared::shared;
 use mayag_protocol::answer::{
     Answer, Bundle, Decision, PreviewedRelease, ReleasePart, logged_text,
@@ -26,11 +26,14 @@ use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, DatasetName};
 use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
+use mayag_protocol::timestamp::Timestamp;
 use mayag_queries::release::Release;
 use mayag_transport::party_logs::Logged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+mod lookups;
 
 /// Answers one question that `gateway` carried: an answer, a refusal or a failure, always signed, and always logged
 /// before it leaves. `None` only if the log cannot be written any more: then nothing leaves at all.
@@ -54,7 +57,18 @@ pub(crate) async fn answer(
     seal(node, &in_force, about, decided).await
 }
 
-/// From a verified question to protected cells, or a refusal.
+/// A verified question and what it is decided under.
+struct Asked<'a> {
+    node: &'a Arc<Node>,
+    in_force: &'a InForce,
+    policy: &'a Policy,
+    question: &'a VerifiedQuestion,
+    about: &'a About,
+    subject: Subject,
+    now: Timestamp,
+}
+
+/// From a verified question to protected cells or evaluated vectors, or a refusal.
 async fn decide_and_work(
     node: &Arc<Node>,
     in_force: &InForce,
@@ -70,10 +84,11 @@ async fn decide_and_work(
     };
     let now = node.clock().now();
     node.look_at_end(policy, now);
+    let asked = Asked { node, in_force, policy, question, about, subject, now };
     let (sql, preview) = match &question.question().ask {
         Ask::Datasets {} => {
             log_admitted(node, in_force, about, None, &BTreeSet::new()).await?;
-            let datasets = shared(policy, node.catalogue(), &subject, now);
+            let datasets = shared(policy, node.catalogue(), &asked.subject, now);
             return Ok(Decided {
                 decision: Decision::Shared { datasets },
                 parts: Vec::new(),
@@ -82,11 +97,15 @@ async fn decide_and_work(
                 datasets: BTreeSet::new(),
             });
         }
-        Ask::Lookup { .. } | Ask::Tables {} => return Err(no_table()),
+        Ask::Lookup { search } => {
+            return Ok(lookups::lookup(&asked, search).await?.unwrap_or_else(failed));
+        }
+        Ask::Tables {} => return lookups::tables(&asked).await,
         Ask::Preview { sql } => (sql.clone(), true),
         Ask::Sql { sql } => (sql.clone(), false),
     };
     node.keep(question, &sql, now);
+    let subject = asked.subject;
 
     let plan = node.plan(sql).await?;
     // Every release is decided before any is worked on: a refusal says nothing about data.
@@ -261,14 +280,6 @@ fn failed(failure: WorkFailure) -> Decided {
 fn budget_of(permit: &Permit) -> Budget {
     let document::Budget { person, country, dataset } = permit.budget();
     Budget { person, country, dataset }
-}
-
-fn no_table() -> Refusal {
-    Refusal::new(
-        Code::TableNotShared,
-        "default-deny",
-        "leave this country out, or ask its administrator",
-    )
 }
 
 fn no_policy() -> Refusal {

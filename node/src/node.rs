@@ -8,7 +8,8 @@ use crate::ending::Ending;
 use crate::engine::WorkFailure;
 use crate::engine::cells::{Part, RawCells};
 use crate::engine::pool::{PoolError, WorkerPool};
-use crate::ledger::{Charge, Ledger, NotSpent, Spent};
+use crate::ledger::Ledger;
+use crate::lookups::{Lookups, LookupsError};
 use crate::policy::{self, PolicyError};
 use crate::protecting;
 use crate::records::RecordsError;
@@ -44,6 +45,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+
+mod spending;
 
 /// The name of the ledger inside the state folder.
 pub const LEDGER: &str = "ledger.log";
@@ -98,6 +101,9 @@ pub enum NodeError {
     /// The logs are not there, do not go on, or cannot be written.
     #[error(transparent)]
     Logs(#[from] PartyLogsError),
+    /// What is published of lookup tables cannot be read or written.
+    #[error(transparent)]
+    Lookups(#[from] LookupsError),
     /// The node has no name for a log.
     #[error(transparent)]
     Name(#[from] NoLog),
@@ -182,6 +188,7 @@ pub struct Node {
     secret: Secret,
     pool: WorkerPool,
     archive: Option<Archive>,
+    lookups: Lookups,
     trust: Arc<Trust>,
     in_force: RwLock<Arc<InForce>>,
     ending: Ending,
@@ -258,9 +265,11 @@ impl Node {
         }
         let in_force = InForce { roster, version: Some(version), policy };
         let archive = config.keep_questions.then(|| Archive::new(&config.state));
-        Ok(Arc::new(Self {
+        let lookups = Lookups::open(&config, &answer_key, clock.now())?;
+        let node = Arc::new(Self {
             config,
             archive,
+            lookups,
             clock,
             catalogue,
             answer_key,
@@ -275,7 +284,9 @@ impl Node {
             in_force: RwLock::new(Arc::new(in_force)),
             ending,
             reloading: Mutex::new(()),
-        }))
+        });
+        node.lookups.settle(&node)?;
+        Ok(node)
     }
 
     /// Reads certificates, revocation lists, roster and policy again. What cannot be used leaves the old in force; the
@@ -319,7 +330,10 @@ impl Node {
             Err(error) => (old.policy.clone(), old.version.clone(), Err(error.into())),
         };
         *self.in_force.write() = Arc::new(InForce { roster, policy, version });
-        result
+        // What the policy no longer opens is taken out at once; what it newly opens is built.
+        let settled = self.lookups.settle(self);
+        self.lookups.look();
+        result.and(settled.map_err(NodeError::from))
     }
 
     /// The roster of the file, once the log knows it.
@@ -371,6 +385,10 @@ impl Node {
         &self.pool
     }
 
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+
     pub(crate) fn answer_key(&self) -> &SigningKey {
         &self.answer_key
     }
@@ -410,24 +428,6 @@ impl Node {
                 ))
             },
         )
-    }
-
-    /// Charges a question, durably, or refuses it. Nothing is worked on before.
-    pub(crate) async fn spend(self: &Arc<Self>, charge: Charge) -> Result<Spent, Refusal> {
-        let node = Arc::clone(self);
-        let spent = blocking(move || node.ledger.charge(node.clock.now(), &charge)).await;
-        match spent {
-            Some(Ok(spent)) => Ok(spent),
-            Some(Err(NotSpent::Exhausted(of))) => {
-                let hint = "ask again tomorrow (UTC), or leave this country out";
-                Err(Refusal::new(Code::BudgetExhausted, "budget", hint).about(of.to_string()))
-            }
-            Some(Err(NotSpent::Ledger(error))) => {
-                tracing::error!(%error, "the ledger cannot be written: nothing is answered");
-                Err(unavailable("ledger"))
-            }
-            None => Err(unavailable("ledger")),
-        }
     }
 
     /// Protects the releases of a question and remembers what they show, before any other question is protected.

@@ -6,12 +6,15 @@
 use crate::admission::Carried;
 use crate::config::NodeConfig;
 use crate::line;
+use crate::lookups::keeper;
 use crate::node::{Node, NodeError, blocking};
 use crate::witnessing::Said;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use mayag_protocol::forward;
 use mayag_protocol::identity::{Identity, Kind};
-use mayag_protocol::question::LONGEST_ENVELOPE;
+use mayag_protocol::lookup::{self, Wanted};
+use mayag_protocol::question::{self, LONGEST_ENVELOPE};
+use mayag_protocol::strict;
 use mayag_protocol::timestamp::Clock;
 use mayag_protocol::witnessing;
 use mayag_transport::files::{self, Mode};
@@ -32,10 +35,17 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 /// Everything that can be asked of a node.
-pub const ROUTES: &[Route] = &[ADD_CHECKPOINT, COSIGNATURES, QUESTIONS, REQUEST];
+pub const ROUTES: &[Route] =
+    &[ADD_CHECKPOINT, COSIGNATURES, LOOKUPS, PUBLISHED, QUESTIONS, REQUEST];
 
 /// A question in its envelope; the answer is a [`mayag_protocol::answer::Bundle`].
-const QUESTIONS: Route = Route { method: "POST", path: "/v1/questions" };
+const QUESTIONS: Route = Route { method: "POST", path: question::QUESTIONS };
+
+/// A lookup in its envelope, and its vector, as a [`mayag_protocol::answer::Bundle`]; so is the answer.
+const LOOKUPS: Route = Route { method: "POST", path: lookup::LOOKUPS };
+
+/// A piece of what this node published.
+const PUBLISHED: Route = Route { method: "POST", path: lookup::PUBLISHED };
 
 /// A checkpoint to be cosigned.
 const ADD_CHECKPOINT: Route = Route { method: "POST", path: witnessing::ADD_CHECKPOINT };
@@ -46,7 +56,10 @@ const COSIGNATURES: Route = Route { method: "POST", path: witnessing::COSIGNATUR
 /// What witnesses of this node's own logs are to be asked.
 const REQUEST: Route = Route { method: "POST", path: witnessing::REQUEST };
 
-/// From the headers to the end of a question: it has at most 64 KiB.
+/// Pieces of what this node published that are read at once: each is held as a whole.
+const PIECES: usize = 4;
+
+/// From the headers to the end of a question: it has at most 64 KiB, a lookup 2 MiB.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A node that listens. Dropping it ends every question at once; [`Running::shutdown`] lets them finish.
@@ -56,6 +69,8 @@ pub struct Running {
     server: Arc<Server>,
     stop: oneshot::Sender<()>,
     tasks: JoinSet<()>,
+    /// Builds the indices of lookup tables.
+    keeper: JoinSet<()>,
     /// Ends with the node.
     _upkeep: Upkeep,
 }
@@ -90,6 +105,7 @@ impl Running {
         let mut tasks = JoinSet::new();
         let door = Arc::new(Door {
             places: Semaphore::new(config.limits.questions),
+            pieces: Semaphore::new(PIECES),
             node: Arc::clone(&node),
         });
         let serving = Arc::clone(&server);
@@ -101,7 +117,9 @@ impl Running {
             serving.run(door, stopped).await;
         });
         tracing::info!(country = %node.country(), address = %server.local_addr(), "listening");
-        Ok(Self { node, server, stop, tasks, _upkeep: upkeep })
+        let mut keeper = JoinSet::new();
+        keeper.spawn(keeper::keep(Arc::clone(&node)));
+        Ok(Self { node, server, stop, tasks, keeper, _upkeep: upkeep })
     }
 
     /// Where it listens.
@@ -127,6 +145,8 @@ impl Running {
 
     /// Takes no more questions, and returns when those under way have ended or were cut off.
     pub async fn shutdown(mut self) {
+        // Its worker is killed, and hashing ends with the portion of rows it is at.
+        self.keeper.shutdown().await;
         // The task may have ended by itself; then there is nobody to tell.
         let _told = self.stop.send(());
         while self.tasks.join_next().await.is_some() {}
@@ -138,6 +158,7 @@ impl Running {
 struct Door {
     node: Arc<Node>,
     places: Semaphore,
+    pieces: Semaphore,
 }
 
 impl Handler for Door {
@@ -159,11 +180,15 @@ impl Handler for Door {
         if !ROUTES.iter().any(is) {
             return status(StatusCode::NOT_FOUND);
         }
-        let body = match read_body(body, LONGEST_ENVELOPE, BODY_TIME).await {
+        let longest = if is(&LOOKUPS) { lookup::LONGEST_REQUEST } else { LONGEST_ENVELOPE };
+        let body = match read_body(body, longest, BODY_TIME).await {
             Ok(body) => body,
             Err(fault) => return status(fault.status()),
         };
-        if !is(&QUESTIONS) {
+        if is(&PUBLISHED) {
+            return self.piece(body.to_vec()).await;
+        }
+        if !is(&QUESTIONS) && !is(&LOOKUPS) {
             let node = Arc::clone(&self.node);
             let work: fn(&Arc<Node>, &[u8]) -> Said = if is(&REQUEST) {
                 |node, body| crate::witnessing::request(node, body)
@@ -185,7 +210,8 @@ impl Handler for Door {
         };
         let forward = head.headers.get(forward::HEADER).map(HeaderValue::as_bytes);
         let forward = forward.and_then(forward::from_header);
-        let carried = Carried { body: body.to_vec(), forward };
+        let carry = if is(&LOOKUPS) { Carried::lookup } else { Carried::question };
+        let carried = carry(body.to_vec(), forward);
         let bundle = line::answer(&self.node, &peer.identity, &carried).await;
         let Some(bytes) = bundle.and_then(|bundle| bundle.to_bytes().ok()) else {
             // Nothing may leave that is not in the log.
@@ -196,6 +222,27 @@ impl Handler for Door {
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         response
+    }
+}
+
+impl Door {
+    /// A piece of what this node published. Who knows the digest was told it in a directory.
+    async fn piece(&self, body: Vec<u8>) -> Response<ResponseBody> {
+        let Ok(_place) = self.pieces.acquire().await else {
+            return status(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let Ok(Wanted { country, digest, offset }) = strict::parse(&body, LONGEST_ENVELOPE) else {
+            return status(StatusCode::BAD_REQUEST);
+        };
+        if country != *self.node.country() {
+            return status(StatusCode::NOT_FOUND);
+        }
+        let node = Arc::clone(&self.node);
+        let read = blocking(move || node.lookups().piece(&digest, offset, lookup::PIECE)).await;
+        match read.flatten() {
+            Some(bytes) => Response::new(ResponseBody::full(bytes)),
+            None => status(StatusCode::NOT_FOUND),
+        }
     }
 }
 

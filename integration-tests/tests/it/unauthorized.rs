@@ -16,10 +16,14 @@ use std::time::Duration;
 
 /// Every route, as `server method path`.
 const TABLE: &[&str] = &[
+    "gateway POST /v1/lookups",
+    "gateway POST /v1/published",
     "gateway POST /v1/questions",
     "gateway POST /v1/receipts",
     "us POST /v1/witness/add-checkpoint",
     "us POST /v1/log/cosignatures",
+    "us POST /v1/lookups",
+    "us POST /v1/published",
     "us POST /v1/questions",
     "us POST /v1/log/request",
 ];
@@ -73,6 +77,15 @@ async fn every_route_refuses_everybody_who_is_not_allowed() {
             for (what, expected) in signed_refusals(&world, server, path).await {
                 line = format!("{line} {what}={}", expected.number());
             }
+        } else if path == "/v1/lookups" {
+            let shown = Some((right.0.as_path(), right.1));
+            let (_, bytes) = raw::post(&address, shown, path, b"{}".to_vec()).await.unwrap();
+            let found = if server == "gateway" {
+                refused_by_gateway(&bytes)
+            } else {
+                refused(&open(&world, server, &bytes))
+            };
+            assert_eq!(found, Some(Code::MalformedQuestion), "{row}");
         } else {
             // What is not signed is believed in nothing, so there is nothing to refuse with a signature.
             let garbage =

@@ -6,10 +6,13 @@
 mod engine;
 mod engine_oracle;
 mod engine_process;
+mod house;
 mod joins;
 mod ledger;
 mod levels;
+mod lookups;
 mod noisy;
 mod pairs;
+mod reading;
 mod released;
 mod together;

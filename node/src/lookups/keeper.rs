@@ -1,0 +1,104 @@
+//! Keeps the indices of lookup tables up to date for as long as the node runs.
+
+use super::build::{Built, Unbuilt, build};
+use super::{LookupsError, Order};
+use crate::node::{Node, blocking};
+use mayag_matching::scope::Scope;
+use mayag_matching::voprf::SecretKey;
+use mayag_protocol::names::{Digest, TableName};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often it is looked whether an epoch has begun or ended.
+const EPOCHS: Duration = Duration::from_mins(1);
+
+/// A build that was tried: table, epochs, terms. It is tried again when the data are looked at again.
+type Tried = (TableName, Vec<u32>, Digest);
+
+/// Builds what has to be built, again and again. Ends when it is dropped, between two portions of rows.
+pub(crate) async fn keep(node: Arc<Node>) {
+    let lookups = node.lookups();
+    let refresh = lookups.settings.refresh;
+    let mut tried = BTreeSet::new();
+    let mut looked: Option<(Instant, Digest)> = None;
+    loop {
+        if looked.as_ref().is_none_or(|(at, _)| at.elapsed() >= refresh) {
+            tried.clear();
+            looked = node.data_version().await.map(|data| (Instant::now(), data));
+        }
+        match &looked {
+            Some((_, data)) => {
+                if let Err(error) = once(&node, data, &mut tried).await {
+                    tracing::error!(%error, "lookup tables stay as they were");
+                }
+            }
+            None => tracing::error!("a source is not there: lookup tables stay as they were"),
+        }
+        tokio::select! {
+            () = lookups.wake.notified() => looked = None,
+            () = sleep(refresh.min(EPOCHS)) => {}
+        }
+    }
+}
+
+/// Builds every table that is not of these data.
+async fn once(
+    node: &Arc<Node>,
+    data: &Digest,
+    tried: &mut BTreeSet<Tried>,
+) -> Result<(), LookupsError> {
+    let (of, version) = (Arc::clone(node), data.clone());
+    let orders = blocking(move || of.lookups().orders(&of, &version)).await;
+    for order in orders.unwrap_or(Ok(Vec::new()))? {
+        let (table, terms) = (order.terms.table.clone(), order.terms.digest());
+        let epochs = order.keys.iter().map(|(scope, _)| scope.epoch).collect();
+        if !tried.insert((table.clone(), epochs, terms.clone())) {
+            continue;
+        }
+        let keys = order.keys.clone();
+        let Some(built) = built(node, order, data).await else { continue };
+        let (of, version) = (Arc::clone(node), data.clone());
+        let taken = blocking(move || take(&of, (&table, &terms, &version), &keys, built)).await;
+        taken.unwrap_or(Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Builds one table, and tells the operator how that went.
+async fn built(node: &Arc<Node>, order: Order, data: &Digest) -> Option<Built> {
+    let table = order.terms.table.clone();
+    let began = Instant::now();
+    tracing::info!(%table, epochs = order.keys.len(), "building a lookup table");
+    let built = match build(node.pool(), order).await {
+        Ok(built) => built,
+        Err(Unbuilt::GivenUp) => return None,
+        Err(error) => {
+            tracing::error!(%table, %error, "a lookup table was not built: what was published stays");
+            return None;
+        }
+    };
+    // Rows of two versions of the data would be neither.
+    if node.data_version().await.as_ref() != Some(data) {
+        tracing::warn!(%table, "the data changed while a lookup table was built: it is built again");
+        node.lookups().look();
+        return None;
+    }
+    let tally = &built.tally;
+    let seconds = began.elapsed().as_secs();
+    tracing::info!(%table, rows = tally.rows, elements = tally.elements, seconds, "a lookup table was built");
+    if !tally.problems.is_empty() {
+        tracing::warn!(%table, problems = %tally, "rows of a lookup table do not normalise and cannot be found");
+    }
+    Some(built)
+}
+
+fn take(
+    node: &Node,
+    what: (&TableName, &Digest, &Digest),
+    keys: &[(Scope, Arc<SecretKey>)],
+    built: Built,
+) -> Result<(), LookupsError> {
+    node.lookups().take(node, what, keys, built)
+}
