@@ -14,8 +14,9 @@ use std::path::PathBuf;
 pub struct LookupAnswer {
     /// Every country that was to be asked, sorted.
     pub countries: Vec<CountryAnswered>,
-    /// What was sent; nothing if no country has a table that could be asked.
-    pub sent: Option<SentLookup>,
+    /// What was sent: nothing if no country has a table that could be asked, more than one question if a country let only some
+    /// of its tables be searched.
+    pub sent: Vec<SentLookup>,
     identifiers: usize,
 }
 
@@ -103,7 +104,7 @@ pub enum Reason {
     Refused(Refusal),
     /// The lookup has more elements than the table takes.
     TooMany {
-        /// As many it takes.
+        /// As many it takes, the control included.
         most: u32,
     },
 }
@@ -116,7 +117,7 @@ impl LookupAnswer {
     pub fn new(
         identifiers: usize,
         mut countries: Vec<CountryAnswered>,
-        sent: Option<SentLookup>,
+        sent: Vec<SentLookup>,
     ) -> Self {
         countries.sort_by(|one, next| one.country.cmp(&next.country));
         Self { countries, sent, identifiers }
@@ -129,7 +130,7 @@ impl LookupAnswer {
         reason: &Reason,
     ) -> Self {
         let nothing = |country| CountryAnswered::nothing(country, reason.clone());
-        Self::new(identifiers, countries.into_iter().map(nothing).collect(), None)
+        Self::new(identifiers, countries.into_iter().map(nothing).collect(), Vec::new())
     }
 
     /// How many identifiers it is about.
@@ -293,7 +294,8 @@ impl fmt::Display for Reason {
             }
             Self::Refused(refusal) => write!(f, "{refusal}: {}", refusal.hint),
             Self::TooMany { most } => {
-                write!(f, "its table takes at most {most} elements at once: search fewer")
+                let most = most.saturating_sub(1);
+                write!(f, "its table takes at most {most} at once, padding included: search fewer")
             }
         }
     }

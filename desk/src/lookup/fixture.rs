@@ -139,7 +139,7 @@ impl Table {
 }
 
 pub(super) fn answer_of(hidden: &Hidden, countries: Vec<CountryAnswered>) -> LookupAnswer {
-    LookupAnswer::new(hidden.identifiers.len(), countries, None)
+    LookupAnswer::new(hidden.identifiers.len(), countries, Vec::new())
 }
 
 pub(super) fn identifiers(typed: &[&str]) -> Arc<Identifiers> {

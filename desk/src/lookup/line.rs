@@ -19,7 +19,9 @@ use mayag_protocol::answer::{Bundle, Decision};
 use mayag_protocol::envelope::Envelope;
 use mayag_protocol::lookup::{DirectoryEntry, EvaluatedTable, Search};
 use mayag_protocol::names::{Country, QuestionId};
+use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::Ask;
+use mayag_protocol::refusal::{Code, Refusal};
 use mayag_transport::files::{self, Mode};
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -28,6 +30,9 @@ use std::sync::Arc;
 
 /// The folder inside the state folder.
 const FOLDER: &str = "lookups";
+
+/// How often those are asked again who let fewer of their tables be searched than they list: a refusal names one table.
+const MOST_ROUNDS: usize = 4;
 
 /// A desk that searches: what it has seen of directories, what it has fetched of tables, and where it keeps what it sealed.
 #[derive(Debug)]
@@ -115,27 +120,36 @@ impl<'a> Lookups<'a> {
         let count = identifiers.len();
         if choice.chosen.is_empty() {
             let nobody = finish(choice.lacking, BTreeMap::new());
-            return Ok(Reply::Answer(LookupAnswer::new(count, nobody, None)));
+            return Ok(Reply::Answer(LookupAnswer::new(count, nobody, Vec::new())));
         }
         watch(Progress::Hiding { elements: batch::elements(searched).unwrap_or_default() });
         let seed = Arc::new(BatchSeed::generate()?);
         let hidden = Arc::new(self.hide(&seed, identifiers).await?);
-        let prepared = self.prepare(request, &choice, (&seed, &hidden), &auditors)?;
-        let Prepared { signed, body, sealed, elements } = prepared;
-        let mut asked = |progress: ask::Progress<'_>| watch(Progress::Question(progress));
-        match self.desk.exchange(&signed, Sent::Lookup(body), &mut asked).await? {
-            Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
-            Checked::Complete { countries, release, .. } => {
-                let outcomes = countries.iter().map(report).collect();
-                let receipt = receipt(&signed, &countries, release);
-                let said = self.compare_all(&hidden, &mut choice, countries).await?;
-                self.store.tidy(self.desk.clock().now());
-                let question = signed.question.id;
-                let sent = SentLookup { question, elements, outcomes, receipt, sealed };
-                let countries = finish(choice.lacking, said);
-                Ok(Reply::Answer(LookupAnswer::new(count, countries, Some(sent))))
+        let (mut all, mut sent) = (BTreeMap::new(), Vec::new());
+        for _ in 0..MOST_ROUNDS {
+            let prepared = self.prepare(request, &choice, (&seed, &hidden), &auditors)?;
+            let Prepared { signed, body, sealed, elements } = prepared;
+            let mut asked = |progress: ask::Progress<'_>| watch(Progress::Question(progress));
+            match self.desk.exchange(&signed, Sent::Lookup(body), &mut asked).await? {
+                Checked::Refused(refusal) if sent.is_empty() => return Ok(Reply::Refused(refusal)),
+                Checked::Refused(refusal) => {
+                    choice.leave(&Reason::Refused(refusal));
+                }
+                Checked::Complete { countries, release, .. } => {
+                    let outcomes = countries.iter().map(report).collect();
+                    let receipt = receipt(&signed, &countries, release);
+                    self.compare_all(&hidden, &mut choice, &countries, &mut all).await?;
+                    let question = signed.question.id;
+                    sent.push(SentLookup { question, elements, outcomes, receipt, sealed });
+                }
+            }
+            if choice.chosen.is_empty() {
+                break;
             }
         }
+        choice.leave(&Reason::Outcome(Outcome::NotAsked));
+        self.store.tidy(self.desk.clock().now());
+        Ok(Reply::Answer(LookupAnswer::new(count, finish(choice.lacking, all), sent)))
     }
 
     /// Whoever can open what is searched: the auditors of the person's country.
@@ -239,35 +253,43 @@ impl<'a> Lookups<'a> {
         Ok(path)
     }
 
-    /// What each country that evaluated says, table by table.
+    /// What each country that evaluated says, table by table. What is left to be chosen are the tables of countries that refused
+    /// only another one.
     async fn compare_all(
         &mut self,
         hidden: &Arc<Hidden>,
         choice: &mut Choice,
-        countries: Vec<CountryAnswer>,
-    ) -> Result<BTreeMap<Country, Vec<Vec<Said>>>, LookupError> {
-        let mut all: BTreeMap<Country, Vec<Vec<Said>>> = BTreeMap::new();
+        countries: &[CountryAnswer],
+        all: &mut BTreeMap<Country, Vec<Vec<Said>>>,
+    ) -> Result<(), LookupError> {
+        let chosen = std::mem::take(&mut choice.chosen);
         for answer in countries {
-            let country = answer.country.clone();
-            let refusal = report(&answer).refusal;
-            let tables = evaluated(&answer);
-            let Some(tables) = tables else {
-                let reason = refusal.map_or(Reason::Outcome(answer.outcome), Reason::Refused);
-                // What it did now counts for more than what was left out before.
-                choice.lacking.insert(country, reason);
+            let country = &answer.country;
+            let own: Vec<&Chosen> = chosen.iter().filter(|one| one.country == *country).collect();
+            let Some(tables) = evaluated(answer) else {
+                let refusal = report(answer).refusal;
+                let rest = refusal.as_ref().map(|refusal| without(&own, refusal));
+                match (rest, refusal) {
+                    (Some(rest), _) if !rest.is_empty() => choice.chosen.extend(rest),
+                    // What it did now counts for more than what was left out before.
+                    (_, Some(refusal)) => {
+                        choice.lacking.insert(country.clone(), Reason::Refused(refusal));
+                    }
+                    (_, None) => {
+                        choice.lacking.insert(country.clone(), Reason::Outcome(answer.outcome));
+                    }
+                }
                 continue;
             };
-            let own: Vec<Chosen> =
-                choice.chosen.iter().filter(|one| one.country == country).cloned().collect();
             // Checked to be those that were asked, in their order, each with its vector.
-            for ((chosen, table), vector) in own.iter().zip(tables).zip(&answer.parts) {
+            for ((chosen, table), vector) in own.into_iter().zip(tables).zip(&answer.parts) {
                 match self.compare_one(hidden, chosen, table, vector).await? {
                     Ok(said) => all.entry(country.clone()).or_default().push(said),
-                    Err(reason) => choice.lacks(&country, reason),
+                    Err(reason) => choice.lacks(country, reason),
                 }
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     async fn compare_one(
@@ -304,6 +326,16 @@ impl<'a> Lookups<'a> {
         let boxes = self.store.read(source, &boxes, now).await?;
         Ok((filter, boxes))
     }
+}
+
+/// The tables of a country that are left where it does not let one of them be searched. None where that was the only one, or
+/// where it refused for another reason.
+pub(super) fn without(own: &[&Chosen], refusal: &Refusal) -> Vec<Chosen> {
+    let refused = |one: &&&Chosen| refusal.subject.as_deref() == Some(one.entry.table.as_str());
+    if refusal.code != Code::TableNotShared || !own.iter().any(|one| refused(&one)) {
+        return Vec::new();
+    }
+    own.iter().filter(|one| !refused(one)).map(|one| (*one).clone()).collect()
 }
 
 /// The names of filter and boxes; their lengths are known where the directory named the same ones.

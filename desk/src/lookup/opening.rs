@@ -108,19 +108,23 @@ pub enum OpeningError {
     OtherVector,
 }
 
-/// A lookup as it is sealed.
-pub(super) struct Sealing<'a> {
-    pub(super) question: &'a QuestionId,
-    pub(super) analyst: &'a Identity,
-    pub(super) seed: &'a BatchSeed,
-    pub(super) rules: &'a Rules,
+/// A lookup as it is sealed. Has no `Debug` that shows it.
+pub struct Sealing<'a> {
+    /// The question that it will be.
+    pub question: &'a QuestionId,
+    /// Who asks it.
+    pub analyst: &'a Identity,
+    /// The secret of the batch.
+    pub seed: &'a BatchSeed,
+    /// The rules of the identifiers.
+    pub rules: &'a Rules,
     /// The texts that were hidden, in their order.
-    pub(super) identifiers: Vec<&'a str>,
+    pub identifiers: Vec<&'a str>,
 }
 
 impl Sealing<'_> {
-    /// The bytes of the file.
-    pub(super) fn seal(&self, auditors: &[RecipientKey]) -> Result<Vec<u8>, DetailError> {
+    /// The bytes of the file, which these auditors can open, each alone.
+    pub fn seal(&self, auditors: &[RecipientKey]) -> Result<Vec<u8>, DetailError> {
         let seed = Zeroizing::new(hex(self.seed.as_bytes()));
         let written = Written {
             v: 1,
@@ -235,6 +239,12 @@ impl Opening {
     /// The texts that were searched: every spelling and key of every identifier.
     pub fn identifiers(&self) -> &[String] {
         &self.identifiers
+    }
+}
+
+impl fmt::Debug for Sealing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealing({}, [redacted])", self.question)
     }
 }
 

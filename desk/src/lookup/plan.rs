@@ -60,6 +60,13 @@ impl Choice {
         named.into_iter().cloned().collect()
     }
 
+    /// Asks nobody more, for this reason.
+    pub(super) fn leave(&mut self, reason: &Reason) {
+        for one in std::mem::take(&mut self.chosen) {
+            self.lacks(&one.country, reason.clone());
+        }
+    }
+
     /// Leaves a table out.
     pub(super) fn lacks(&mut self, country: &Country, reason: Reason) {
         self.lacking.entry(country.clone()).or_insert(reason);
@@ -124,8 +131,7 @@ fn of_table<'a>(
     let rest = left(&rest, &|entry| entry.rules == rules.version, Reason::OtherRules)?;
     let rest = left(&rest, &|entry| entry.from <= now && now < entry.until, Reason::NoEpoch)?;
     let newest = rest.into_iter().max_by_key(|entry| entry.epoch).ok_or(Reason::NoEpoch)?;
-    // The control is not counted.
-    if newest.most_elements < elements.saturating_sub(1) {
+    if newest.most_elements < elements {
         return Err(Reason::TooMany { most: newest.most_elements });
     }
     Ok(newest)

@@ -6,7 +6,7 @@ use super::fixture::{
     Table, answer_of, choice, federation, hidden, identifiers, lacking, now, report, signed,
     tables, word,
 };
-use super::line::in_force;
+use super::line::{in_force, without};
 use super::{Identifiers, LookupAnswer, LookupError};
 use crate::ask::AskError;
 use crate::fault::Fault;
@@ -155,8 +155,8 @@ fn only_tables_that_can_answer_are_asked_and_the_others_say_why() {
     assert_eq!(why(&|it| it.rules += 1), Some(Reason::OtherRules));
     assert_eq!(why(&|it| it.until = it.from), Some(Reason::NoEpoch));
     assert_eq!(why(&|it| it.from = it.until), Some(Reason::NoEpoch));
-    assert_eq!(why(&|it| it.most_elements = 511), Some(Reason::TooMany { most: 511 }));
-    assert_eq!(why(&|it| it.most_elements = 512), None);
+    assert_eq!(why(&|it| it.most_elements = 512), Some(Reason::TooMany { most: 512 }));
+    assert_eq!(why(&|it| it.most_elements = 513), None);
 }
 
 #[test]
@@ -171,6 +171,22 @@ fn of_two_epochs_the_newer_is_asked_and_a_table_for_other_purposes_hides_no_othe
     let choice = choice(directory, Purpose::Border, 2);
     assert_eq!(choice.chosen.iter().map(|it| it.entry.epoch).collect::<Vec<_>>(), [4]);
     assert_eq!(lacking(&choice), None);
+}
+
+#[test]
+fn a_country_that_refuses_one_of_its_tables_is_asked_for_the_others() {
+    let one = table().chosen();
+    let mut other = table().chosen();
+    other.entry.table = "secret".parse().unwrap();
+    let refused = |code, about: &str| Refusal::new(code, "rule", "hint").about(about);
+    let left = |own: &[&_], refusal| {
+        without(own, &refusal).into_iter().map(|it| it.entry.table.to_string()).collect::<Vec<_>>()
+    };
+    let both = [&one, &other];
+    assert_eq!(left(&both, refused(Code::TableNotShared, "secret")), ["known"]);
+    assert_eq!(left(&both, refused(Code::TableNotShared, "third")), [""; 0]);
+    assert_eq!(left(&both, refused(Code::BudgetExhausted, "secret")), [""; 0]);
+    assert_eq!(left(&[&other], refused(Code::TableNotShared, "secret")), [""; 0]);
 }
 
 #[test]

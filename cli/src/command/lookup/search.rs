@@ -101,7 +101,7 @@ pub(super) async fn run(args: SearchArgs, folders: &Folders, printer: &mut Print
             printer.talk(&format!("-- question {number} of {all}: {count} of kind {kind}"));
         }
         let alone = all == 1 || (number == 1 && batches.is_empty());
-        match run.search(&tables, &identifiers, number, alone, printer).await {
+        match run.search(&tables, &identifiers, alone, printer).await {
             Ok(answer) => batches.push(Batch { kind: identifiers.kind(), named, answer }),
             Err(exit) => return exit,
         }
@@ -163,6 +163,7 @@ struct Run<'a> {
     lookups: Lookups<'a>,
     /// How the run ends if something beside the answers went wrong.
     troubled: Option<Exit>,
+    receipts: usize,
 }
 
 impl<'a> Run<'a> {
@@ -173,7 +174,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, LookupError> {
         let lookups = Lookups::open(desk, args.sealed.clone())?;
         lookups.ready()?;
-        Ok(Self { desk, request, args, lookups, troubled: None })
+        Ok(Self { desk, request, args, lookups, troubled: None, receipts: 0 })
     }
 
     async fn tables(&mut self, printer: &mut Printer) -> Result<Tables, Exit> {
@@ -193,7 +194,6 @@ impl<'a> Run<'a> {
         &mut self,
         tables: &Tables,
         identifiers: &Arc<Identifiers>,
-        number: usize,
         alone: bool,
         printer: &mut Printer,
     ) -> Result<LookupAnswer, Exit> {
@@ -231,8 +231,12 @@ impl<'a> Run<'a> {
             }
             Some(Ok(Reply::Answer(answer))) => answer,
         };
-        if let (Some(path), Some(sent)) = (&self.args.receipt, &answer.sent) {
-            self.keep(sent.receipt.clone(), &numbered(path, number), printer).await?;
+        if let Some(path) = &self.args.receipt {
+            for sent in &answer.sent {
+                self.receipts += 1;
+                let path = numbered(path, self.receipts);
+                self.keep(sent.receipt.clone(), &path, printer).await?;
+            }
         }
         Ok(answer)
     }

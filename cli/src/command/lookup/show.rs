@@ -170,7 +170,7 @@ impl Shown {
             }
         }
         lines.extend(alarms.iter().map(|((country, _), why)| format!("-- ALARM {country}: {why}")));
-        for sent in self.batches.iter().filter_map(|batch| batch.answer.sent.as_ref()) {
+        for sent in self.batches.iter().flat_map(|batch| &batch.answer.sent) {
             let sealed = sent.sealed.display();
             lines.push(format!(
                 "-- question {} | sealed for your auditors: {sealed}",
@@ -380,7 +380,7 @@ fn whole(shown: &Shown, names: Names) -> Whole<'_> {
 
 fn ending(shown: &Shown) -> End<'_> {
     let counts = shown.counts();
-    let questions = shown.batches.iter().filter_map(question).collect();
+    let questions = shown.batches.iter().flat_map(questions).collect();
     End {
         complete: counts.forbidden + counts.unknown == 0,
         no_hit_anywhere: shown.rows().into_iter().all(Row::no_hit_anywhere),
@@ -388,9 +388,8 @@ fn ending(shown: &Shown) -> End<'_> {
     }
 }
 
-fn question(batch: &Batch) -> Option<QuestionLine<'_>> {
-    let sent = batch.answer.sent.as_ref()?;
-    Some(QuestionLine {
+fn questions(batch: &Batch) -> impl Iterator<Item = QuestionLine<'_>> {
+    batch.answer.sent.iter().map(|sent| QuestionLine {
         question: &sent.question,
         kind: batch.kind.as_str(),
         elements: sent.elements,

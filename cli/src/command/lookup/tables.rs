@@ -128,6 +128,8 @@ fn table(tables: &Tables, purpose: Purpose) -> String {
 fn lines(country: &Country, entry: &DirectoryEntry, purpose: Purpose) -> Vec<String> {
     let DirectoryEntry { table, kind, rules, mode, epoch, from, until, key, index, .. } = entry;
     let purposes: Vec<&str> = entry.purposes.iter().map(|purpose| purpose.as_str()).collect();
+    // One of the elements is the positive control.
+    let most = entry.most_elements.saturating_sub(1);
     let mut all = vec![
         format!("{country}  {table}  identifiers of kind {kind}"),
         format!(
@@ -205,7 +207,7 @@ mod tests {
                 boxes: published(),
             },
             purposes: vec![Purpose::Border],
-            most_elements: 64,
+            most_elements: 65,
             categories: vec![Legend { number: 1, text: "stolen\u{1b}[2J".to_owned() }],
             handling: Vec::new(),
         };
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn a_person_reads_what_may_be_searched_and_who_learns_what() {
         let text = table(&tables(), Purpose::Border);
-        assert!(text.starts_with("kr  stolen  identifiers of kind travel_document\n    for BORDER; at most 64 elements at once\n    blinded: "), "{text}");
+        assert!(text.starts_with("kr  stolen  identifiers of kind travel_document\n    for BORDER; at most 64 at once, padding included\n    blinded: "), "{text}");
         assert!(
             text.contains("    key abababababababab.. of epoch 3, from 2027-01-15T08:00:00"),
             "{text}"

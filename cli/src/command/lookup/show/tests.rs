@@ -37,7 +37,7 @@ fn answer(said: &[(&str, Say)]) -> LookupAnswer {
         };
         CountryAnswered::evaluated(country, vec![vec![said]], None)
     };
-    LookupAnswer::new(1, said.iter().map(country).collect(), None)
+    LookupAnswer::new(1, said.iter().map(country).collect(), Vec::new())
 }
 
 fn named(row: usize) -> Named {
