@@ -92,6 +92,8 @@ pub enum Reason {
     NoEpoch,
     /// The country has no table of this kind.
     NoTable,
+    /// The country lets this person search nothing for this purpose. It does not say whether there is anything.
+    NothingShared,
     /// The country's table may be asked for other purposes.
     OtherPurpose,
     /// The table's identifiers are written by another version of the rules.
@@ -227,7 +229,7 @@ impl Reason {
     /// Whether it is a decision of the country that this may not be asked.
     pub fn forbids(&self) -> bool {
         match self {
-            Self::OtherPurpose => true,
+            Self::NothingShared | Self::OtherPurpose => true,
             Self::Refused(refusal) => forbids(refusal.code),
             Self::Outcome(outcome) => *outcome == Outcome::Withdrawn,
             Self::Control
@@ -248,6 +250,7 @@ impl Reason {
             Self::Declared
             | Self::NoEpoch
             | Self::NoTable
+            | Self::NothingShared
             | Self::OtherPurpose
             | Self::OtherRules
             | Self::Outcome(_)
@@ -264,6 +267,7 @@ impl Reason {
             Self::Index => "index",
             Self::NoEpoch => "no_epoch",
             Self::NoTable => "no_table",
+            Self::NothingShared => "nothing_shared",
             Self::OtherPurpose => "other_purpose",
             Self::OtherRules => "other_rules",
             Self::Outcome(outcome) => outcome.as_str(),
@@ -284,6 +288,7 @@ impl fmt::Display for Reason {
             ),
             Self::NoEpoch => f.write_str("no key of its table is in force now"),
             Self::NoTable => f.write_str("it has no table of this kind"),
+            Self::NothingShared => f.write_str("it lets you search nothing for this purpose"),
             Self::OtherPurpose => f.write_str("its table may be searched for other purposes only"),
             Self::OtherRules => f.write_str(
                 "its table is written by another version of the rules than this program has",

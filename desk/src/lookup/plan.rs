@@ -95,7 +95,9 @@ fn of_country(country: &Country, directory: &Directory, needs: Needs<'_>, choice
     for entry in directory.tables.iter().filter(|entry| entry.kind == needs.rules.kind) {
         by_table.entry(&entry.table).or_default().push(entry);
     }
-    if by_table.is_empty() {
+    if directory.tables.is_empty() {
+        choice.lacks(country, Reason::NothingShared);
+    } else if by_table.is_empty() {
         choice.lacks(country, Reason::NoTable);
     }
     let mut other_purpose = !by_table.is_empty();

@@ -59,7 +59,7 @@ fn lookup(world: &World, arguments: &[&str]) -> Output {
 }
 
 fn search(world: &World, identifiers: &str, more: &[&str]) -> Output {
-    std::fs::File::create(world.dir().join("ids.txt"))
+    File::create(world.dir().join("ids.txt"))
         .and_then(|mut file| std::io::Write::write_all(&mut file, identifiers.as_bytes()))
         .unwrap();
     let format: &[&str] = if more.contains(&"--format") { &[] } else { &["--format", "csv"] };
@@ -113,11 +113,11 @@ fn every_country_says_what_it_can_prove() {
     assert_eq!(lines(&output), expected, "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(code(&output), 0);
 
-    // Who keeps no such table has not said no.
+    // Who lets nothing be searched has not said no.
     let output = search(&world, UNKNOWN, &["--format", "table"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("no hit anywhere") && said.contains("no_hit         th us"), "{said}");
-    assert!(said.contains("not_evaluated  kr: it has no table of this kind"), "{said}");
+    assert!(said.contains("not_permitted  kr: it lets you search nothing for this purpose"), "{said}");
     assert_eq!(code(&output), 3);
     let output = search(&world, UNKNOWN, &["--format", "table", "--countries", "th,us"]);
     let said = String::from_utf8_lossy(&output.stdout);
