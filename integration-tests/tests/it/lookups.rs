@@ -117,7 +117,10 @@ fn every_country_says_what_it_can_prove() {
     let output = search(&world, UNKNOWN, &["--format", "table"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("no hit anywhere") && said.contains("no_hit         th us"), "{said}");
-    assert!(said.contains("not_permitted  kr: it lets you search nothing for this purpose"), "{said}");
+    assert!(
+        said.contains("not_permitted  kr: it lets you search nothing for this purpose"),
+        "{said}"
+    );
     assert_eq!(code(&output), 3);
     let output = search(&world, UNKNOWN, &["--format", "table", "--countries", "th,us"]);
     let said = String::from_utf8_lossy(&output.stdout);
