@@ -1,3 +1,5 @@
+//! The files of published tables, over crashes and damage.
+
 use super::{Build, Kept, Store};
 use mayag_audit::keys::sha256;
 use mayag_protocol::lookup::PublishedIndex;
