@@ -6,7 +6,7 @@
 
 use crate::node::Node;
 use mayag_audit::entry::{Entry, Type};
-use mayag_audit::keys::{RandomError, SigningKey, sha256};
+use mayag_audit::keys::{Ed25519, RandomError, SigningKey, sha256};
 use mayag_audit::log::commit::Kind as Priority;
 use mayag_audit::party::Book;
 use mayag_matching::scope::Scope;
@@ -14,8 +14,7 @@ use mayag_matching::voprf::{self, SecretKey};
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::lookup::{Directory, DirectoryEntry, LONGEST_DIRECTORY, Mode};
-use mayag_protocol::names::{Digest, EvaluationKey, TableName};
-use mayag_protocol::strict;
+use mayag_protocol::names::{Digest, EvaluationKey, PublicKey, TableName};
 use mayag_protocol::timestamp::Timestamp;
 use mayag_transport::files::FilesError;
 use mayag_transport::party_logs::PartyLogsError;
@@ -152,20 +151,16 @@ impl Lookups {
         let kept = store.read()?;
         let settings = config.lookup_settings;
         let node = Identity::node(&config.federation, &config.country);
-        let directory = kept.envelope.as_ref().and_then(|envelope| directory_in(&envelope.0));
-        let (directory, envelope) = match (directory, &kept.envelope) {
-            (Some(directory), Some(envelope)) => (directory, envelope.0.clone()),
-            (_, _) => {
-                let nothing = Directory {
-                    v: 1,
-                    node: node.clone(),
-                    serial: 0,
-                    issued_at: now,
-                    tables: Vec::new(),
-                };
-                let envelope = sealed(&nothing, answer_key)?;
-                (nothing, envelope)
-            }
+        let read = kept.envelope.as_ref().and_then(|Base64(envelope)| {
+            Some((directory_in(envelope, answer_key.public())?, envelope.clone()))
+        });
+        let (directory, envelope) = if let Some(read) = read {
+            read
+        } else {
+            let (node, tables) = (node.clone(), Vec::new());
+            let nothing = Directory { v: 1, node, serial: 0, issued_at: now, tables };
+            let envelope = sealed(&nothing, answer_key)?;
+            (nothing, envelope)
         };
         let empty = sealed(&Directory { tables: Vec::new(), ..directory.clone() }, answer_key)?;
         let files = kept.files();
@@ -209,18 +204,12 @@ impl Lookups {
     /// Takes out of service what the policy in force or the time no longer allow, and publishes that. Blocks for as long as the
     /// disk needs.
     pub(crate) fn settle(&self, node: &Node) -> Result<(), LookupsError> {
-        if self.tables.is_empty() && self.state.lock().kept.envelope.is_none() {
-            return Ok(());
-        }
         let mut state = self.state.lock();
         self.publish(node, &mut state).map(drop)
     }
 
     /// What is to be built: every live epoch of every table whose index is not of these data.
     fn orders(&self, node: &Node, data: &Digest) -> Result<Vec<Order>, LookupsError> {
-        if self.tables.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut state = self.state.lock();
         let open = self.publish(node, &mut state)?;
         let mut orders = Vec::new();
@@ -414,10 +403,11 @@ fn sealed(directory: &Directory, key: &SigningKey) -> Result<Vec<u8>, LookupsErr
     if bytes.len() > LONGEST_DIRECTORY { Err(LookupsError::Directory) } else { Ok(bytes) }
 }
 
-/// The directory in an envelope that this node signed: the state folder guards it, as it guards the log.
-fn directory_in(envelope: &[u8]) -> Option<Directory> {
+/// The directory in an envelope, if it is signed with this key: after a change of keys it is to be signed anew.
+fn directory_in(envelope: &[u8], key: &PublicKey) -> Option<Directory> {
     let envelope = Envelope::parse(envelope, LONGEST_DIRECTORY).ok()?;
-    strict::parse(envelope.unverified_payload(), LONGEST_DIRECTORY).ok()
+    let keys = std::slice::from_ref(key);
+    envelope.open(PayloadType::Directory, keys, 1, &Ed25519).ok()?.parse().ok()
 }
 
 impl fmt::Debug for Lookups {

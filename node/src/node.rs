@@ -333,7 +333,7 @@ impl Node {
         // What the policy no longer opens is taken out at once; what it newly opens is built.
         let settled = self.lookups.settle(self);
         self.lookups.look();
-        result.and(settled.map_err(NodeError::from))
+        result.and_then(|()| Ok(settled?))
     }
 
     /// The roster of the file, once the log knows it.

@@ -11,6 +11,7 @@ mod faults;
 mod generated;
 mod hostile_gateway;
 mod logs;
+mod lookup_tables;
 mod lookups;
 mod policy_lifecycle;
 mod protections;

@@ -62,7 +62,7 @@ impl Ledger {
                 return Err(NotSpent::Exhausted(of));
             }
         }
-        let searched = charge.tables.keys().map(|table| (table.clone(), charge.identifiers));
+        let of_tables = charge.tables.keys().map(|table| (table.clone(), charge.identifiers));
         let record = Record {
             day,
             at: now,
@@ -70,7 +70,7 @@ impl Ledger {
             person: charge.person.clone(),
             country: charge.country.clone(),
             datasets: BTreeSet::new(),
-            searched: searched.collect(),
+            searched: of_tables.collect(),
         };
         state.records.append(&record)?;
         state.today.add(&record);

@@ -61,6 +61,9 @@ pub(super) async fn tables(asked: &Asked<'_>) -> Result<Decided, Refusal> {
     })
 }
 
+/// The tables that are asked, and in the same order their keys.
+type Live<'a> = (Vec<Permitted<'a>>, Vec<Arc<SecretKey>>);
+
 /// From a verified lookup to evaluated vectors, or a refusal.
 pub(super) async fn lookup(
     asked: &Asked<'_>,
@@ -90,7 +93,7 @@ pub(super) async fn lookup(
     let elements = elements.and_then(Result::ok).ok_or_else(malformed)?;
 
     let (spent, searches) = node.spend_search(charge(asked, search, &permits)).await?;
-    let logged = log(asked, &spent, &noticed(asked, &permitted, &searches), &permitted).await?;
+    let logged = log(asked, &spent, noticed(asked, &permitted, &searches), &permitted).await?;
     let left = asked.question.question().expires_at.since(asked.now).min(node.longest_work());
     let proofs = (&spent, &logged);
     let deadline = Instant::now() + left;
@@ -129,7 +132,7 @@ fn live<'a>(
     search: &Search,
     targets: &[&'a Target],
     in_service: &'a InService,
-) -> Result<(Vec<Permitted<'a>>, Vec<Arc<SecretKey>>), Refusal> {
+) -> Result<Live<'a>, Refusal> {
     let mut permitted = Vec::with_capacity(targets.len());
     let mut keys = Vec::with_capacity(targets.len());
     for target in targets {
@@ -189,13 +192,13 @@ fn noticed(
 async fn log(
     asked: &Asked<'_>,
     spent: &Spent,
-    noticed: &Option<String>,
+    noticed: Option<String>,
     permitted: &[Permitted<'_>],
 ) -> Result<Logged, Refusal> {
     let Asked { node, in_force, about, .. } = asked;
     let entry = about.admitted(node, in_force, Some(spent), &names(permitted));
     let entry = entry.map_err(|_| unavailable("log"))?;
-    let entry = Entry { about: noticed.clone(), ..entry };
+    let entry = Entry { about: noticed, ..entry };
     node.log(Kind::Question, entry, about.content()).await.ok_or_else(|| unavailable("log"))
 }
 

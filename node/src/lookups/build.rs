@@ -82,7 +82,7 @@ pub(crate) async fn build(pool: &WorkerPool, order: Order) -> Result<Built, Unbu
     }
     drop(send);
     let hashed = hashing.join_next().await.and_then(Result::ok);
-    hashed.unwrap_or(Err(Unbuilt::Unread(WorkFailure::Broken.into())))
+    hashed.unwrap_or_else(|| Err(Unbuilt::Unread(WorkFailure::Broken.into())))
 }
 
 fn hash(

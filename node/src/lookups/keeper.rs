@@ -20,6 +20,9 @@ type Tried = (TableName, Vec<u32>, Digest);
 /// Builds what has to be built, again and again. Ends when it is dropped, between two portions of rows.
 pub(crate) async fn keep(node: Arc<Node>) {
     let lookups = node.lookups();
+    if lookups.tables.is_empty() {
+        return;
+    }
     let refresh = lookups.settings.refresh;
     let mut tried = BTreeSet::new();
     let mut looked: Option<(Instant, Digest)> = None;
@@ -28,13 +31,12 @@ pub(crate) async fn keep(node: Arc<Node>) {
             tried.clear();
             looked = node.data_version().await.map(|data| (Instant::now(), data));
         }
-        match &looked {
-            Some((_, data)) => {
-                if let Err(error) = once(&node, data, &mut tried).await {
-                    tracing::error!(%error, "lookup tables stay as they were");
-                }
+        if let Some((_, data)) = &looked {
+            if let Err(error) = once(&node, data, &mut tried).await {
+                tracing::error!(%error, "lookup tables stay as they were");
             }
-            None => tracing::error!("a source is not there: lookup tables stay as they were"),
+        } else {
+            tracing::error!("a source is not there: lookup tables stay as they were");
         }
         tokio::select! {
             () = lookups.wake.notified() => looked = None,
@@ -89,7 +91,7 @@ async fn built(node: &Arc<Node>, order: Order, data: &Digest) -> Option<Built> {
     let seconds = began.elapsed().as_secs();
     tracing::info!(%table, rows = tally.rows, elements = tally.elements, seconds, "a lookup table was built");
     if !tally.problems.is_empty() {
-        tracing::warn!(%table, problems = %tally, "rows of a lookup table do not normalise and cannot be found");
+        tracing::warn!(%table, problems = %tally, "rows of a lookup table do not normalise and cannot be found, or their handling code is unknown and the strictest is told");
     }
     Some(built)
 }

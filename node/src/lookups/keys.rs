@@ -72,7 +72,7 @@ impl TableSeed {
         if kept.epoch >= oldest {
             return Ok(kept);
         }
-        let moved = kept.at(oldest).ok_or(SeedError::Format(path.clone()))?;
+        let moved = kept.at(oldest).ok_or_else(|| SeedError::Format(path.clone()))?;
         let moved = Self { table: table.clone(), epoch: oldest, seed: moved };
         moved.write(&path)?;
         Ok(moved)

@@ -246,7 +246,7 @@ fn column<'a>(portion: &'a RecordBatch, name: &str) -> Option<&'a StringArray> {
 }
 
 /// The value of a row, if it has one that is not empty.
-fn text<'a>(column: Option<&'a StringArray>, row: usize) -> Option<&'a str> {
+fn text(column: Option<&StringArray>, row: usize) -> Option<&str> {
     let column = column.filter(|column| column.is_valid(row))?;
     Some(column.value(row)).filter(|text| !text.is_empty())
 }

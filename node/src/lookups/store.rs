@@ -102,14 +102,12 @@ impl Store {
         if !path.exists() {
             return Ok(Kept::default());
         }
-        let mut kept: Kept = match serde_json::from_slice(&files::read(&path, LONGEST)?) {
-            Ok(kept) => kept,
-            Err(_) => {
-                tracing::warn!(
-                    "the record of published lookup tables is damaged: they are built again"
-                );
-                return Ok(Kept::default());
-            }
+        let read = serde_json::from_slice::<Kept>(&files::read(&path, LONGEST)?);
+        let Ok(mut kept) = read else {
+            tracing::warn!(
+                "the record of published lookup tables is damaged: they are built again"
+            );
+            return Ok(Kept::default());
         };
         kept.builds.retain(|build| {
             let whole = build.files().into_iter().all(|file| self.is_whole(file));

@@ -1,3 +1,5 @@
+//! Budgets of lookups in one process; that they survive being killed is in `tests/it`.
+
 use super::{SearchBudget, SearchCharge};
 use crate::ledger::{Ledger, NotSpent};
 use crate::records::Records;

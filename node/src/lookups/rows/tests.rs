@@ -1,3 +1,5 @@
+//! What is read of rows, by hand-made portions.
+
 use super::{Categories, RowReader, handling_legend, legend};
 use crate::lookups::terms::Reveals;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};

@@ -1,3 +1,5 @@
+//! The files of published tables, over crashes and damage.
+
 use super::{Build, Kept, Store};
 use mayag_audit::keys::sha256;
 use mayag_protocol::lookup::PublishedIndex;
@@ -56,7 +58,7 @@ fn a_crash_leaves_what_was_and_what_it_left_behind_is_removed() {
     let read = store.read().unwrap();
     assert_eq!(read.builds, kept.builds);
     store.write(&read).unwrap();
-    assert!(store.piece(&lost.index.boxes.digest, 0, 9).is_err());
+    store.piece(&lost.index.boxes.digest, 0, 9).unwrap_err();
     assert!(store.piece(&kept.builds[0].index.boxes.digest, 0, 9).unwrap().is_some());
 }
 
