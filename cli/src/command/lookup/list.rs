@@ -187,14 +187,14 @@ impl Columns {
     fn of(header: &str) -> Option<Self> {
         [',', ';', '\t'].into_iter().find_map(|separator| {
             let names = fields(header, separator)?;
-            let named =
+            let place =
                 |name: &str| names.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
             Some(Self {
                 separator,
                 count: names.len(),
-                identifier: named("identifier")?,
-                label: named("label"),
-                qualifier: named("qualifier"),
+                identifier: place("identifier")?,
+                label: place("label"),
+                qualifier: place("qualifier"),
             })
         })
     }
