@@ -30,7 +30,8 @@ pub struct Profile {
     /// The catalogue; the one built in if absent.
     #[serde(default)]
     pub catalogue: Option<PathBuf>,
-    /// Folder that remembers the highest roster version seen; nothing is remembered if absent.
+    /// Folder that remembers the highest roster version and the directories of tables that were seen, and keeps what lookups
+    /// fetched, and sealed for auditors; nothing is remembered if absent.
     #[serde(default)]
     pub state: Option<PathBuf>,
     /// The gateway.

@@ -4,6 +4,7 @@
 
 mod federation;
 mod guide;
+mod lookup;
 mod policy;
 
 use std::process::{Command, Output};
@@ -25,7 +26,7 @@ fn usage_errors_exit_2_and_leave_stdout_empty() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["ask", "datasets", "node", "gateway", "certs", "demo", "policy"] {
+    for command in ["ask", "datasets", "node", "gateway", "certs", "demo", "lookup", "policy"] {
         let output = mayag(&[command, "--help"]);
         let help = String::from_utf8(output.stdout).expect("UTF-8");
         assert_eq!(output.status.code(), Some(0), "{command}");

@@ -86,7 +86,7 @@ pub enum Reason {
     Control,
     /// A table answers only if it is told what is searched.
     Declared,
-    /// The published filter or boxes cannot be had, or are not those that were signed for.
+    /// The published filter or boxes are not those that were signed for.
     Index,
     /// No key of the table is in force.
     NoEpoch,
@@ -109,6 +109,8 @@ pub enum Reason {
         /// As many it takes, the control included.
         most: u32,
     },
+    /// The published filter or boxes cannot be had.
+    Unfetched,
 }
 
 /// A finding without a reason has this one: a table answered, and its control was not found.
@@ -239,7 +241,8 @@ impl Reason {
             | Self::NoTable
             | Self::OtherRules
             | Self::Proof
-            | Self::TooMany { .. } => false,
+            | Self::TooMany { .. }
+            | Self::Unfetched => false,
         }
     }
 
@@ -255,7 +258,8 @@ impl Reason {
             | Self::OtherRules
             | Self::Outcome(_)
             | Self::Refused(_)
-            | Self::TooMany { .. } => false,
+            | Self::TooMany { .. }
+            | Self::Unfetched => false,
         }
     }
 
@@ -274,6 +278,7 @@ impl Reason {
             Self::Proof => "proof",
             Self::Refused(refusal) => refusal.code.name(),
             Self::TooMany { .. } => "too_many",
+            Self::Unfetched => "unfetched",
         }
     }
 }
@@ -284,7 +289,7 @@ impl fmt::Display for Reason {
             Self::Control => f.write_str("its positive control was not found: tell the country"),
             Self::Declared => f.write_str("its table answers only if it is told what is searched"),
             Self::Index => f.write_str(
-                "what it published of its table cannot be had, or is not what it signed for",
+                "what it published of its table is not what it signed for: tell the country",
             ),
             Self::NoEpoch => f.write_str("no key of its table is in force now"),
             Self::NoTable => f.write_str("it has no table of this kind"),
@@ -302,6 +307,7 @@ impl fmt::Display for Reason {
                 let most = most.saturating_sub(1);
                 write!(f, "its table takes at most {most} at once, padding included: search fewer")
             }
+            Self::Unfetched => f.write_str("what it published of its table cannot be had now"),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! Nobody learns what is compared with them: who fetches a table fetches all of it.
 
 use super::LookupError;
+use super::answer::Reason;
 use crate::connection::{Connection, ConnectionError};
 use bytes::Bytes;
 use mayag_audit::keys::sha256;
@@ -54,18 +55,32 @@ impl Source for Connection {
     }
 }
 
-/// Why there is no index. Only the first two are the country's.
+/// Why there is no index.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IndexError {
-    /// It is not what its digest says, longer than any, or not there.
-    #[error("not what was signed for")]
-    Other,
     /// Nobody brought it.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
     /// It cannot be kept.
     #[error(transparent)]
     Here(#[from] LookupError),
+    /// It is not there, or ends too early.
+    #[error("not there")]
+    Missing,
+    /// It is not what its digest says, or longer than any.
+    #[error("not what was signed for")]
+    Other,
+}
+
+impl IndexError {
+    /// What it says of a country; an error if it is this machine's.
+    pub(super) fn reason(self) -> Result<Reason, LookupError> {
+        match self {
+            Self::Connection(_) | Self::Missing => Ok(Reason::Unfetched),
+            Self::Here(error) => Err(error),
+            Self::Other => Ok(Reason::Index),
+        }
+    }
 }
 
 /// What is wanted: by whom it was published, its digest, and its length where that was signed for.
@@ -207,7 +222,7 @@ async fn pieces(
             return if named.bytes.is_none() && offset > 0 {
                 Ok(())
             } else {
-                Err(IndexError::Other)
+                Err(IndexError::Missing)
             };
         }
         let longer = offset.saturating_add(length(&piece));

@@ -156,11 +156,11 @@ impl<'a> Lookups<'a> {
     fn auditors(&self) -> Result<Vec<RecipientKey>, LookupError> {
         let analyst = &self.desk.profile().identity;
         let country = analyst.country().ok_or(LookupError::NotSealed)?;
-        let none = || LookupError::NoAuditor(country.clone());
-        let node = self.desk.roster().node(country).ok_or_else(none)?;
+        let nobody = || LookupError::NoAuditor(country.clone());
+        let node = self.desk.roster().node(country).ok_or_else(nobody)?;
         let keys: Result<Vec<_>, _> =
             node.auditor_keys.iter().map(RecipientKey::try_from).collect();
-        keys.ok().filter(|keys| !keys.is_empty()).ok_or_else(none)
+        keys.ok().filter(|keys| !keys.is_empty()).ok_or_else(nobody)
     }
 
     /// Fetches what the chosen tables are compared with; one that cannot be had is not asked.
@@ -169,7 +169,7 @@ impl<'a> Lookups<'a> {
             let Chosen { country, entry, .. } = &chosen;
             let of = entry.index.filter.bytes.saturating_add(entry.index.boxes.bytes);
             let mut before = 0;
-            let mut here = true;
+            let mut lacking = None;
             for published in [&entry.index.filter, &entry.index.boxes] {
                 let named = Named::published(country, published);
                 let mut told = |bytes: u64| {
@@ -178,17 +178,15 @@ impl<'a> Lookups<'a> {
                 };
                 match self.store.fetch(self.desk.connection(), &named, &mut told).await {
                     Ok(()) => before = published.bytes,
-                    Err(IndexError::Here(error)) => return Err(error),
-                    Err(IndexError::Other | IndexError::Connection(_)) => {
-                        here = false;
+                    Err(error) => {
+                        lacking = Some(error.reason()?);
                         break;
                     }
                 }
             }
-            if here {
-                choice.chosen.push(chosen);
-            } else {
-                choice.lacks(country, Reason::Index);
+            match lacking {
+                None => choice.chosen.push(chosen),
+                Some(reason) => choice.lacks(&chosen.country, reason),
             }
         }
         Ok(())
@@ -302,8 +300,7 @@ impl<'a> Lookups<'a> {
         let index = self.index(&chosen.country, &chosen.entry, table).await;
         let (filter, boxes) = match index {
             Ok(index) => index,
-            Err(IndexError::Here(error)) => return Err(error),
-            Err(IndexError::Other | IndexError::Connection(_)) => return Ok(Err(Reason::Index)),
+            Err(error) => return error.reason().map(Err),
         };
         let evaluated =
             Evaluated { vector: vector.to_vec(), proof: table.proof.0.clone(), filter, boxes };

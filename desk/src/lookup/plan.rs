@@ -78,13 +78,12 @@ pub(super) fn choose(tables: &Tables, needs: Needs<'_>) -> Choice {
     let mut choice = Choice::default();
     for report in &tables.outcomes {
         let country = &report.country;
-        match tables.directories.iter().find(|(of, _)| of == country) {
-            Some((_, directory)) => of_country(country, directory, needs, &mut choice),
-            None => {
-                let outcome = || Reason::Outcome(report.outcome);
-                let reason = report.refusal.clone().map_or_else(outcome, Reason::Refused);
-                choice.lacks(country, reason);
-            }
+        if let Some((_, directory)) = tables.directories.iter().find(|(of, _)| of == country) {
+            of_country(country, directory, needs, &mut choice);
+        } else {
+            let outcome = || Reason::Outcome(report.outcome);
+            let reason = report.refusal.clone().map_or_else(outcome, Reason::Refused);
+            choice.lacks(country, reason);
         }
     }
     choice

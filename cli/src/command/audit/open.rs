@@ -373,7 +373,9 @@ fn human(shown: &Shown) -> Vec<String> {
             }
             if let Some(searched) = searched {
                 say("proved", "these are what was searched, and nothing else");
-                searched.iter().for_each(|text| say("", text));
+                for text in searched {
+                    say("", text);
+                }
             }
         }
         What::Erased { at, reason, authority } => {

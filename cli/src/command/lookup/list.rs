@@ -158,19 +158,26 @@ impl Given {
         }
         for (number, line) in lines {
             let place = || format!("{source}line {number}");
-            match &columns {
-                None => self.add(line, normalise(line), place),
-                Some(columns) => match columns.read(line) {
-                    Some((typed, normalised)) => self.add(&typed, normalised, place),
-                    None => {
-                        self.rows += 1;
-                        let what = "the line has other fields than the first one: quote what has a separator in it";
-                        self.wrong(place(), what.to_owned());
-                    }
-                },
+            let Some(columns) = &columns else {
+                self.add(line, normalise(line), place);
+                continue;
+            };
+            if let Some(Told { typed, normalised }) = columns.read(line) {
+                self.add(&typed, normalised, place);
+            } else {
+                self.rows += 1;
+                let what = "the line has other fields than the first one: quote what has a separator in it";
+                self.wrong(place(), what.to_owned());
             }
         }
     }
+}
+
+/// What a line of a CSV holds.
+struct Told {
+    /// As it would be typed.
+    typed: Zeroizing<String>,
+    normalised: Result<Normalised, Problem>,
 }
 
 /// Where the columns of a CSV are.
@@ -187,20 +194,20 @@ impl Columns {
     fn of(header: &str) -> Option<Self> {
         [',', ';', '\t'].into_iter().find_map(|separator| {
             let names = fields(header, separator)?;
-            let named =
+            let place =
                 |name: &str| names.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
             Some(Self {
                 separator,
                 count: names.len(),
-                identifier: named("identifier")?,
-                label: named("label"),
-                qualifier: named("qualifier"),
+                identifier: place("identifier")?,
+                label: place("label"),
+                qualifier: place("qualifier"),
             })
         })
     }
 
-    /// An identifier as it would be typed, and what it is; `None` where the line has other fields than the header.
-    fn read(self, line: &str) -> Option<(Zeroizing<String>, Result<Normalised, Problem>)> {
+    /// The identifier of a line; `None` where it has other fields than the header.
+    fn read(self, line: &str) -> Option<Told> {
         let fields = fields(line, self.separator)?;
         if fields.len() != self.count {
             return None;
@@ -210,7 +217,10 @@ impl Columns {
         let value = field(Some(self.identifier))?;
         let (label, qualifier) = (some(self.label), some(self.qualifier));
         let (word, value) = match (label, qualifier) {
-            (None, None) => return Some((Zeroizing::new(value.to_owned()), normalise(value))),
+            (None, None) => {
+                let typed = Zeroizing::new(value.to_owned());
+                return Some(Told { typed, normalised: normalise(value) });
+            }
             (Some(label), _) => (label, value),
             (None, Some(_)) => value.split_once(':').unwrap_or(("", value)),
         };
@@ -220,7 +230,7 @@ impl Columns {
         );
         let label = word.trim().parse::<Label>();
         let normalised = label.and_then(|label| normalise_parts(label, value, qualifier));
-        Some((Zeroizing::new(typed), normalised))
+        Some(Told { typed: Zeroizing::new(typed), normalised })
     }
 }
 
@@ -234,15 +244,12 @@ fn fields(line: &str, separator: char) -> Option<Vec<Zeroizing<String>>> {
             loop {
                 let (before, after) = quoted.split_once('"')?;
                 field.push_str(before);
-                match after.strip_prefix('"') {
-                    Some(more) => {
-                        field.push('"');
-                        quoted = more;
-                    }
-                    None => {
-                        rest = after;
-                        break;
-                    }
+                if let Some(more) = after.strip_prefix('"') {
+                    field.push('"');
+                    quoted = more;
+                } else {
+                    rest = after;
+                    break;
                 }
             }
             if !(rest.is_empty() || rest.starts_with(separator)) {

@@ -96,7 +96,7 @@ pub(super) async fn run(args: SearchArgs, folders: &Folders, printer: &mut Print
     let mut batches = Vec::new();
     let all = pending.len();
     for (number, Pending { identifiers, named }) in (1..).zip(pending) {
-        if all > 1 {
+        if all > 1 && !run.stopped {
             let (count, kind) = (identifiers.len(), identifiers.kind());
             printer.talk(&format!("-- question {number} of {all}: {count} of kind {kind}"));
         }
@@ -164,6 +164,8 @@ struct Run<'a> {
     /// How the run ends if something beside the answers went wrong.
     troubled: Option<Exit>,
     receipts: usize,
+    /// The person has given up: nothing more is asked, and what was answered is shown.
+    stopped: bool,
 }
 
 impl<'a> Run<'a> {
@@ -174,7 +176,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, LookupError> {
         let lookups = Lookups::open(desk, args.sealed.clone())?;
         lookups.ready()?;
-        Ok(Self { desk, request, args, lookups, troubled: None, receipts: 0 })
+        Ok(Self { desk, request, args, lookups, troubled: None, receipts: 0, stopped: false })
     }
 
     async fn tables(&mut self, printer: &mut Printer) -> Result<Tables, Exit> {
@@ -197,19 +199,23 @@ impl<'a> Run<'a> {
         alone: bool,
         printer: &mut Printer,
     ) -> Result<LookupAnswer, Exit> {
+        let countries = || tables.outcomes.iter().map(|report| report.country.clone());
+        let nothing = |countries: Vec<Country>, reason| {
+            LookupAnswer::unanswered(identifiers.len(), countries, &reason)
+        };
+        if self.stopped {
+            return Ok(nothing(countries().collect(), Reason::Outcome(Outcome::NotAsked)));
+        }
         let mut telling = Telling::new(self.args.asking.progress, printer);
         let mut watch = |progress: Progress<'_>| telling.show(&progress, printer);
         let asked = self.lookups.search(self.request, tables, identifiers, &mut watch);
         let reply = until_interrupted(Box::pin(asked)).await;
         telling.board.clear(printer);
-        let countries = || tables.outcomes.iter().map(|report| report.country.clone());
-        let nothing = |countries: Vec<Country>, reason| {
-            LookupAnswer::unanswered(identifiers.len(), countries, &reason)
-        };
         let answer = match reply {
             None if alone => return Err(interrupted(printer)),
             None => {
                 interrupted(printer);
+                self.stopped = true;
                 return Ok(nothing(countries().collect(), Reason::Outcome(Outcome::NotAsked)));
             }
             Some(Err(error)) => {

@@ -132,11 +132,7 @@ fn lines(country: &Country, entry: &DirectoryEntry, purpose: Purpose) -> Vec<Str
     let most = entry.most_elements.saturating_sub(1);
     let mut all = vec![
         format!("{country}  {table}  identifiers of kind {kind}"),
-        format!(
-            "    for {}; at most {} elements at once",
-            purposes.join(", "),
-            entry.most_elements
-        ),
+        format!("    for {}; at most {most} at once, padding included", purposes.join(", ")),
         format!("    {}", learns(*mode)),
     ];
     if !entry.purposes.contains(&purpose) {
