@@ -107,7 +107,7 @@ async fn decide_and_work(
     node.keep(question, &sql, now);
     let subject = asked.subject;
 
-    let plan = node.plan(sql).await?;
+    let plan = node.plan(sql.clone()).await?;
     // Every release is decided before any is worked on: a refusal says nothing about data.
     let permitted = plan
         .releases
@@ -116,7 +116,11 @@ async fn decide_and_work(
             decide(policy, node.catalogue(), &subject, now, &release.shape())
                 .map(|permit| (release, permit))
         })
-        .collect::<Result<Vec<(Release, Permit)>, Refusal>>()?;
+        .collect::<Result<Vec<(Release, Permit)>, Refusal>>();
+    let permitted = match permitted {
+        Ok(permitted) => permitted,
+        Err(refusal) => return Err(node.advised(sql, refusal).await),
+    };
 
     let releases = permitted.iter().map(|(release, _)| &release.dataset);
     let datasets: BTreeSet<DatasetName> =

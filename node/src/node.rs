@@ -430,6 +430,13 @@ impl Node {
         )
     }
 
+    /// A refusal of the policy, with what the planner would say of the question: both know the same columns then.
+    pub(crate) async fn advised(self: &Arc<Self>, sql: String, refusal: Refusal) -> Refusal {
+        let (node, plain) = (Arc::clone(self), refusal.clone());
+        let advised = move || mayag_queries::plan::advised(&sql, &node.catalogue, refusal);
+        blocking(advised).await.unwrap_or(plain)
+    }
+
     /// Protects the releases of a question and remembers what they show, before any other question is protected.
     pub(crate) async fn protect(
         self: &Arc<Self>,

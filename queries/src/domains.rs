@@ -127,12 +127,21 @@ fn outcomes(predicate: &Predicate, value: &dyn Fn(&LevelRef) -> Known) -> Outcom
 /// The public values of a key that rows of `own` country can have which pass a filter: what the filter excludes is not
 /// listed. `None` where the values are not public.
 pub fn domain(dataset: &Dataset, own: &Country, key: &LevelRef, filter: &Predicate) -> Domain {
+    within(dataset, Some(own), key, filter)
+}
+
+/// The same for rows of any country. The key `country` itself has no list then.
+pub(crate) fn anywhere(dataset: &Dataset, key: &LevelRef, filter: &Predicate) -> Domain {
+    within(dataset, None, key, filter)
+}
+
+fn within(dataset: &Dataset, own: Option<&Country>, key: &LevelRef, filter: &Predicate) -> Domain {
     let named = dataset.named(key)?;
-    let own = Literal::Text(own.to_string());
-    let Some(column) = named.column() else { return Some(vec![Some(own)]) };
+    let own = own.map(|own| Literal::Text(own.to_string()));
+    let Some(column) = named.column() else { return own.map(|own| vec![Some(own)]) };
     let passes = |known: &dyn Fn(&LevelRef) -> Known| {
         let value = |level: &LevelRef| match dataset.named(level) {
-            Some(Named::Country) => Known::Is(Some(own.clone())),
+            Some(Named::Country) => own.clone().map_or(Known::Anything, |own| Known::Is(Some(own))),
             Some(_) | None => known(level),
         };
         outcomes(filter, &value).truth

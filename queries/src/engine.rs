@@ -58,6 +58,7 @@ const SCALAR: &[&str] = &[
     "starts_with",
     "strpos",
     "substr",
+    "to_char",
     "trunc",
     "upper",
 ];

@@ -5,8 +5,8 @@
 //! which limit was passed, and both depend on the text alone.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArguments, GroupByExpr, ObjectName, Query, Select, Statement,
-    TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    GroupByExpr, ObjectName, Query, Select, Statement, TableFactor, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -32,6 +32,10 @@ pub const MOST_SELECTS: usize = 24;
 pub const MOST_JOINS: usize = 24;
 /// Texts put together with `||` or `concat`: each step may double a text, and the memory pool does not see it.
 pub const MOST_TEXTS: usize = 16;
+/// Bytes of the format of a date: what stands for a day's name is a third as long as the name.
+pub const LONGEST_FORMAT: usize = 32;
+/// What a `%` in the format of a date may be followed by. Another letter makes the engine fail when it runs.
+const OF_DATES: &str = "%AaBbdeFGjmqUuVYy";
 /// Groupings of one `GROUP BY`: each is a release of its own.
 pub const MOST_GROUPINGS: usize = 16;
 /// Tables and queries read after every `WITH` was put in where it is used: doubling ones multiply.
@@ -353,6 +357,11 @@ impl Visitor for Reads<'_> {
                 let name = name.trim_matches('"');
                 match &function.args {
                     _ if !self.functions.contains(name) => ControlFlow::Break(not_supported(name)),
+                    FunctionArguments::List(list)
+                        if matches!(name, "to_char" | "date_format") && !formats_dates(list) =>
+                    {
+                        ControlFlow::Break(no_format(name))
+                    }
                     FunctionArguments::List(list) if name.starts_with("concat") => {
                         self.texts(list.args.len())
                     }
@@ -383,6 +392,32 @@ impl Reads<'_> {
             Err(refusal) => ControlFlow::Break(refusal),
         }
     }
+}
+
+/// Whether the second argument is the format of a date: a short text, so that what it stands for is short as well, and
+/// one that says something, which `YYYY-MM` does not.
+fn formats_dates(list: &FunctionArgumentList) -> bool {
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(format)))] =
+        list.args.as_slice()
+    else {
+        return false;
+    };
+    let Value::SingleQuotedString(text) = &format.value else { return false };
+    let (mut letters, mut parts) = (text.chars(), 0);
+    while let Some(letter) = letters.next() {
+        if letter == '%' {
+            match letters.next() {
+                Some(part) if OF_DATES.contains(part) => parts += 1,
+                Some(_) | None => return false,
+            }
+        }
+    }
+    parts > 0 && text.len() <= LONGEST_FORMAT
+}
+
+fn no_format(name: &str) -> Refusal {
+    let hint = "formats of dates are written like '%Y-%m' or '%d %b %Y'";
+    Refusal::new(Code::NotSupported, RULE, hint).about(format!("{name} with this format"))
 }
 
 /// How many ways of grouping an expression of a `GROUP BY` stands for.

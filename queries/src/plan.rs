@@ -9,20 +9,24 @@
 pub(crate) mod calendar;
 mod cases;
 pub(crate) mod cells;
+mod computed;
 pub(crate) mod doubts;
 mod folds;
 mod grouping;
 mod joins;
+mod keys;
 mod measures;
+mod mistakes;
 mod paths;
 mod predicate;
 pub(crate) mod refuse;
 mod rows;
+mod spelling;
 mod status;
 mod subqueries;
 mod tables;
 
-pub(crate) use measures::KeyColumn;
+pub(crate) use keys::KeyColumn;
 
 use crate::engine::planning_state;
 use crate::guard;
@@ -66,8 +70,28 @@ pub struct Plan {
 /// Runs on a thread of its own with a large stack, and blocks until it is done (milliseconds).
 pub fn plan(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {
     guard::check_text(sql)?;
-    let cut = || cut(sql, catalogue).map_err(|refusal| catalogue.with_own_names(refusal));
+    let cut = || cut(sql, catalogue).map_err(|refusal| helped(sql, catalogue, refusal));
     on_large_stack(cut).unwrap_or_else(|_| Err(guard::unreadable(None)))
+}
+
+/// The refusal of a policy with the hint that the planner would give, where the question may hold a mistake that many make:
+/// a column that is not shared answers like one that nobody knows.
+///
+/// Runs on a thread of its own like [`plan`], and only where such a mistake is possible.
+pub fn advised(sql: &str, catalogue: &Catalogue, refusal: Refusal) -> Refusal {
+    if refusal.code != Code::ColumnNotShared || !sql.contains('"') {
+        return refusal;
+    }
+    on_large_stack(|| helped(sql, catalogue, refusal.clone())).unwrap_or(refusal)
+}
+
+/// The refusal in the words that people write, and with the hint that helps.
+fn helped(sql: &str, catalogue: &Catalogue, refusal: Refusal) -> Refusal {
+    let plans = |text: &str| {
+        guard::check_text(text)?;
+        cut(text, catalogue).map(|_| ())
+    };
+    mistakes::advised(sql, catalogue, catalogue.with_own_names(refusal), &plans)
 }
 
 fn cut(sql: &str, catalogue: &Catalogue) -> Result<Plan, Refusal> {

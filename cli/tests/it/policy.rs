@@ -188,6 +188,22 @@ fn tests_that_expect_something_else_fail_and_no_tests_fail_too() {
 }
 
 #[test]
+fn explain_gives_a_hint_whoever_refuses() {
+    let folder = TempDir::new().unwrap();
+    put(&folder, "kr.json", &policy(1, &["drug"]));
+    for (sql, hint) in [
+        ("SELECT drug, count(*) FROM seizures GROUP BY 1 FETCH FIRST 3 ROWS ONLY", "write LIMIT"),
+        ("SELECT region, count(*) FROM seizures GROUP BY region", "`mayag datasets` lists"),
+        ("SELECT count(*) FROM seizures WHERE drug = \"heroin\"", "if it is a text"),
+        ("SELECT count(*) FROM seizures WHERE \"region\" = 'x'", "if it is a text"),
+    ] {
+        put(&folder, "question.sql", sql);
+        let said = run(&folder, "explain kr.json --as au/analyst --purpose TREND -f question.sql");
+        assert!(said.contains(&format!("hint: {hint}")) && ends_with(&said, 4), "{sql}: {said}");
+    }
+}
+
+#[test]
 fn a_first_policy_is_made_from_the_catalogue() {
     let folder = made();
     let line = "mayag policy init --country kr --empty > p.json && mayag policy check p.json";

@@ -46,6 +46,25 @@ fn a_few_attacks_learn_nothing() {
     assert!(report.summary().ends_with("benign: 3 of 3 accepted"), "{}", told(&report));
 }
 
+/// Months of the year, labels, computed groups and joins on measures are put together above releases.
+#[test]
+fn what_is_computed_above_releases_learns_nothing_new() {
+    let attacks = titled(&[
+        "Every month but one",
+        "A measure in the condition of a join",
+        "A label in place of a key",
+        "Months and quarters of the year",
+        "A country in upper and in lower case",
+        "A group computed from the rare substance",
+        "How many substances there are",
+        "A group computed from the person",
+    ]);
+    let ordinary = own("ordinary.jsonl");
+    let report = run(&attacks, &ordinary[24..], Settings::default(), &|_| {});
+    assert!(!report.leaked(), "{}", told(&report));
+    assert!(report.summary().ends_with("benign: 7 of 7 accepted"), "{}", told(&report));
+}
+
 /// What a policy may switch off is switched off, for units that are no persons: then numbers are exact, and the same
 /// attacks tell the databases apart.
 #[test]

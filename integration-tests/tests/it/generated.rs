@@ -130,7 +130,8 @@ fn plan_and_decide(setting: &Setting, sql: &str) -> Result<Plan, Refusal> {
     let plan = mayag_queries::plan::plan(sql, &setting.catalogue)?;
     for release in &plan.releases {
         let (subject, now) = (&setting.subject, setting.now);
-        decide(&setting.policy, &setting.catalogue, subject, now, &release.shape())?;
+        decide(&setting.policy, &setting.catalogue, subject, now, &release.shape())
+            .map_err(|refusal| mayag_queries::plan::advised(sql, &setting.catalogue, refusal))?;
     }
     Ok(plan)
 }

@@ -43,6 +43,17 @@ pub(crate) fn start(day: i32, grain: Grain) -> Option<i32> {
     }
 }
 
+/// The number of the period that a day lies in: its year, its quarter or month of the year, its day of the month.
+pub(super) fn number(day: i32, grain: Grain) -> i64 {
+    let (year, month, date) = civil(day);
+    match grain {
+        Grain::Day => date,
+        Grain::Month => month,
+        Grain::Quarter => (month - 1) / 3 + 1,
+        Grain::Year => year,
+    }
+}
+
 /// The coarsest grain of which a day begins a period.
 pub(super) fn coarsest(day: i32) -> Grain {
     match civil(day) {
@@ -55,7 +66,7 @@ pub(super) fn coarsest(day: i32) -> Grain {
 
 #[cfg(test)]
 mod tests {
-    use super::{civil, coarsest, days, first_of_year, start};
+    use super::{civil, coarsest, days, first_of_year, number, start};
     use mayag_policies::shape::Grain;
 
     #[test]
@@ -77,6 +88,7 @@ mod tests {
         assert_eq!(start(day, Grain::Month), days(2024, 5, 1));
         assert_eq!(start(day, Grain::Quarter), days(2024, 4, 1));
         assert_eq!(start(day, Grain::Year), days(2024, 1, 1));
+        assert_eq!(Grain::ALL.map(|grain| number(day, grain)), [17, 5, 2, 2024]);
         let grain = |month, date| coarsest(days(2024, month, date).unwrap());
         assert_eq!(
             [grain(1, 1), grain(7, 1), grain(8, 1), grain(8, 2)],

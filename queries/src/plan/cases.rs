@@ -9,7 +9,7 @@ use super::rows::{Rows, Source, Values};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
-use mayag_policies::catalogue::{Column, Kind, Level, LevelRule};
+use mayag_policies::catalogue::{Column, Kind, Level, LevelRule, Number};
 use mayag_policies::shape::Literal;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -28,6 +28,17 @@ impl Rows<'_> {
         case: &Case,
         schema: &DFSchema,
     ) -> Option<(&'d Column, &'d Level)> {
+        let (column, level) = self.cased_where_known(case, schema)?;
+        let reader = Reader { rows: self, schema, column };
+        (column.required || reader.same(case, level, None)).then_some((column, level))
+    }
+
+    /// The same of the rows that have a value.
+    pub(super) fn cased_where_known<'d>(
+        &'d self,
+        case: &Case,
+        schema: &DFSchema,
+    ) -> Option<(&'d Column, &'d Level)> {
         let mut found = Found { rows: self, schema, column: None, constants: Vec::new() };
         for part in case.expr.iter().chain(case.when_then_expr.iter().map(|(when, _)| when)) {
             found.look(part)?;
@@ -36,9 +47,8 @@ impl Rows<'_> {
         let column = self.dataset.column(column?.as_str())?;
         let reader = Reader { rows: self, schema, column };
         let level = column.levels.iter().find(|level| {
-            let mut points = points(&level.is, &column.kind, &constants).into_iter().map(Some);
-            let nothing = (!column.required).then_some(None);
-            points.by_ref().chain(nothing).all(|point| reader.same(case, level, point.as_ref()))
+            let points = points(&level.is, &column.kind, &constants);
+            points.iter().all(|point| reader.same(case, level, Some(point)))
         })?;
         Some((column, level))
     }
@@ -111,7 +121,7 @@ fn column_of(rows: &Rows<'_>, expr: &Expr, schema: &DFSchema) -> Option<String> 
     match rows.source(expr, schema)? {
         Source::Level(level) if level.level.grain.is_none() => Some(level.level.column.to_string()),
         Source::Measure(column) => Some(column.name.to_string()),
-        Source::Level(_) | Source::Unit(_) => None,
+        Source::Constant(_) | Source::Level(_) | Source::Unit(_) => None,
     }
 }
 
@@ -135,15 +145,29 @@ fn point(value: &ScalarValue) -> Option<Point> {
 /// Every value at which a level or a `CASE` with these constants may begin to be another, and one between any two.
 fn points(rule: &LevelRule, kind: &Kind, constants: &[Point]) -> Vec<Point> {
     match rule {
-        LevelRule::Bands { edges, .. } => {
+        LevelRule::Bands { edges, lowest, highest, .. } => {
+            // No value is beyond the ends, where the catalogue says what they are.
+            let turns = edges.iter().chain(lowest).chain(highest);
             #[expect(clippy::cast_precision_loss, reason = "an edge is a small public number")]
-            let mut turns: Vec<f64> = edges.iter().map(|edge| *edge as f64).collect();
+            let mut turns: Vec<f64> = turns.map(|edge| *edge as f64).collect();
             turns.extend(constants.iter().filter_map(|point| match point {
                 Point::Number(number) => Some(*number),
                 Point::Text(_) => None,
             }));
+            #[expect(clippy::cast_precision_loss, reason = "an end is a small public number")]
+            let possible = |point: &f64| {
+                lowest.is_none_or(|lowest| lowest as f64 <= *point)
+                    && highest.is_none_or(|highest| *point <= highest as f64)
+            };
             turns.sort_by(f64::total_cmp);
             turns.dedup();
+            if is_whole(kind) {
+                // No value lies between two whole numbers.
+                let near = turns
+                    .iter()
+                    .flat_map(|turn| [turn.ceil() - 1.0, turn.ceil(), turn.floor() + 1.0]);
+                return near.filter(possible).map(Point::Number).collect();
+            }
             let between = turns.windows(2).filter_map(|pair| match pair {
                 [a, b] => Some(a + (b - a) / 2.0),
                 _ => None,
@@ -151,7 +175,7 @@ fn points(rule: &LevelRule, kind: &Kind, constants: &[Point]) -> Vec<Point> {
             let ends = turns.first().map(|first| first - 1.0);
             let ends = ends.into_iter().chain(turns.last().map(|last| last + 1.0));
             let all = between.chain(ends).chain(turns.iter().copied());
-            all.map(Point::Number).collect()
+            all.filter(possible).map(Point::Number).collect()
         }
         LevelRule::Groups { groups, .. } => {
             let mut texts: BTreeSet<String> = groups.values().flatten().cloned().collect();
@@ -178,6 +202,10 @@ fn points(rule: &LevelRule, kind: &Kind, constants: &[Point]) -> Vec<Point> {
         // No comparisons with constants cut every text.
         LevelRule::Prefix(_) => vec![Point::Text(String::new()), Point::Text("\0".to_owned())],
     }
+}
+
+fn is_whole(kind: &Kind) -> bool {
+    matches!(kind, Kind::Measure { number: Number::Integer, .. } | Kind::Number {})
 }
 
 /// Reads a `CASE` at one value of its column.

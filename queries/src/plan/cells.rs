@@ -4,11 +4,13 @@
 //! it. Every node of the result has the columns of the original first, under the same names, then its status columns.
 
 use super::doubts::{About, Doubt, Doubts};
-use super::measures::cut;
+use super::keys::{Adding, KeyColumn};
+use super::measures::{Cut, cut};
 use super::refuse;
 use super::rows::reads_rows;
+use super::spelling::Texts;
 use super::status::unit;
-use super::{doubts, folds, grouping, joins, subqueries};
+use super::{computed, doubts, folds, grouping, joins, subqueries};
 use crate::guard::RESERVED;
 use crate::release::Release;
 use crate::tail::{Leaf, ReleaseNode};
@@ -46,6 +48,8 @@ pub(crate) struct Carried {
     pub(crate) deviation: Option<Column>,
     /// The unit of its numbers.
     pub(crate) unit: Option<String>,
+    /// How its texts are spelled, where it is a key as a release says it.
+    pub(super) texts: Option<Texts>,
 }
 
 /// A column of a projection, and what travels with it.
@@ -55,6 +59,23 @@ pub(super) struct Part {
     pub(super) status: Option<Expr>,
     pub(super) deviation: Option<Expr>,
     pub(super) unit: Option<String>,
+    pub(super) texts: Option<Texts>,
+}
+
+/// What to do where a group is several cells of a release.
+#[derive(Debug)]
+pub(super) struct Several {
+    /// How each measure is added up, if all of them can be.
+    pub(super) adding: Option<Vec<Adding>>,
+    /// Why the question is refused if they cannot; `None` where each group is one cell.
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl Part {
+    /// A column that nothing travels with.
+    pub(super) fn plain(value: Expr) -> Self {
+        Self { value, status: None, deviation: None, unit: None, texts: None }
+    }
 }
 
 impl Cells {
@@ -69,6 +90,21 @@ impl Cells {
 
     pub(super) fn unit_of(&self, column: &Column) -> Option<String> {
         self.index(column)?.unit.clone()
+    }
+
+    /// How the texts of a column are spelled.
+    pub(super) fn texts(&self, column: &Column) -> Option<Texts> {
+        self.index(column)?.texts.clone()
+    }
+
+    /// The same of an expression that is a column and nothing more.
+    pub(super) fn texts_of(&self, expr: &Expr) -> Option<Texts> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only a column keeps its texts")]
+        match expr {
+            Expr::Alias(alias) => self.texts_of(&alias.expr),
+            Expr::Column(column) => self.texts(column),
+            _ => None,
+        }
     }
 
     /// The standard deviation of an expression that is a column and nothing more.
@@ -99,6 +135,7 @@ impl Cells {
             status: carried.status.clone().map(Expr::Column),
             deviation: carried.deviation.clone().map(Expr::Column),
             unit: carried.unit.clone(),
+            texts: carried.texts.clone(),
         };
         self.visible().into_iter().zip(&self.carried).map(part).collect()
     }
@@ -145,6 +182,10 @@ impl<'a> Cutting<'a> {
             named: Vec::new(),
             names: 0,
         }
+    }
+
+    pub(super) fn catalogue(&self) -> &'a Catalogue {
+        self.catalogue
     }
 
     /// A name that no column has.
@@ -213,9 +254,23 @@ impl<'a> Cutting<'a> {
         self.release(&ok(Aggregate::try_new(Arc::clone(input), keys, Vec::new()))?)
     }
 
-    /// Replaces an aggregate over rows by a leaf.
+    /// The cells of an aggregate over rows.
     pub(super) fn release(&mut self, aggregate: &Aggregate) -> Result<Cells, Refusal> {
+        if let Some(cells) = computed::groups(self, aggregate)? {
+            return Ok(cells);
+        }
+        let (cells, Several { adding, refusal }) = self.leaf(aggregate)?;
+        match refusal {
+            None => Ok(cells),
+            Some(refusal) => computed::several(self, aggregate, cells, &adding.ok_or(refusal)?),
+        }
+    }
+
+    /// Replaces an aggregate over rows by a leaf.
+    pub(super) fn leaf(&mut self, aggregate: &Aggregate) -> Result<(Cells, Several), Refusal> {
         let cut = cut(aggregate, self.catalogue)?;
+        let several = Several { adding: cut.adding.clone(), refusal: cut.several.clone() };
+        let mut carried = self.keys(&cut)?;
         let release =
             self.releases.iter().position(|known| *known == cut.release).unwrap_or_else(|| {
                 self.releases.push(cut.release);
@@ -233,10 +288,9 @@ impl<'a> Cutting<'a> {
             fields.push((None, Arc::new(Field::new(name, data_type, true))));
             Column::new_unqualified(name)
         };
-        let mut carried = vec![Carried::default(); keys];
         for unit in cut.units {
             let status = add(&self.name(), DataType::UInt8);
-            carried.push(Carried { status: Some(status), deviation: None, unit });
+            carried.push(Carried { status: Some(status), unit, ..Carried::default() });
         }
         for carried in carried.iter_mut().skip(keys) {
             carried.deviation = Some(add(&self.name(), DataType::Float64));
@@ -253,7 +307,19 @@ impl<'a> Cutting<'a> {
         });
         let plan =
             LogicalPlan::Extension(Extension { node: Arc::new(ReleaseNode::new(id, schema)) });
-        Ok(Cells { plan, carried, row, doubts: Doubts::new(), order: None })
+        let cells = Cells { plan, carried, row, doubts: Doubts::new(), order: None };
+        Ok((cells, several))
+    }
+
+    /// What travels with the keys of a release.
+    fn keys(&self, cut: &Cut) -> Result<Vec<Carried>, Refusal> {
+        let dataset = self.catalogue.source(&cut.release.dataset).ok_or_else(refuse::internal)?;
+        let texts = |key: &KeyColumn| match key {
+            KeyColumn::Constant(_) => None,
+            KeyColumn::Key { key, .. } => Texts::of(dataset, cut.release.keys.get(*key)?),
+        };
+        let carried = |key| Carried { texts: texts(key), ..Carried::default() };
+        Ok(cut.keys.iter().map(carried).collect())
     }
 
     fn projection(&mut self, projection: &Projection) -> Result<Cells, Refusal> {
@@ -262,11 +328,12 @@ impl<'a> Cutting<'a> {
         for (expr, (qualifier, field)) in projection.expr.iter().zip(projection.schema.iter()) {
             let (value, status) = subqueries::expr(self, expr, &input)?;
             let (unit, deviation) = (unit(&value, &input), input.deviation_of(&value));
+            let texts = input.texts_of(&value);
             // The engine names some projections by their schema alone.
             let named = value.qualified_name() == (qualifier.cloned(), field.name().clone());
             let value =
                 if named { value } else { value.alias_qualified(qualifier.cloned(), field.name()) };
-            parts.push(Part { value, status, deviation, unit });
+            parts.push(Part { value, status, deviation, unit, texts });
         }
         let row = input.row();
         self.arrange(input, parts, row)
@@ -355,6 +422,7 @@ impl<'a> Cutting<'a> {
                 status: part.status.map(&mut hide),
                 deviation: part.deviation.map(&mut hide),
                 unit: part.unit,
+                texts: part.texts,
             });
         }
         let row = row.map(&mut hide);

@@ -5,7 +5,7 @@
 use super::cells::{Cells, Cutting, Part, ok};
 use super::status::{Lifted, at_most_partial, folded, least_of, or_known, status, unit};
 use super::subqueries::{expr, lift};
-use super::{doubts, refuse};
+use super::{doubts, refuse, spelling};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::{
@@ -22,10 +22,12 @@ pub(super) fn aggregate(
     input: Cells,
 ) -> Result<Cells, Refusal> {
     let (mut groups, mut statuses, mut units) = (Vec::new(), Vec::new(), Vec::new());
+    let mut texts = Vec::new();
     for key in &aggregate.group_expr {
         let (value, status) = expr(cutting, key, &input)?;
         units.push(unit(&value, &input));
-        groups.push(value);
+        texts.push(input.texts_of(&value));
+        groups.push(named_like(key, value));
         statuses.push(status);
     }
     let mut hidden = Hidden::default();
@@ -46,7 +48,8 @@ pub(super) fn aggregate(
     let row = row.map(|row| hidden.add(cutting, extreme(min_udaf(), &row, None)));
     let mut exprs = Vec::new();
     for measure in &aggregate.aggr_expr {
-        let (value, lifted) = lift(cutting, measure)?;
+        let spelled = spelling::spelled(measure, &|column| input.texts(column))?;
+        let (value, lifted) = lift(cutting, &named_like(measure, spelled))?;
         units.push(unit(expr_of(&value), &input));
         let own = match function(&value) {
             Some(function) => fold_status(cutting, function, &input, &lifted, &mut hidden)?,
@@ -56,11 +59,23 @@ pub(super) fn aggregate(
         statuses.push(least_of([own, around.clone()]));
     }
     let visible = aggregate.schema.columns().into_iter().map(Expr::Column);
-    let parts = parts(visible, statuses, units);
+    let mut parts = parts(visible, statuses, units);
+    for (part, texts) in parts.iter_mut().zip(texts) {
+        part.texts = texts;
+    }
     exprs.extend(hidden.exprs);
     let plan = ok(Aggregate::try_new(Arc::new(input.plan.clone()), groups, exprs))?;
     let folded = Cells { order: None, ..input.with(LogicalPlan::Aggregate(plan)) };
     cutting.arrange(folded, parts, row)
+}
+
+/// The expression under the name that another one gave its column.
+fn named_like(original: &Expr, expr: Expr) -> Expr {
+    let (qualifier, name) = original.qualified_name();
+    if expr.qualified_name() == (qualifier.clone(), name.clone()) {
+        return expr;
+    }
+    expr.alias_qualified(qualifier, name)
 }
 
 /// Columns that are more than a measure as it was released.
@@ -69,7 +84,7 @@ fn parts(
     statuses: Vec<Option<Expr>>,
     units: Vec<Option<String>>,
 ) -> Vec<Part> {
-    let part = |((value, status), unit)| Part { value, status, deviation: None, unit };
+    let part = |((value, status), unit)| Part { status, unit, ..Part::plain(value) };
     values.zip(statuses).zip(units).map(part).collect()
 }
 
@@ -170,7 +185,8 @@ pub(super) fn window(cutting: &mut Cutting<'_>, window: &Window) -> Result<Cells
         let place = place(cutting, function, &input, &mut places)?;
         let own = window_status(cutting, function, &input, &mut hidden)?;
         let status = least_of([own, place, missing.clone()]);
-        parts.push(Part { value, status, deviation: None, unit: window_unit(function, &input) });
+        let unit = window_unit(function, &input);
+        parts.push(Part { status, unit, ..Part::plain(value) });
     }
     let mut plan = input.plan.clone();
     // The engine wants one order per node; these have another than the question's own.

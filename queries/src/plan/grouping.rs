@@ -89,7 +89,7 @@ fn widened(
         if part.is_none() {
             missing |= 1 << (keys.len() - 1 - i);
             let nothing = ok(ScalarValue::try_from(field.data_type()))?;
-            part = Some(Part { value: lit(nothing), status: None, deviation: None, unit: None });
+            part = Some(Part::plain(lit(nothing)));
         }
         let part = part.ok_or_else(refuse::internal)?;
         let value = part.value.alias_qualified(qualifier.cloned(), field.name());
@@ -98,7 +98,7 @@ fn widened(
     let (_, number) = aggregate.schema.qualified_field(keys.len());
     let id = ok(ScalarValue::UInt64(Some(missing)).cast_to(number.data_type()))?;
     let value = lit(id).alias(number.name());
-    parts.push(Part { value, status: None, deviation: None, unit: None });
+    parts.push(Part::plain(value));
     for (i, part) in measures.into_iter().take(aggregate.aggr_expr.len()).enumerate() {
         let (qualifier, field) = aggregate.schema.qualified_field(keys.len() + 1 + i);
         let value = part.value.alias_qualified(qualifier.cloned(), field.name());

@@ -2,13 +2,14 @@
 
 use super::cells::{Carried, Cells, Cutting, Part, ok};
 use super::doubts::{self, About, doubt, is_shown, is_withheld, kept};
-use super::refuse;
 use super::status::{constant, least_of};
-use super::subqueries::expr;
+use super::subqueries::{self, expr};
+use super::{refuse, spelling};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, DFSchema, JoinType};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
 use datafusion::functions::core::expr_fn::{coalesce, least};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::refusal::Refusal;
@@ -20,13 +21,24 @@ use std::sync::Arc;
 pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refusal> {
     let left = cutting.cells(&join.left)?;
     let right = cutting.cells(&join.right)?;
+    let texts = |column: &Column| {
+        let side = if left.plan.schema().has_column(column) { &left } else { &right };
+        side.texts(column)
+    };
+    let filter = join.filter.as_ref().map(|filter| spelling::spelled(filter, &texts));
+    let join = &Join { filter: filter.transpose()?, ..join.clone() };
+    if join.join_type == JoinType::Inner && join.null_equality == NullEquality::NullEqualsNothing {
+        return inner(cutting, join, left, right);
+    }
     cutting.crosses += u32::from(join.on.is_empty());
     for (a, b) in &join.on {
         unmeasured(expr(cutting, a, &left)?.1.as_ref())?;
         unmeasured(expr(cutting, b, &right)?.1.as_ref())?;
     }
     if let Some(filter) = &join.filter {
-        condition(filter, &left, &right)?;
+        if condition(filter, &left, &right)? {
+            return Err(refuse::not_supported("an outer join on a measure"));
+        }
     }
     match join.join_type {
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
@@ -39,13 +51,40 @@ pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refu
     }
 }
 
-fn condition(filter: &Expr, left: &Cells, right: &Cells) -> Result<(), Refusal> {
+/// An inner join is a filter over pairs: conditions on measures are filters above it, which say what they leave out.
+fn inner(
+    cutting: &mut Cutting<'_>,
+    join: &Join,
+    left: Cells,
+    right: Cells,
+) -> Result<Cells, Refusal> {
+    let (mut on, mut filters, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    for (a, b) in &join.on {
+        let measured = [expr(cutting, a, &left)?.1, expr(cutting, b, &right)?.1];
+        if measured.iter().any(Option::is_some) {
+            late.push(a.clone().eq(b.clone()));
+        } else {
+            on.push((a.clone(), b.clone()));
+        }
+    }
+    for part in join.filter.iter().cloned().flat_map(split_conjunction_owned) {
+        if condition(&part, &left, &right)? { late.push(part) } else { filters.push(part) }
+    }
+    cutting.crosses += u32::from(on.is_empty());
+    let join = Join { on, filter: conjunction(filters), ..join.clone() };
+    let pairs = paired(cutting, &join, left, right)?;
+    if late.is_empty() { Ok(pairs) } else { subqueries::keep(cutting, late, pairs) }
+}
+
+/// Whether a condition reads a measure.
+fn condition(filter: &Expr, left: &Cells, right: &Cells) -> Result<bool, Refusal> {
     // Statuses of both sides, looked up by name.
     let mut columns: Vec<_> = filter.column_refs().into_iter().collect();
     columns.sort();
+    let mut measured = false;
     for column in columns {
         let side = if left.plan.schema().has_column(column) { left } else { right };
-        unmeasured(side.status_of(column)?.as_ref())?;
+        measured |= side.status_of(column)?.is_some();
     }
     let subqueries = |expr: &Expr| {
         matches!(
@@ -59,7 +98,7 @@ fn condition(filter: &Expr, left: &Cells, right: &Cells) -> Result<(), Refusal> 
     if ok(filter.exists(|expr| Ok(subqueries(expr))))? {
         return Err(refuse::not_supported("a subquery in a join condition"));
     }
-    Ok(())
+    Ok(measured)
 }
 
 /// A join that gives rows of both sides.
@@ -165,10 +204,13 @@ pub(super) fn together(
     let mut carried = Vec::new();
     for i in 0..schema.fields().len() {
         let unit = part(i).next().and_then(|carried| carried.unit.clone());
+        let texts = part(i).next().and_then(|carried| carried.texts.clone());
         carried.push(Carried {
             status: name(part(i).any(|carried| carried.status.is_some())),
             deviation: name(part(i).any(|carried| carried.deviation.is_some())),
             unit: unit.filter(|unit| part(i).all(|carried| carried.unit.as_ref() == Some(unit))),
+            texts: texts
+                .filter(|texts| part(i).all(|carried| carried.texts.as_ref() == Some(texts))),
         });
     }
     let row = name(parts.iter().any(|part| part.row.is_some()));

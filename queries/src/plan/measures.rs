@@ -3,6 +3,7 @@
 mod pairs;
 mod quantiles;
 
+use super::keys::{Adding, KeyColumn, Keys};
 use super::predicate::{constant, predicate};
 use super::refuse;
 use super::rows::{Level, Rows, Source, Values};
@@ -17,15 +18,6 @@ use mayag_policies::shape::{LevelRef, Predicate};
 use mayag_protocol::names::ColumnName;
 use mayag_protocol::refusal::Refusal;
 
-/// How one group key of a plan follows from the release's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KeyColumn {
-    /// Which key of the release.
-    pub(crate) key: usize,
-    /// Whether the plan wants the year of the date as a number.
-    pub(crate) year_number: bool,
-}
-
 /// A release, and how the aggregate that it replaces reads its columns from it.
 #[derive(Debug)]
 pub(super) struct Cut {
@@ -34,6 +26,10 @@ pub(super) struct Cut {
     pub(super) keys: Vec<KeyColumn>,
     /// The unit of each output's numbers.
     pub(super) units: Vec<Option<String>>,
+    /// How each output of several cells becomes one of all of them, if that follows.
+    pub(super) adding: Option<Vec<Adding>>,
+    /// A group of the aggregate is several cells of the release: why it is refused if they cannot be added up.
+    pub(super) several: Option<Refusal>,
 }
 
 /// The release that an aggregate over rows is.
@@ -41,12 +37,8 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
     let rows = Rows::of(&aggregate.input, catalogue)?;
     let schema = aggregate.input.schema();
     let mut cutter = Cutter { rows: &rows, schema, wire: Vec::new(), counted: None };
-    let (mut levels, mut keys) = (Vec::new(), Vec::new());
-    for expr in &aggregate.group_expr {
-        let Level { level, values } = cutter.key(expr)?;
-        let key = position(&mut levels, level);
-        keys.push(KeyColumn { key, year_number: values == Values::YearNumber });
-    }
+    let keys = aggregate.group_expr.iter().map(|key| rows.grouped(key, schema));
+    let keys = Keys::of(&keys.collect::<Result<Vec<_>, _>>()?, &rows);
     let (mut outputs, mut units) = (Vec::new(), Vec::new());
     for (i, expr) in aggregate.aggr_expr.iter().enumerate() {
         let field = aggregate
@@ -58,6 +50,7 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
         outputs.push(output);
         units.push(unit);
     }
+    let adding = outputs.iter().map(|output| cutter.adding(output)).collect();
     let first = &rows.dataset.unit().column;
     let counted = cutter.counted.filter(|counted| counted != first);
     let mut wire = cutter.wire;
@@ -71,12 +64,12 @@ pub(super) fn cut(aggregate: &Aggregate, catalogue: &Catalogue) -> Result<Cut, R
         Err(several) => Predicate::All(several),
     };
     let dataset = rows.dataset.name.clone();
-    let release = Release { dataset, counted, keys: levels, filter, wire, outputs };
-    Ok(Cut { release, keys, units })
+    let release = Release { dataset, counted, keys: keys.levels, filter, wire, outputs };
+    Ok(Cut { release, keys: keys.columns, units, adding, several: keys.several })
 }
 
 /// Where an item is in a list that holds each once.
-fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+pub(super) fn position<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
     list.iter().position(|known| *known == item).unwrap_or_else(|| {
         list.push(item);
         list.len() - 1
@@ -92,15 +85,21 @@ struct Cutter<'r, 'a> {
 }
 
 impl Cutter<'_, '_> {
-    fn key(&self, expr: &Expr) -> Result<Level, Refusal> {
-        match self.rows.source(expr, self.schema) {
-            Some(Source::Level(level)) => Ok(level),
-            Some(Source::Measure(column)) => Err(refuse::key(column.name.as_str())),
-            Some(Source::Unit(column)) => Err(refuse::key(column.as_str())),
-            None if matches!(expr, Expr::GroupingSet(_)) => {
-                Err(refuse::not_supported("GROUPING SETS"))
+    /// How an output of several cells becomes one of all of them; `None` where it does not follow from theirs.
+    fn adding(&self, output: &Output) -> Option<Adding> {
+        let Output::Direct(wire) = output else { return None };
+        match &self.wire.get(*wire)?.of {
+            MeasureOf::Max(_) => Some(Adding::Largest),
+            MeasureOf::Min(_) => Some(Adding::Smallest),
+            MeasureOf::NonNull(_) | MeasureOf::Rows | MeasureOf::Sum { .. } => Some(Adding::Sum),
+            // Somebody can be in several cells, unless every row is somebody else.
+            MeasureOf::DistinctUnits => {
+                let unit = self.rows.dataset.units.of(self.counted.as_ref()?)?;
+                unit.unique.then_some(Adding::Sum)
             }
-            None => Err(refuse::key(refuse::written(expr))),
+            MeasureOf::Pair { .. }
+            | MeasureOf::SumCentred { .. }
+            | MeasureOf::SumOfSquares { .. } => None,
         }
     }
 
@@ -211,15 +210,9 @@ impl Cutter<'_, '_> {
                     .column()
                     .map_or(MeasureOf::Rows, |column| MeasureOf::NonNull(column.name.clone()))
             }
-            None => {
-                let constant = constant(argument).filter(|value| !value.is_null());
-                if distinct || constant.is_none() {
-                    return Err(refuse::aggregate(format!(
-                        "count of {}",
-                        refuse::written(argument)
-                    )));
-                }
-                MeasureOf::Rows
+            Some(Source::Constant(value)) if !distinct && !value.is_null() => MeasureOf::Rows,
+            Some(Source::Constant(_)) | None => {
+                return Err(refuse::aggregate(format!("count of {}", refuse::written(argument))));
             }
         };
         Ok(Output::Direct(self.wire(of, filter)))
@@ -247,7 +240,7 @@ impl Cutter<'_, '_> {
                 Err(refuse::aggregate(format!("{name}({})", column.name)))
             }
             Some(Source::Unit(column)) => Err(refuse::aggregate(format!("{name}({column})"))),
-            Some(Source::Level(_)) | None => {
+            Some(Source::Constant(_) | Source::Level(_)) | None => {
                 Err(refuse::aggregate(format!("{name} of {}", refuse::written(argument))))
             }
         }
@@ -279,7 +272,9 @@ impl Cutter<'_, '_> {
             Some(Source::Level(level)) => {
                 Err(refuse::aggregate(format!("{name}({all}{})", level.level.column)))
             }
-            None => Err(refuse::aggregate(format!("{name} of {}", refuse::written(inner)))),
+            Some(Source::Constant(_)) | None => {
+                Err(refuse::aggregate(format!("{name} of {}", refuse::written(inner))))
+            }
         }
     }
 

@@ -96,6 +96,9 @@ impl<'a> Rows<'a> {
         let (Some(a), Some(b)) = (self.source(a, schema), self.source(b, schema)) else {
             return Equation::Other;
         };
+        if matches!(a, Source::Constant(_)) || matches!(b, Source::Constant(_)) {
+            return Equation::Other;
+        }
         let (Some(a), Some(b)) = (plain(a), plain(b)) else { return Equation::Wrong };
         if a.as_str() == COUNTRY_COLUMN && b == a {
             return Equation::Nothing;
@@ -144,6 +147,7 @@ fn path<'a>(left: &Rows<'a>, right: &Rows<'a>) -> Result<(catalogue::Join<'a>, R
 fn renamed<'a>(rows: Rows<'a>, path: &catalogue::Join<'_>) -> Option<Rows<'a>> {
     let source = |source: Source| {
         Some(match source {
+            Source::Constant(value) => Source::Constant(value),
             Source::Level(Level { level, values }) => {
                 Source::Level(Level { level: path.level(&level)?, values })
             }
@@ -164,7 +168,7 @@ fn renamed<'a>(rows: Rows<'a>, path: &catalogue::Join<'_>) -> Option<Rows<'a>> {
 fn plain(source: Source) -> Option<ColumnName> {
     match source {
         Source::Level(level) => level.level.grain.is_none().then_some(level.level.column),
-        Source::Measure(_) => None,
+        Source::Constant(_) | Source::Measure(_) => None,
         Source::Unit(column) => Some(column),
     }
 }

@@ -3,9 +3,11 @@
 //! A comparison of a date becomes one at the coarsest grain that means the same: `seized_on >= DATE '2024-04-01'` needs
 //! quarters only, because that day begins one. A bound that begins no period needs days.
 
-use super::calendar::{coarsest, first_of_year, start};
+use super::calendar::{coarsest, first_of_year, number, start};
 use super::refuse;
 use super::rows::{Level, Rows, Source, Values};
+use super::spelling::Texts;
+use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
@@ -32,14 +34,14 @@ pub(super) fn predicate(
         }
         Expr::Between(between) => {
             let level = level(&between.expr, rows, schema)?;
-            let low = compare(&level, Comparison::GreaterOrEqual, &between.low)?;
-            let high = compare(&level, Comparison::LessOrEqual, &between.high)?;
+            let low = compare(&level, Comparison::GreaterOrEqual, &between.low, rows)?;
+            let high = compare(&level, Comparison::LessOrEqual, &between.high, rows)?;
             let both = Predicate::All(vec![low, high]);
             Ok(if between.negated { Predicate::Not(Box::new(both)) } else { both })
         }
         Expr::InList(list) => {
             let level = level(&list.expr, rows, schema)?;
-            let any = any_of(&level, &list.list)?;
+            let any = any_of(&level, &list.list, rows)?;
             Ok(if list.negated { Predicate::Not(Box::new(any)) } else { any })
         }
         Expr::IsTrue(part) => Ok(inner(part)?.when_true()),
@@ -50,11 +52,10 @@ pub(super) fn predicate(
         Expr::IsNotUnknown(part) => Ok(is_decided(&inner(part)?)),
         Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Ok(Predicate::everything()),
         Expr::Literal(ScalarValue::Boolean(Some(false)), _) => Ok(Predicate::Any(Vec::new())),
+        Expr::Like(_) | Expr::SimilarTo(_) => Err(refuse::like()),
         Expr::Column(_)
         | Expr::Literal(..)
         | Expr::ScalarVariable(..)
-        | Expr::Like(_)
-        | Expr::SimilarTo(_)
         | Expr::Negative(_)
         | Expr::Case(_)
         | Expr::Cast(_)
@@ -73,7 +74,7 @@ pub(super) fn predicate(
         | Expr::Unnest(_)
         | Expr::HigherOrderFunction(_)
         | Expr::Lambda(_)
-        | Expr::LambdaVariable(_) => Err(refuse::predicate(refuse::written(expr))),
+        | Expr::LambdaVariable(_) => Err(refuse::predicate(refuse::compared(expr))),
     }
 }
 
@@ -138,9 +139,10 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
         return decided(comparison, &a, &b);
     }
     if constant(&binary.left).is_some() {
-        return compare(&level(&binary.right, rows, schema)?, turned(comparison), &binary.left);
+        let level = level(&binary.right, rows, schema)?;
+        return compare(&level, turned(comparison), &binary.left, rows);
     }
-    compare(&level(&binary.left, rows, schema)?, comparison, &binary.right)
+    compare(&level(&binary.left, rows, schema)?, comparison, &binary.right, rows)
 }
 
 /// `1 = 1`: a comparison of two constants. Null has no place in a predicate.
@@ -157,7 +159,7 @@ fn same(a: &Expr, b: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predic
     if constant(with).is_some_and(|value| value.is_null()) {
         return Ok(Predicate::IsNull { level: level.level });
     }
-    Ok(compare(&level, Comparison::Equal, with)?.when_true())
+    Ok(compare(&level, Comparison::Equal, with, rows)?.when_true())
 }
 
 fn not(part: Predicate) -> Predicate {
@@ -220,32 +222,92 @@ fn level(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Level, Refus
         Some(Source::Level(level)) => Ok(level),
         Some(Source::Measure(column)) => Err(refuse::predicate(column.name.as_str())),
         Some(Source::Unit(column)) => Err(refuse::predicate(column.as_str())),
-        None => Err(refuse::predicate(refuse::written(expr))),
+        Some(Source::Constant(_)) | None => Err(refuse::predicate(refuse::compared(expr))),
     }
 }
 
-fn any_of(level: &Level, list: &[Expr]) -> Result<Predicate, Refusal> {
+fn any_of(level: &Level, list: &[Expr], rows: &Rows<'_>) -> Result<Predicate, Refusal> {
+    if let Values::Part(Grain::Month | Grain::Quarter) = level.values {
+        let equal = |value: &Expr| compare(level, Comparison::Equal, value, rows);
+        return Ok(Predicate::Any(list.iter().map(equal).collect::<Result<_, _>>()?));
+    }
     let values = list.iter().map(|expr| value(level, expr)).collect::<Result<Vec<_>, _>>()?;
+    let values = spelled(values, &level.level, rows)?;
     match (level.values, level.level.grain) {
         // Days that do not begin a period are equal to none: let the comparison say so.
         (Values::Date, Some(grain)) if grain != Grain::Day => {
             let equal = |value: Literal| dates(&level.level, grain, Comparison::Equal, &value);
             Ok(Predicate::Any(values.into_iter().map(equal).collect::<Result<_, _>>()?))
         }
-        (Values::Date | Values::Int | Values::Text | Values::YearNumber, _) => {
+        (Values::Date | Values::Int | Values::Part(_) | Values::Text, _) => {
             Ok(Predicate::In { level: level.level.clone(), values })
         }
     }
 }
 
-fn compare(level: &Level, comparison: Comparison, with: &Expr) -> Result<Predicate, Refusal> {
-    let value = value(level, with)?;
+fn compare(
+    level: &Level,
+    comparison: Comparison,
+    with: &Expr,
+    rows: &Rows<'_>,
+) -> Result<Predicate, Refusal> {
+    if let Values::Part(part @ (Grain::Month | Grain::Quarter)) = level.values {
+        return periods(&level.level, part, comparison, with, rows);
+    }
+    let mut value = value(level, with)?;
+    // Any text is before some and after others.
+    if let Comparison::Equal | Comparison::NotEqual = comparison {
+        value = spelled(vec![value], &level.level, rows)?.pop().ok_or_else(refuse::internal)?;
+    }
     match (level.values, level.level.grain) {
         (Values::Date, Some(grain)) => dates(&level.level, grain, comparison, &value),
-        (Values::Date | Values::Int | Values::Text | Values::YearNumber, _) => {
+        (Values::Date | Values::Int | Values::Part(_) | Values::Text, _) => {
             Ok(Predicate::Compare { level: level.level.clone(), comparison, value })
         }
     }
+}
+
+/// The values as the level spells them, where that is public.
+fn spelled(
+    values: Vec<Literal>,
+    level: &LevelRef,
+    rows: &Rows<'_>,
+) -> Result<Vec<Literal>, Refusal> {
+    let Some(texts) = Texts::of(rows.dataset, level) else { return Ok(values) };
+    let spelled = |value: Literal| match value {
+        Literal::Text(text) => texts.spelled(level.column.as_str(), text).map(Literal::Text),
+        other @ (Literal::Bool(_) | Literal::Date(_) | Literal::Int(_)) => Ok(other),
+    };
+    values.into_iter().map(spelled).collect()
+}
+
+/// `extract(month FROM date) <comparison> 3`: one of the periods of the public range for which it is true.
+fn periods(
+    level: &LevelRef,
+    part: Grain,
+    comparison: Comparison,
+    with: &Expr,
+    rows: &Rows<'_>,
+) -> Result<Predicate, Refusal> {
+    let with = constant(with).as_ref().and_then(whole);
+    let with = with.ok_or_else(|| refuse::predicate(level.column.as_str()))?;
+    let all = rows.dataset.domain(level).unwrap_or_default();
+    let first = all.iter().flatten().next().cloned();
+    let first = first.ok_or_else(|| refuse::no_range(level.column.as_str(), part))?;
+    let holds = |period: &Literal| match period {
+        Literal::Date(day) => comparison.holds(number(*day, part).cmp(&with)),
+        Literal::Bool(_) | Literal::Int(_) | Literal::Text(_) => false,
+    };
+    let values: Vec<Literal> = all.into_iter().flatten().filter(holds).collect();
+    if !values.is_empty() {
+        return Ok(Predicate::In { level: level.clone(), values });
+    }
+    // None of them: false, or null where the date is null. Nothing is in an empty list, not even null.
+    let at = |comparison| {
+        let value = first.clone();
+        Predicate::Compare { level: level.clone(), comparison, value }
+    };
+    Ok(Predicate::All(vec![at(Comparison::LessOrEqual), at(Comparison::Greater)]))
 }
 
 /// The constant as a value of the level.
@@ -264,7 +326,9 @@ fn value(level: &Level, expr: &Expr) -> Result<Literal, Refusal> {
             _ => None,
         },
         Values::Int => whole(&value).map(Literal::Int),
-        Values::YearNumber => whole(&value).and_then(first_of_year).map(Literal::Date),
+        Values::Part(Grain::Year) => whole(&value).and_then(first_of_year).map(Literal::Date),
+        // Compared by their periods.
+        Values::Part(Grain::Day | Grain::Month | Grain::Quarter) => None,
         Values::Date => day(&value).map(Literal::Date),
     };
     literal.ok_or_else(refusal)
@@ -363,7 +427,14 @@ pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
     match expr {
         Expr::Literal(value, _) => Some(value.clone()),
         Expr::Alias(alias) => constant(&alias.expr),
-        Expr::Cast(cast) => constant(&cast.expr)?.cast_to(cast.field.data_type()).ok(),
+        Expr::Cast(cast) => {
+            let (value, to) = (constant(&cast.expr)?, cast.field.data_type());
+            // The engine would read 2024 as a day of 1975.
+            if is_number_of_days(&value, to) {
+                return None;
+            }
+            value.cast_to(to).ok()
+        }
         Expr::Negative(inner) => constant(inner)?.arithmetic_negate().ok(),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Plus, right }) => {
             let (date, by) = movable(constant(left)?, constant(right)?)?;
@@ -375,6 +446,12 @@ pub(super) fn constant(expr: &Expr) -> Option<ScalarValue> {
         }
         _ => None,
     }
+}
+
+/// Whether a whole number is read as a day.
+pub(super) fn is_number_of_days(value: &ScalarValue, to: &DataType) -> bool {
+    let day = matches!(to, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+    day && value.data_type().is_integer()
 }
 
 /// A date and an interval of months and days. The engine panics where their sum is no date, so both are small.

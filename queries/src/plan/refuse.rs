@@ -7,6 +7,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::parser::ParserError;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::{DEFAULT_DENY, column_not_shared};
+use mayag_policies::shape::Grain;
 use mayag_protocol::names::{ColumnName, DatasetName};
 use mayag_protocol::refusal::{Code, Refusal};
 
@@ -103,9 +104,54 @@ pub(super) fn key(what: impl AsRef<str>) -> Refusal {
     Refusal::new(Code::KeyNotLevel, RULE, hint).about(what)
 }
 
+/// A `CASE` that is a level but for rows without a value, which `ELSE` takes.
+pub(super) fn otherwise(column: &str) -> Refusal {
+    let hint = "ELSE takes rows without a value as well: name the last band by a condition instead";
+    Refusal::new(Code::KeyNotLevel, RULE, hint).about(format!("CASE of {column} with ELSE"))
+}
+
+/// A month or quarter of the year whose cells of several years cannot be added up.
+pub(super) fn no_year(column: &str, part: Grain) -> Refusal {
+    let part = part.as_str();
+    let hint = "group by the year as well, or filter by one year; counts and sums need neither";
+    Refusal::new(Code::KeyNotLevel, RULE, hint)
+        .about(format!("{part} of {column} without its year"))
+}
+
+/// A month or quarter of the year of dates of which nobody knows the years beforehand.
+pub(super) fn no_range(column: &str, part: Grain) -> Refusal {
+    let part = part.as_str();
+    let hint = "compare date_trunc of it with the first days of periods";
+    Refusal::new(Code::PredicateNotAllowed, RULE, hint).about(format!("{part} of {column}"))
+}
+
 pub(super) fn predicate(what: impl AsRef<str>) -> Refusal {
     let hint = "compare category columns, whole numbers or dates with constants";
     Refusal::new(Code::PredicateNotAllowed, RULE, hint).about(what)
+}
+
+/// A pattern below a release.
+pub(super) fn like() -> Refusal {
+    let hint = "group by the column as well, and write LIKE in HAVING";
+    Refusal::new(Code::PredicateNotAllowed, RULE, hint).about("LIKE")
+}
+
+/// A date compared with a number, which the engine takes for days since 1970.
+pub(super) fn number_of_days() -> Refusal {
+    let hint = "compare extract(year FROM ..) of the date with the number, or the date with a DATE";
+    Refusal::new(Code::PredicateNotAllowed, RULE, hint).about("a number in place of a date")
+}
+
+/// A text that is a value of the column in another case.
+pub(super) fn spelled(column: &str, spelled: &str) -> Refusal {
+    let hint = format!("it is spelled '{spelled}' there, and case matters");
+    Refusal::new(Code::PredicateNotAllowed, RULE, hint).about(column)
+}
+
+/// A column that says `yes` or `no`, compared with something else.
+pub(super) fn flag(column: &str) -> Refusal {
+    let hint = format!("{column} is a text: compare it with 'yes' or 'no'");
+    Refusal::new(Code::PredicateNotAllowed, RULE, hint).about(column)
 }
 
 pub(super) fn aggregate(what: impl AsRef<str>) -> Refusal {
@@ -189,4 +235,9 @@ pub(super) fn written(expr: &Expr) -> String {
         Expr::GroupingSet(_) => "GROUPING SETS".to_owned(),
         _ => "this expression".to_owned(),
     }
+}
+
+/// The same of what is compared: the engine casts one side to the type of the other, and nobody wrote that.
+pub(super) fn compared(expr: &Expr) -> String {
+    if let Expr::Cast(cast) = expr { compared(&cast.expr) } else { written(expr) }
 }

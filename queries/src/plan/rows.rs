@@ -16,6 +16,8 @@ use mayag_protocol::refusal::Refusal;
 /// What a column below a release stands for.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
+    /// The same in every row, whatever the rows are.
+    Constant(ScalarValue),
     /// Something that people group and filter by.
     Level(Level),
     /// A number that is aggregated.
@@ -40,8 +42,8 @@ pub(super) enum Values {
     Int,
     /// Texts.
     Text,
-    /// The year as a whole number; the level's own values are dates.
-    YearNumber,
+    /// The year, or the quarter or month of the year, as a whole number; the level's own values are dates.
+    Part(Grain),
 }
 
 /// A row-wise part of a plan.
@@ -150,6 +152,9 @@ impl<'a> Rows<'a> {
 
     /// What an expression over these rows stands for; `None` where it is more than a level, a measure or a unit.
     pub(super) fn source(&self, expr: &Expr, schema: &DFSchema) -> Option<Source> {
+        if let Some(value) = super::predicate::constant(expr) {
+            return Some(Source::Constant(value));
+        }
         #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
         match expr {
             Expr::Alias(alias) => self.source(&alias.expr, schema),
@@ -158,7 +163,9 @@ impl<'a> Rows<'a> {
                 Source::Level(level) if keeps_values(&level, cast.field.data_type()) => {
                     Some(Source::Level(level))
                 }
-                Source::Level(_) | Source::Measure(_) | Source::Unit(_) => None,
+                Source::Constant(_) | Source::Level(_) | Source::Measure(_) | Source::Unit(_) => {
+                    None
+                }
             },
             Expr::Case(case) => {
                 let (column, level) = self.cased(case, schema)?;
@@ -166,7 +173,7 @@ impl<'a> Rows<'a> {
             }
             Expr::ScalarFunction(function) => match (function.name(), function.args.as_slice()) {
                 ("date_trunc", [unit, date]) => self.truncated(unit, date, schema),
-                ("date_part", [unit, date]) => self.year(unit, date, schema),
+                ("date_part", [unit, date]) => self.part(unit, date, schema),
                 ("left", [text, length]) => self.beginning(text, length, schema),
                 ("substr", [text, from, length])
                     if super::predicate::constant(from) == Some(ScalarValue::Int64(Some(1))) =>
@@ -223,12 +230,15 @@ impl<'a> Rows<'a> {
         Some(Source::Level(level))
     }
 
-    /// `date_part('year', date)`.
-    fn year(&self, unit: &Expr, date: &Expr, schema: &DFSchema) -> Option<Source> {
-        let level = self.date(date, schema)?;
-        (text(unit)? == "year").then_some(())?;
-        let level = LevelRef { grain: Some(Grain::Year), ..level.level };
-        Some(Source::Level(Level { level, values: Values::YearNumber }))
+    /// `date_part('year', date)`, or of its quarter or month.
+    fn part(&self, unit: &Expr, date: &Expr, schema: &DFSchema) -> Option<Source> {
+        let Level { level, .. } = self.date(date, schema)?;
+        let unit = text(unit)?;
+        let parts = [Grain::Month, Grain::Quarter, Grain::Year];
+        let part = parts.into_iter().find(|grain| grain.as_str() == unit)?;
+        let grain = level.grain.max(Some(part));
+        let level = LevelRef { grain, ..level };
+        Some(Source::Level(Level { level, values: Values::Part(part) }))
     }
 
     /// `left(category, 2)`, where the catalogue declares that as a level.
@@ -252,7 +262,7 @@ impl<'a> Rows<'a> {
     fn date(&self, expr: &Expr, schema: &DFSchema) -> Option<Level> {
         match self.source(expr, schema)? {
             Source::Level(level) if level.values == Values::Date => Some(level),
-            Source::Level(_) | Source::Measure(_) | Source::Unit(_) => None,
+            Source::Constant(_) | Source::Level(_) | Source::Measure(_) | Source::Unit(_) => None,
         }
     }
 }
@@ -282,7 +292,7 @@ fn keeps_values(level: &Level, to: &DataType) -> bool {
         Values::Date => matches!(to, DataType::Date32 | DataType::Timestamp(_, None)),
         Values::Int => matches!(to, DataType::Int64),
         Values::Text => matches!(to, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8),
-        Values::YearNumber => matches!(to, DataType::Int32 | DataType::Int64),
+        Values::Part(_) => matches!(to, DataType::Int32 | DataType::Int64),
     }
 }
 

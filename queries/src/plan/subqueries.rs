@@ -5,9 +5,9 @@
 
 use super::cells::{Cells, Cutting, ok};
 use super::doubts::{self, About, doubt, kept};
-use super::refuse;
 use super::rows::reads_rows;
 use super::status::{Lifted, constant, least_of, or_known, status};
+use super::{refuse, spelling};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::functions_aggregate::expr_fn::count;
@@ -27,7 +27,8 @@ pub(super) fn expr(
     expr: &Expr,
     cells: &Cells,
 ) -> Result<(Expr, Option<Expr>), Refusal> {
-    let (value, lifted) = lift(cutting, expr)?;
+    let expr = spelling::spelled(expr, &|column| cells.texts(column))?;
+    let (value, lifted) = lift(cutting, &expr)?;
     let status = status(&value, cells, &lifted)?;
     Ok((value, status))
 }
@@ -49,6 +50,15 @@ pub(super) fn filter(cutting: &mut Cutting<'_>, filter: &Filter) -> Result<Cells
         return cutting.cells(&LogicalPlan::Join(join));
     }
     let input = cutting.cells(&filter.input)?;
+    keep(cutting, parts, input)
+}
+
+/// Keeps the cells for which all conditions are true.
+pub(super) fn keep(
+    cutting: &mut Cutting<'_>,
+    parts: Vec<Expr>,
+    input: Cells,
+) -> Result<Cells, Refusal> {
     let (mut certain, mut conditions, mut statuses) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         let (value, status) = expr(cutting, &part, &input)?;

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use mayag_policies::shape::Grain;
 use mayag_protocol::columns::CellStatus;
 use std::cmp::Ordering;
 use std::fmt;
@@ -51,11 +52,17 @@ impl Leaf {
         let column = |name: String| said.column_by_name(&name).cloned().ok_or(MergeError::Layout);
         let mut columns = Vec::new();
         for (i, key) in self.keys.iter().enumerate() {
-            let wire = column(mayag_protocol::columns::key_column(key.key))?;
-            let wire = if key.year_number {
-                date_part(&wire, DatePart::Year).map_err(|_| MergeError::Layout)?
-            } else {
-                wire
+            let wire = match key {
+                KeyColumn::Constant(value) => {
+                    value.to_array_of_size(said.num_rows()).map_err(|_| MergeError::Layout)?
+                }
+                KeyColumn::Key { key, part } => {
+                    let wire = column(mayag_protocol::columns::key_column(*key))?;
+                    match part.map(date_part_of) {
+                        Some(part) => date_part(&wire, part).map_err(|_| MergeError::Layout)?,
+                        None => wire,
+                    }
+                }
             };
             let planned = self.schema.fields().get(i).ok_or(MergeError::Layout)?.data_type();
             columns.push(cast(&wire, planned)?);
@@ -91,6 +98,15 @@ fn presence(statuses: &[ArrayRef], rows: usize) -> Result<ArrayRef, MergeError> 
         if all { withheld } else { CellStatus::Known.byte() }
     };
     Ok(Arc::new((0..rows).map(|row| Some(of_row(row))).collect::<UInt8Array>()))
+}
+
+fn date_part_of(part: Grain) -> DatePart {
+    match part {
+        Grain::Day => DatePart::Day,
+        Grain::Month => DatePart::Month,
+        Grain::Quarter => DatePart::Quarter,
+        Grain::Year => DatePart::Year,
+    }
 }
 
 fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, MergeError> {

@@ -22,8 +22,10 @@ const JSON: &str = r#"{"version": 1, "datasets": [
   {"name": "labs", "about": "one laboratory a row", "units":[{"column": "lab_id", "unique": true}], "columns": [
     {"name": "lab_id", "about": "x", "kind": {"type": "unit"}},
     {"name": "product", "about": "x", "kind": {"type": "category"}},
-    {"name": "found_on", "about": "x", "kind": {"type": "date"}},
-    {"name": "capacity", "about": "x", "kind": {"type": "measure", "number": "integer"}}
+    {"name": "tested", "about": "x", "kind": {"type": "category", "values": ["no", "yes"]}},
+    {"name": "found_on", "about": "x", "kind": {"type": "date"}, "range": {"from": "2023-01-01", "to": "2024-12-31"}},
+    {"name": "capacity", "about": "x", "kind": {"type": "measure", "number": "integer"}, "levels": [
+      {"name": "band", "about": "x", "is": {"bands": {"edges": [3, 8], "names": ["0-2", "3-7", "8+"]}}}]}
   ]},
   {"name": "batches", "about": "one batch of a laboratory a row", "units":[{"column": "batch_id", "unique": true}, {"column": "lab_id"}],
    "joins": [{"with": "labs", "on": ["lab_id"]}], "columns": [
@@ -38,4 +40,13 @@ const JSON: &str = r#"{"version": 1, "datasets": [
 
 pub(crate) fn catalogue() -> Catalogue {
     Catalogue::parse(JSON.as_bytes()).unwrap()
+}
+
+/// The same where everybody knows between which days seizures are.
+pub(crate) fn with_range() -> Catalogue {
+    let seized_on = r#""seized_on", "about": "x", "kind": {"type": "date"}"#;
+    let range = r#", "range": {"from": "2023-06-01", "to": "2024-12-31"}"#;
+    assert!(JSON.contains(seized_on));
+    let json = JSON.replace(seized_on, &format!("{seized_on}{range}"));
+    Catalogue::parse(json.as_bytes()).unwrap()
 }

@@ -1,12 +1,13 @@
 //! The federation law: the question over many countries, computed from releases, is the question over all the rows.
 
-use crate::catalogue::catalogue;
+use crate::catalogue::{catalogue, with_range};
 use crate::naive::{Row, part, table};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::util::display::array_value_to_string;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use mayag_policies::catalogue::Catalogue;
 use mayag_protocol::answer::Listed;
 use mayag_queries::merge::{Part, fold, read_part, write_part};
 use mayag_queries::{Plan, plan};
@@ -79,6 +80,33 @@ const QUESTIONS: &[&str] = &[
     "SELECT coalesce(region, '?') AS r, count(*) AS n FROM seizures GROUP BY region ORDER BY count(*) DESC, r LIMIT 2",
     "SELECT country, date_trunc('year', seized_on) AS y, var_samp(quantity_g) AS v FROM seizures WHERE hour IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT region, sum(kg) AS kg FROM seizures WHERE false GROUP BY region ORDER BY region",
+    "SELECT extract(month FROM seized_on) AS m, count(*) AS n, sum(kg) AS kg, sum(items) AS i, max(region) AS r, min(seized_on) AS d FROM seizures GROUP BY 1 ORDER BY 1",
+    "SELECT extract(year FROM seized_on) AS y, date_part('quarter', seized_on) AS q, avg(kg) AS a, count(*) AS n FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT extract(month FROM seized_on) AS m, extract(quarter FROM seized_on) AS q, count(*) AS n FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT extract(quarter FROM seized_on) AS q, region, count(kg) AS n, sum(quantity_g) FILTER (WHERE hour > 2) AS g FROM seizures GROUP BY ROLLUP (extract(quarter FROM seized_on), region) ORDER BY 1, 2, 3, 4",
+    "SELECT DISTINCT extract(month FROM seized_on_quarter) AS m FROM seizures ORDER BY m",
+    "SELECT m, r, count(*) AS n FROM (SELECT 'x' AS r, extract(month FROM seized_on) AS m, seized_on FROM seizures) t WHERE seized_on >= DATE '2024-01-01' GROUP BY m, r ORDER BY m",
+    "SELECT 'x' AS what, region, count(*) AS n, 3 AS k FROM seizures WHERE route = 'x' GROUP BY 1, 2, 4 ORDER BY region",
+    "SELECT upper(region) AS r, coalesce(route, 'none') AS way, count(*) AS n, sum(kg) AS kg, max(hour) AS h FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT CASE WHEN route IN ('x', 'y') THEN 'known' ELSE substance END AS c, date_trunc('week', seized_on) AS w, count(kg) AS n FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT region, count(DISTINCT route) AS routes, count(DISTINCT extract(month FROM seized_on)) AS months, count(*) AS n, sum(items) AS i FROM seizures GROUP BY region ORDER BY region",
+    "SELECT count(DISTINCT region) AS r, count(*) AS n, sum(kg) AS kg FROM seizures WHERE hour > 6",
+    "SELECT route IS NULL AS missing, region, count(*) AS n FROM seizures GROUP BY ROLLUP (route IS NULL, region) ORDER BY 1, 2, 3",
+    "SELECT to_char(m, '%d %b %Y, %V') AS m, n FROM (SELECT seized_on_month AS m, count(*) AS n FROM seizures GROUP BY 1) t ORDER BY 1",
+    "WITH a AS (SELECT region, count(*) AS n FROM seizures GROUP BY region), b AS (SELECT region, count(*) AS m FROM seizures WHERE route = 'x' GROUP BY region) SELECT a.region, a.n, b.m FROM a JOIN b ON a.region = b.region AND b.m < a.n ORDER BY 1",
+    "WITH a AS (SELECT region, count(*) AS n FROM seizures GROUP BY region), b AS (SELECT region, count(*) AS n FROM seizures WHERE route = 'x' GROUP BY region) SELECT n, a.region, b.region AS other FROM a JOIN b USING (n) ORDER BY 1, 2, 3",
+];
+
+/// Questions about months and quarters of the year: everybody has to know which years there are.
+const WITH_RANGE: &[&str] = &[
+    "SELECT count(*) AS n FROM seizures WHERE extract(month FROM seized_on) = 1",
+    "SELECT count(*) AS n FROM seizures WHERE NOT extract(month FROM seized_on) = 13 AND 2 > extract(quarter FROM seized_on)",
+    "SELECT count(*) AS n FROM seizures WHERE extract(month FROM seized_on) IN (1, 2, 17) OR extract(month FROM seized_on) IS NULL",
+    "SELECT count(*) AS n FROM seizures WHERE extract(month FROM seized_on) NOT IN (1, 2) AND extract(year FROM seized_on) = 2024",
+    "SELECT count(*) AS n FROM seizures WHERE extract(month FROM seized_on) BETWEEN 2 AND 4 OR date_part('month', seized_on) <> 12",
+    "SELECT extract(month FROM seized_on) AS m, avg(items) AS a FROM seizures WHERE extract(year FROM seized_on) = 2024 GROUP BY 1 ORDER BY 1",
+    "SELECT extract(month FROM seized_on) AS m, var_pop(items) AS v FROM seizures WHERE seized_on > DATE '2023-12-31' GROUP BY 1 ORDER BY 1",
+    "SELECT count(*) FILTER (WHERE extract(quarter FROM seized_on) = 4) AS n FROM seizures WHERE (extract(month FROM seized_on) = 2) IS NOT TRUE",
 ];
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -178,13 +206,11 @@ fn assert_same(sql: &str, ours: &RecordBatch, theirs: &RecordBatch) {
 
 #[test]
 fn the_question_over_countries_is_the_question_over_all_the_rows() {
-    let catalogue = catalogue();
-    let plans: Vec<_> = QUESTIONS
-        .iter()
-        .map(|sql| {
-            (*sql, plan(sql, &catalogue).unwrap_or_else(|refusal| panic!("{sql}: {refusal}")))
-        })
-        .collect();
+    let planned = |sql: &'static str, catalogue: &Catalogue| {
+        (sql, plan(sql, catalogue).unwrap_or_else(|refusal| panic!("{sql}: {refusal}")))
+    };
+    let mut plans: Vec<_> = QUESTIONS.iter().map(|sql| planned(sql, &catalogue())).collect();
+    plans.extend(WITH_RANGE.iter().map(|sql| planned(sql, &with_range())));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let countries = proptest::collection::vec(rows(), 0..4);
     let mut runner =

@@ -76,13 +76,14 @@ pub(super) fn run(args: &ExplainArgs, printer: &mut Printer) -> Result<Exit, Pol
         Err(refusal) => {
             refused = true;
             lines.push(format!("refused before any policy: {}", words(&refusal)));
+            lines.push(format!("hint: {}", refusal.hint));
         }
         Ok(shapes) => {
             for (i, shape) in shapes.iter().enumerate() {
                 let dataset =
                     mayag_policies::catalogue::written_name(shape.dataset.as_str(), " JOIN ");
                 lines.push(format!("release {} of {}: {dataset}", i + 1, shapes.len()));
-                refused |= !deciding.release(shape, &mut lines);
+                refused |= !deciding.release(shape, &sql, &mut lines);
             }
         }
     }
@@ -98,7 +99,7 @@ impl Deciding<'_> {
     }
 
     /// Says what is decided of a release, and returns whether it is answered.
-    fn release(&self, shape: &ReleaseShape, lines: &mut Vec<String>) -> bool {
+    fn release(&self, shape: &ReleaseShape, sql: &str, lines: &mut Vec<String>) -> bool {
         for part in parts(shape) {
             let verdict = match self.decide(&part.shape) {
                 Ok(permit) => format!("yes  grant {}", permit.grants()),
@@ -114,6 +115,7 @@ impl Deciding<'_> {
                 true
             }
             Err(refusal) => {
+                let refusal = mayag_queries::plan::advised(sql, self.catalogue, refusal);
                 lines.push(format!("  together: {}", words(&refusal)));
                 lines.push(format!("  hint: {}", refusal.hint));
                 false

@@ -60,7 +60,7 @@ const DATE: [&str; 3] = [
 ];
 
 /// Where nothing of the kind can stand.
-const NOWHERE: [&str; 12] = [
+const NOWHERE: [&str; 15] = [
     "SELECT X FROM T",
     "SELECT K, count(*) FROM T GROUP BY K ORDER BY X",
     "SELECT min(X), max(X) FROM T",
@@ -73,6 +73,10 @@ const NOWHERE: [&str; 12] = [
     "SELECT * EXCEPT (X) FROM T",
     "SELECT count(*) FROM T WHERE K IN (SELECT X FROM T)",
     "SELECT (SELECT max(X) FROM T) AS m, count(*) FROM T",
+    // Each with a mistake that has a hint.
+    "SELECT X, count(*) FROM T GROUP BY X FETCH FIRST 3 ROWS ONLY",
+    "SELECT TOP 3 X, count(*) FROM T GROUP BY X",
+    "SELECT X, count(*) FROM T WHERE K = \"nobody\" GROUP BY X",
 ];
 
 #[test]
