@@ -160,6 +160,11 @@ impl LookupPermit {
         self.grants.iter().map(GrantId::as_str).collect::<Vec<_>>().join(", ")
     }
 
+    /// The same one by one.
+    pub fn grants(&self) -> &[GrantId] {
+        &self.grants
+    }
+
     /// The strictest limits of these grants; `at_once` is never less than what was asked.
     pub fn limits(&self) -> Limits {
         self.limits
@@ -259,6 +264,39 @@ impl Limits {
             country: smaller(self.country, other.country),
             table: smaller(self.table, other.table),
         }
+    }
+}
+
+impl Limits {
+    /// What is counted a day: in whose name, and the most, if there is one.
+    pub(crate) fn a_day(self) -> [(&'static str, Option<u64>); 3] {
+        [("person", self.person), ("country", self.country), ("table", self.table)]
+    }
+}
+
+impl fmt::Display for Limits {
+    /// The limits a day, such as `1000 per person, 5000 per table a day`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let given = self.a_day().into_iter().filter_map(|(who, limit)| Some((who, limit?)));
+        let words: Vec<String> = given.map(|(who, limit)| format!("{limit} per {who}")).collect();
+        match words.as_slice() {
+            [] => f.write_str("without a limit a day"),
+            words => write!(f, "{} a day", words.join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for Reveals {
+    /// What a hit says, such as `how well it matches, category`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("how well it matches")?;
+        let Self { category, handling, contact } = *self;
+        for (said, word) in [(category, "category"), (handling, "handling"), (contact, "contact")] {
+            if said {
+                write!(f, ", {word}")?;
+            }
+        }
+        Ok(())
     }
 }
 

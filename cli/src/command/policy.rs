@@ -7,6 +7,7 @@ mod explain;
 mod init;
 mod lifecycle;
 mod replay;
+mod searching;
 mod site;
 mod store;
 mod trial;

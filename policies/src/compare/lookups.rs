@@ -129,7 +129,7 @@ fn sizes_changed(direction: Direction, sizes: &[(u32, Outcome<'_>)], all: bool) 
     let words = match (direction, all) {
         (Direction::Widens, true) => format!("may now search {}", outcome.words(*size)),
         (Direction::Widens, false) => {
-            format!("may now search up to {size} identifiers at once{}", a_day(outcome.limits))
+            format!("may now search up to {size} identifiers at once, {}", outcome.limits)
         }
         (Direction::Narrows, true) => format!("may no longer search {}", outcome.words(*size)),
         (Direction::Narrows, false) => {
@@ -163,10 +163,8 @@ impl Outcome<'_> {
             Mode::Declared => "declared, ",
         };
         format!(
-            "it by {}, {blinded}up to {size} at once{}; a hit says {}",
-            table.kind,
-            a_day(self.limits),
-            says(table.reveals)
+            "it by {}, {blinded}up to {size} at once, {}; a hit says {}",
+            table.kind, self.limits, table.reveals
         )
     }
 }
@@ -181,7 +179,7 @@ fn mode(mode: Mode) -> &'static str {
 fn reveals(old: Reveals, new: Reveals, respects: &mut Vec<Respect>) {
     let pairs =
         [(old.category, new.category), (old.handling, new.handling), (old.contact, new.contact)];
-    let words = format!("a hit says {} → {}", says(old), says(new));
+    let words = format!("a hit says {} → {}", old, new);
     for (direction, changed) in [
         (Direction::Widens, pairs.iter().any(|(old, new)| !old && *new)),
         (Direction::Narrows, pairs.iter().any(|(old, new)| *old && !new)),
@@ -190,27 +188,11 @@ fn reveals(old: Reveals, new: Reveals, respects: &mut Vec<Respect>) {
     }
 }
 
-/// What a hit says, in words.
-fn says(reveals: Reveals) -> String {
-    let words = [
-        ("category", reveals.category),
-        ("handling", reveals.handling),
-        ("contact", reveals.contact),
-    ];
-    let words = words.into_iter().filter_map(|(word, said)| said.then_some(word));
-    words.fold("how well it matches".to_owned(), |said, word| format!("{said}, {word}"))
-}
-
-/// What is counted a day, and in whose name.
-fn counted(limits: Limits) -> [(&'static str, Option<u64>); 3] {
-    [("person", limits.person), ("country", limits.country), ("table", limits.table)]
-}
-
 fn limits(old: Limits, new: Limits, respects: &mut Vec<Respect>) {
     let words = |limit: Option<u64>| {
         limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
     };
-    for ((who, old), (_, new)) in counted(old).into_iter().zip(counted(new)) {
+    for ((who, old), (_, new)) in old.a_day().into_iter().zip(new.a_day()) {
         // Greater is stricter; none is the least strict.
         let stricter = match (old, new) {
             (Some(old), Some(new)) => old.cmp(&new),
@@ -221,15 +203,5 @@ fn limits(old: Limits, new: Limits, respects: &mut Vec<Respect>) {
         respects.extend(respect(stricter, || {
             format!("identifiers a day per {who} {} → {}", words(old), words(new))
         }));
-    }
-}
-
-/// The limits a day, in words.
-fn a_day(limits: Limits) -> String {
-    let given = counted(limits).into_iter().filter_map(|(who, limit)| Some((who, limit?)));
-    let words: Vec<String> = given.map(|(who, limit)| format!("{limit} per {who}")).collect();
-    match words.as_slice() {
-        [] => ", without a limit a day".to_owned(),
-        words => format!(", {} a day", words.join(", ")),
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// A policy without grants: it shares nothing.
 pub fn empty(country: &Country, from: Timestamp, until: Timestamp) -> String {
-    format!("{},\n  \"grants\": []\n}}\n", head(country, from, until))
+    format!("{},\n  \"grants\": [],\n  \"lookups\": []\n}}\n", head(country, from, until))
 }
 
 /// A grant for each dataset in which every column is hidden, to be opened by hand.
@@ -18,7 +18,11 @@ pub fn hidden(
     until: Timestamp,
 ) -> String {
     let grants: Vec<String> = catalogue.datasets.iter().map(grant).collect();
-    format!("{},\n  \"grants\": [\n{}\n  ]\n}}\n", head(country, from, until), grants.join(",\n"))
+    format!(
+        "{},\n  \"grants\": [\n{}\n  ],\n  \"lookups\": []\n}}\n",
+        head(country, from, until),
+        grants.join(",\n")
+    )
 }
 
 fn head(country: &Country, from: Timestamp, until: Timestamp) -> String {

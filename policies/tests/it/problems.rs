@@ -210,6 +210,42 @@ fn what_opens_too_much_or_nothing_is_pointed_out() {
 }
 
 #[test]
+fn lookups_without_limits_or_without_effect_are_pointed_out() {
+    let march = "2026-03-01T00:00:00Z";
+    let example: Value = serde_json::from_str(include_str!("../../examples/lookups.json")).unwrap();
+    let lint = |change: &dyn Fn(&mut Value), at: &str| -> Vec<String> {
+        let mut document = example.clone();
+        change(&mut document);
+        let text = document.to_string();
+        let problems = examine(text.as_bytes(), &Catalogue::builtin(), at.parse().unwrap());
+        assert!(problems.iter().all(|problem| problem.severity() == Severity::Warning));
+        problems.iter().map(|found| format!("{} {}", found.rule.name(), found.pointer)).collect()
+    };
+    assert!(lint(&|_| {}, march).is_empty());
+    let none = |d: &mut Value| {
+        d["lookups"][0].as_object_mut().unwrap().remove("limits");
+        d["lookups"][1]["limits"] = serde_json::json!({ "at_once": 4096 });
+    };
+    assert_eq!(lint(&none, march), ["no-limits /lookups/0", "no-limits /lookups/1/limits"]);
+    let large = |d: &mut Value| d["lookups"][2]["limits"]["person"] = 7.into();
+    assert_eq!(lint(&large, march), ["limit-not-reached /lookups/2/limits/at_once"]);
+    // The second by id covers the first: an id decides only between grants that say the same.
+    let shadowed = |d: &mut Value| {
+        d["lookups"][1]["to"] = d["lookups"][0]["to"].clone();
+        d["lookups"][1]["purposes"] = serde_json::json!(["BORDER", "INVESTIGATE"]);
+        d["lookups"][1].as_object_mut().unwrap().remove("valid_until");
+    };
+    assert_eq!(lint(&shadowed, march), ["never-used /lookups/0/id"]);
+    let same = |d: &mut Value| {
+        d["lookups"][1] = d["lookups"][0].clone();
+        d["lookups"][1]["id"] = "again".into();
+        d["lookups"][1]["limits"]["person"] = 5000.into();
+    };
+    assert_eq!(lint(&same, march), ["never-used /lookups/0/id"]);
+    assert_eq!(lint(&|_| {}, "2026-06-15T00:00:00Z"), ["ends-soon /lookups/1/valid_until"]);
+}
+
+#[test]
 fn the_exact_end_is_stated_thirty_days_before() {
     let policy = include_bytes!("../../examples/several.json");
     let catalogue = Catalogue::builtin();

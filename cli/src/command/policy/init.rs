@@ -18,6 +18,11 @@ Every dataset gets a grant that lists all its columns as hidden: open what you w
 `mayag policy check` names the grants that share nothing yet. With `--empty` the policy has no grants: it shares nothing
 and can be put in force as it is.
 
+Lookup tables are opened by grants of their own, for tables that node.toml gives rows. Nobody searches any without one:
+  \"lookups\": [{ \"id\": \"border\", \"why\": \"..\", \"table\": \"stolen_documents\", \"kind\": \"travel_document\",
+    \"to\": { \"countries\": \"any\", \"roles\": [\"analyst\"] }, \"purposes\": [\"BORDER\"], \"reveals\": [\"category\"],
+    \"limits\": { \"at_once\": 64, \"person\": 1000 } }]
+
 Examples:
   mayag policy init --country kr > policy.json
   mayag policy init --country kr --empty > policy.json")]

@@ -1,4 +1,4 @@
-//! `mayag policy test`: questions with the decision and the rule that an administrator expects.
+//! `mayag policy test`: questions and lookups with the decision and the rule that an administrator expects.
 
 use super::asking::{Asker, decided};
 use super::site::{self, PolicyFault};
@@ -8,19 +8,23 @@ use clap::Args;
 use mayag_policies::catalogue::Catalogue;
 use mayag_policies::decide::Subject;
 use mayag_policies::document::Policy;
-use mayag_policies::expectation::{Expectation, Expected, TestFile, WhoCountry};
+use mayag_policies::expectation::{
+    Asked, Expectation, Expected, ExpectedLookup, TestFile, WhoCountry,
+};
+use mayag_policies::lookups::decide_lookup;
 use mayag_protocol::names::{Country, Role};
 use mayag_protocol::purpose::Purpose;
+use mayag_protocol::refusal::Refusal;
 use mayag_protocol::timestamp::{Clock as _, Timestamp};
 use mayag_transport::clock::SystemClock;
 use mayag_transport::files;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// Decide the questions of test files and compare with what they expect
+/// Decide the questions and lookups of test files and compare with what they expect
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A test names who asks what for which purpose, and expects `allow` or `refuse`, perhaps with the rule and the code that
+A test names who asks or searches what for which purpose, and expects `allow` or `refuse`, perhaps with the rule and the code that
 decide. No data is read. Grants that no test exercises are listed. Ends with 0 if every expectation holds, with 1 if one
 does not, or if there is no test at all. `mayag policy schema --tests` prints the schema of the files.
 
@@ -83,7 +87,7 @@ struct Trial<'a> {
     used: BTreeSet<String>,
 }
 
-/// What a question came to.
+/// What a question or lookup came to.
 struct Came {
     answered: bool,
     rules: Vec<String>,
@@ -95,7 +99,11 @@ impl Trial<'_> {
     fn faults(&mut self, test: &Expectation) -> Vec<String> {
         let mut faults = Vec::new();
         for (asker, purpose) in self.people(test) {
-            let came = self.came(&asker.for_purpose(purpose), &test.sql);
+            let subject = asker.for_purpose(purpose);
+            let came = match &test.asked {
+                Asked::Lookup(lookup) => self.came_of_lookup(&subject, lookup),
+                Asked::Sql(sql) => self.came(&subject, sql),
+            };
             faults.extend(
                 fault(test, &came).map(|fault| format!("{} for {purpose}: {fault}", asker.words())),
             );
@@ -112,16 +120,26 @@ impl Trial<'_> {
                 self.used.extend(rules.iter().cloned());
                 Came { answered: true, rules, code: None }
             }
-            Err(refusal) => Came {
-                answered: false,
-                // A grant that says how fine it goes decides too.
-                rules: {
-                    self.used.insert(refusal.rule.clone());
-                    vec![refusal.rule]
-                },
-                code: Some(refusal.code.to_string()),
-            },
+            Err(refusal) => self.refused(refusal),
         }
+    }
+
+    fn came_of_lookup(&mut self, subject: &Subject, lookup: &ExpectedLookup) -> Came {
+        let ExpectedLookup { table, kind, elements } = lookup;
+        match decide_lookup(self.policy, subject, self.now, table, kind, *elements) {
+            Ok(permit) => {
+                let rules: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
+                self.used.extend(rules.iter().cloned());
+                Came { answered: true, rules, code: None }
+            }
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    /// A grant that says how fine or how large it goes decides too.
+    fn refused(&mut self, refusal: Refusal) -> Came {
+        self.used.insert(refusal.rule.clone());
+        Came { answered: false, rules: vec![refusal.rule], code: Some(refusal.code.to_string()) }
     }
 
     /// Everybody a test is about: what it leaves open stands for all.

@@ -69,7 +69,8 @@ pub enum Reveal {
     Handling,
 }
 
-/// Identifiers that may be searched. A lookup counts with its padding, before anything is evaluated.
+/// Identifiers that may be searched. A lookup counts with its padding, before anything is evaluated. What is searched with
+/// its spellings counts several times: a document up to 4, a person about 28, a logo 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WrittenLimits {
