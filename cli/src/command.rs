@@ -37,7 +37,7 @@ enum Command {
     Node(node::NodeArgs),
     Gateway(gateway::GatewayArgs),
     Demo(demo::DemoArgs),
-    Lookup(lookup::LookupArgs),
+    Lookup(Box<lookup::LookupArgs>),
     Policy(policy::PolicyArgs),
     Receipt(receipt::ReceiptArgs),
     Refusal(refusal::RefusalArgs),
@@ -63,7 +63,9 @@ pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> Ex
         }
         Command::Policy(args) => policy::run(&args, printer),
         Command::Audit(args) => audit::run(&args, printer),
-        Command::Lookup(args) => lookup::run(&args, printer),
+        Command::Lookup(args) => {
+            on_runtime(printer, async |printer| lookup::run(*args, folders, printer).await)
+        }
         Command::Receipt(args) => {
             on_runtime(printer, async |printer| receipt::run(args, folders, printer).await)
         }

@@ -1,9 +1,10 @@
-//! `mayag demo`: a whole federation on this machine, four questions, their answers.
+//! `mayag demo`: a whole federation on this machine, four questions, a lookup, their answers.
 //!
 //! Nodes and gateway are processes of this same binary, started as anybody would start them; the questions go through
 //! the same desk and the same formats as `mayag ask`. stdout is the transcript, the same in every run; stderr says what
 //! is going on and how long it takes.
 
+mod documents;
 mod expected;
 mod federation;
 mod folder;
@@ -25,6 +26,7 @@ use folder::{Folder, FolderError};
 use incidents::published::LineError;
 use mayag_desk::ask::AskError;
 use mayag_desk::desk::{Desk, DeskError, Request};
+use mayag_desk::lookup::LookupError;
 use mayag_desk::profile::{Profile, ProfileError};
 use mayag_desk::table::{AnswerTable, CountryReport};
 use mayag_protocol::question::Ask;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-/// Make a throw-away federation of five countries on this machine and ask it four questions
+/// Make a throw-away federation of five countries on this machine, ask it four questions and look three documents up
 #[derive(Debug, Args)]
 #[command(after_help = "\
 All data is synthetic. That of the United States adds up, group by group, to published figures.
@@ -69,6 +71,9 @@ enum DemoError {
     Ask { name: &'static str, source: AskError },
     #[error(transparent)]
     Desk(#[from] DeskError),
+    /// What is searched is a constant.
+    #[error(transparent)]
+    Document(#[from] mayag_matching::normalise::Problem),
     #[error(transparent)]
     Federation(#[from] FederationError),
     #[error(transparent)]
@@ -79,6 +84,8 @@ enum DemoError {
     Format(#[from] FormatError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    #[error("lookup: {0}")]
+    Lookup(#[from] LookupError),
     #[error(transparent)]
     Process(#[from] ProcessError),
     #[error(transparent)]
@@ -195,6 +202,13 @@ async fn ask_all(
             expected::record(folder, example, &answer)?;
         }
     }
+    let found = documents::search(questions::ALL.len() + 1, &desk, steps, printer).await?;
+    if args.check {
+        differences.extend(documents::compare(&found));
+    }
+    if let Some(folder) = &args.record {
+        documents::record(folder, &found)?;
+    }
     Ok(differences)
 }
 
@@ -305,6 +319,7 @@ fn keep(federation: &Federation<'_>, printer: &mut Printer) -> Result<(), DemoEr
     printer.line(&format!(
         "    {program} ask --profile {profile} --purpose INVESTIGATE --countries kr,us -f {shares}"
     ))?;
+    printer.line(&format!("    {program} lookup --profile {profile} --purpose INVESTIGATE"))?;
     printer.line(&format!(
         "\nWhat Korea shows to whom is in {}; docs/policies.md says how to change it. Ctrl-C ends everything.",
         policy.display()

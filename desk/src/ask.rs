@@ -1,6 +1,6 @@
 //! Asking: sign, send, check every event as it arrives, compute the merge again, and only then hand the answer out.
 
-use crate::connection::ConnectionError;
+use crate::connection::{ConnectionError, Sent};
 use crate::desk::{Desk, DeskError, Request, SignedQuestion};
 use crate::fault::{Fault, VerificationFailed};
 use crate::receipt::ReceiptFile;
@@ -155,7 +155,7 @@ impl Desk {
             return Err(DeskError::Question("this is no SQL question".to_owned()).into());
         };
         let signed = self.sign(request)?;
-        match self.exchange(&signed, watch).await? {
+        match self.exchange(&signed, Sent::Question(signed.bytes.clone()), watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
             Checked::Complete { countries, result, no_result, release } => {
                 let outcomes = countries.iter().map(report).collect();
@@ -186,7 +186,7 @@ impl Desk {
             return Err(DeskError::Question("this is no question for datasets".to_owned()).into());
         }
         let signed = self.sign(request)?;
-        match self.exchange(&signed, watch).await? {
+        match self.exchange(&signed, Sent::Question(signed.bytes.clone()), watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
             Checked::Complete { countries, .. } => {
                 let outcomes = countries.iter().map(report).collect();
@@ -210,7 +210,7 @@ impl Desk {
             return Err(DeskError::Question("this is no question for a preview".to_owned()).into());
         };
         let signed = self.sign(request)?;
-        match self.exchange(&signed, watch).await? {
+        match self.exchange(&signed, Sent::Question(signed.bytes.clone()), watch).await? {
             Checked::Refused(refusal) => Ok(Reply::Refused(refusal)),
             Checked::Complete { countries, .. } => {
                 let outcomes = countries.iter().map(report).collect();
@@ -221,12 +221,14 @@ impl Desk {
         }
     }
 
-    async fn exchange(
+    /// Sends what was signed, and checks everything that comes back.
+    pub(crate) async fn exchange(
         &self,
         signed: &SignedQuestion,
+        sent: Sent,
         watch: Watch<'_>,
     ) -> Result<Checked, AskError> {
-        tokio::time::timeout(LONGEST_WAIT, self.wait_for(signed, watch))
+        tokio::time::timeout(LONGEST_WAIT, self.wait_for(signed, sent, watch))
             .await
             .map_err(|_| AskError::TimedOut)?
     }
@@ -234,9 +236,10 @@ impl Desk {
     async fn wait_for(
         &self,
         signed: &SignedQuestion,
+        sent: Sent,
         watch: Watch<'_>,
     ) -> Result<Checked, AskError> {
-        let mut stream = self.connection().ask(&signed.bytes).await?;
+        let mut stream = self.connection().ask(sent).await?;
         let mut verifier = Verifier::new(Asked {
             question: &signed.question,
             digest: &signed.digest,
@@ -270,7 +273,7 @@ fn tell(question: &Question, step: &Step<'_>, watch: Watch<'_>) {
     }
 }
 
-fn report(country: &CountryAnswer) -> CountryReport {
+pub(crate) fn report(country: &CountryAnswer) -> CountryReport {
     let refusal = country.answer.as_ref().and_then(|answer| match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.clone()),
         Decision::Answered { .. }

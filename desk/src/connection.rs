@@ -4,6 +4,8 @@ use crate::profile::{Profile, ProfileError};
 use bytes::Bytes;
 use http::StatusCode;
 use mayag_protocol::identity::Identity;
+use mayag_protocol::lookup::{self, LOOKUPS, PIECE, PUBLISHED};
+use mayag_protocol::question::QUESTIONS;
 use mayag_protocol::receipts::{self, RECEIPTS, Standing, Wanted};
 use mayag_protocol::roster::Roster;
 use mayag_protocol::strict;
@@ -12,9 +14,6 @@ use mayag_transport::client::{Answer, Client, ClientError, ClientTls, Limits};
 use mayag_transport::trust::{IdentityFiles, Trust, TrustError, TrustFiles};
 use std::fmt;
 use std::sync::Arc;
-
-/// The route of a gateway that takes questions.
-const QUESTIONS: &str = "/v1/questions";
 
 /// Why there is no way to the gateway, or it broke.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +32,9 @@ pub enum ConnectionError {
     /// The gateway hands out no receipt.
     #[error("the gateway hands out no receipt for this entry (status {0})")]
     NoReceipt(u16),
+    /// The gateway does not hand out what a node published.
+    #[error("the gateway hands out nothing of what the country has published (status {0})")]
+    NothingPublished(u16),
     /// What came as a receipt is none.
     #[error("the gateway sent something else than a receipt")]
     NotAReceipt,
@@ -46,6 +48,15 @@ pub(crate) struct Connection {
     client: Client,
     profile: Profile,
     gateway: Identity,
+}
+
+/// What is sent to the gateway.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    /// A bundle of a question's envelope and the vector that it names.
+    Lookup(Vec<u8>),
+    /// A question's envelope.
+    Question(Vec<u8>),
 }
 
 /// The gateway's stream.
@@ -83,11 +94,14 @@ impl Connection {
         Ok(Self { client, profile: profile.clone(), gateway: profile.gateway.identity.clone() })
     }
 
-    /// Sends a signed question.
-    pub(crate) async fn ask(&self, envelope: &[u8]) -> Result<EventStream, ConnectionError> {
+    /// Sends a signed question, or a lookup with its vector.
+    pub(crate) async fn ask(&self, sent: Sent) -> Result<EventStream, ConnectionError> {
         let address = self.profile.gateway_address()?;
-        let body = Bytes::copy_from_slice(envelope);
-        let response = self.client.post(&address, &self.gateway, QUESTIONS, body).await?;
+        let (route, body) = match sent {
+            Sent::Lookup(body) => (LOOKUPS, body),
+            Sent::Question(body) => (QUESTIONS, body),
+        };
+        let response = self.client.post(&address, &self.gateway, route, body.into()).await?;
         let status = response.status();
         if status.is_success() {
             Ok(EventStream(response.into_body()))
@@ -98,6 +112,22 @@ impl Connection {
 }
 
 impl Connection {
+    /// A piece of what a node published; `None` where there is nothing, or nothing more.
+    pub(crate) async fn published(
+        &self,
+        wanted: &lookup::Wanted,
+    ) -> Result<Option<Bytes>, ConnectionError> {
+        let address = self.profile.gateway_address()?;
+        let nothing = |status: StatusCode| ConnectionError::NothingPublished(status.as_u16());
+        let body = serde_json::to_vec(wanted).map_err(|_| nothing(StatusCode::BAD_REQUEST))?;
+        let response = self.client.post(&address, &self.gateway, PUBLISHED, body.into()).await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(response.into_body().at_most(PIECE).read().await?)),
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(nothing(status)),
+        }
+    }
+
     /// Asks how far the gateway's log is with an entry.
     pub(crate) async fn standing(&self, wanted: &Wanted) -> Result<Standing, ConnectionError> {
         let address = self.profile.gateway_address()?;

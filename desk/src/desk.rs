@@ -7,7 +7,7 @@ use mayag_audit::keys::{
 };
 use mayag_policies::catalogue::{self, Catalogue, CatalogueError};
 use mayag_protocol::envelope::{Envelope, PayloadType};
-use mayag_protocol::names::{Country, Digest};
+use mayag_protocol::names::{Country, Digest, QuestionId};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::{self, Ask, Question};
 use mayag_protocol::roster::{self, Roster, RosterError};
@@ -166,6 +166,15 @@ impl Desk {
 
     /// Builds and signs the question.
     pub(crate) fn sign(&self, request: &Request) -> Result<SignedQuestion, DeskError> {
+        self.sign_as(random_question_id()?, request)
+    }
+
+    /// The same under an id that was chosen before.
+    pub(crate) fn sign_as(
+        &self,
+        id: QuestionId,
+        request: &Request,
+    ) -> Result<SignedQuestion, DeskError> {
         let known = self.roster.countries();
         let mut countries = request.countries.clone().unwrap_or_else(|| known.clone());
         countries.sort();
@@ -180,7 +189,7 @@ impl Desk {
         let now = self.clock.now();
         let question = Question {
             v: 1,
-            id: random_question_id()?,
+            id,
             analyst: self.profile.identity.clone(),
             gateway: self.profile.gateway.identity.clone(),
             countries,

@@ -30,6 +30,12 @@ pub enum Fault {
     /// A kind of decision that does not answer the question.
     #[error("the signed decision does not fit what was asked")]
     Decision,
+    /// A directory that is not the node's, or not laid out as one.
+    #[error("the directory of tables is not signed by the country's node, or is not in order")]
+    Directory,
+    /// A directory that is older than one that was seen before.
+    #[error("the directory of tables is older than one that was seen before: it never goes back")]
+    DirectoryOlder,
     /// An event after the last one, twice the same country, or out of turn.
     #[error("the gateway's events are out of order")]
     Events,
@@ -71,6 +77,12 @@ pub enum Fault {
     /// A country answered without a signed answer, or refused without one.
     #[error("the gateway tells an outcome that needs a signed answer, and brought none")]
     Unsigned,
+    /// A table with another key, or another index of the same serial, than was seen before: who is shown keys of their own
+    /// can be told apart.
+    #[error(
+        "the directory shows another key or index of a table than it did before for the same epoch: whoever is shown one of their own can be traced"
+    )]
+    TableChanged,
     /// A country that was not asked.
     #[error("a country that was not asked")]
     Unasked,

@@ -10,6 +10,7 @@ pub mod desk;
 pub mod fault;
 mod information;
 pub mod listing;
+pub mod lookup;
 pub mod profile;
 pub mod receipt;
 mod recompute;

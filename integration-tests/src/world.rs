@@ -166,6 +166,11 @@ impl World {
         self.gateway = Some(child);
     }
 
+    /// The process of the gateway.
+    pub fn gateway_process(&self) -> u32 {
+        self.gateway.as_ref().expect("a gateway that runs").id()
+    }
+
     /// Kills a country's node with SIGKILL.
     pub fn kill_node(&mut self, country: &str) {
         if let Some(mut child) = self.nodes.remove(country) {

@@ -154,9 +154,14 @@ impl Batch {
 }
 
 impl Outputs {
+    /// Whether an index holds the positive control: without it, nothing that is not found may be called "no hit".
+    pub fn finds_control(&self, index: &Index) -> bool {
+        index.look_up(&self.control) == Some(Reference::CONTROL)
+    }
+
     /// What an index says of each identifier, in their order.
     pub fn verdicts(&self, index: &Index) -> Vec<Verdict> {
-        let alive = index.look_up(&self.control) == Some(Reference::CONTROL);
+        let alive = self.finds_control(index);
         let verdict = |output| match index.look_up(output) {
             Some(reference) => Verdict::Hit(reference),
             None if alive => Verdict::NoHit,

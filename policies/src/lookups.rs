@@ -160,7 +160,7 @@ impl LookupPermit {
         self.grants.iter().map(GrantId::as_str).collect::<Vec<_>>().join(", ")
     }
 
-    /// The strictest limits of these grants.
+    /// The strictest limits of these grants; `at_once` is never less than what was asked.
     pub fn limits(&self) -> Limits {
         self.limits
     }

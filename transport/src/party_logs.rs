@@ -350,7 +350,7 @@ impl PartyLogs {
                 log = %log.origin(),
                 size = newest.checkpoint().head.size,
                 held = old,
-                "a witness is said to hold more entries than there are: if so, this log was rolled back; it will not be cosigned"
+                "a witness is said to hold more entries than there are: if so, this log was rolled back: it will not be cosigned, and takes no question"
             );
             return Ok(None);
         }

@@ -84,6 +84,11 @@ pub enum AppendError {
         /// Its length.
         length: usize,
     },
+    /// Nobody but this program says that the log is the newest there is.
+    #[error(
+        "no quorum of its witnesses has cosigned the log since it was opened, so it may be an old one that was put back: questions          are refused until they do"
+    )]
+    Unconfirmed,
     /// The last quorum of witnesses is too old.
     #[error(
         "the log was last cosigned by a quorum of its witnesses {}, longer ago than {} s: questions are refused until they \

@@ -272,6 +272,8 @@ impl Log {
         let size = newest.checkpoint().head.size;
         let last_signed = read(guard.as_ref(), LAST_SIGNED)?.unwrap_or_default();
         let verifier = settings.signer().verifier().clone();
+        let policy = settings.witnessing.as_ref().map(|witnessing| &witnessing.policy);
+        let shown = Shown::new(newest, cosigned, (policy, settings.clock.now()));
         Ok(Self {
             origin: settings.origin,
             verifier,
@@ -288,7 +290,7 @@ impl Log {
                 published: size,
                 unpublished: None,
             }),
-            shown: Mutex::new(Shown::new(newest, cosigned)),
+            shown: Mutex::new(shown),
             failure: OnceLock::new(),
             full: Mutex::new(None),
             is_full: AtomicBool::new(false),

@@ -298,7 +298,6 @@ fn cosignatures_count_if_they_are_of_this_checkpoint_and_of_a_witness() {
     drop(log);
     let log = world.open();
     assert_eq!(log.cosigned().unwrap().note.checkpoint().head.size, 2);
-    assert_eq!(log.needs_witness(), None);
     drop(log);
     // What witnesses cosigned is kept here too, and shows that an old guard and checkpoint were put back.
     let cosigned = world.published.files()["cosigned"].clone();
@@ -309,6 +308,50 @@ fn cosignatures_count_if_they_are_of_this_checkpoint_and_of_a_witness() {
     old.published.0.lock().files.insert("cosigned".to_owned(), cosigned);
     let error = Log::open(old.door(), old.settings, &[]).unwrap_err();
     assert!(matches!(error, StartError::RolledBack { held: 2, signed: 0, .. }), "{error}");
+}
+
+#[test]
+fn a_log_that_was_opened_takes_questions_once_a_quorum_has_cosigned_it_since() {
+    let world = World::new(Some(2));
+    let log = world.open();
+    world.cosign(&log, &[0, 1]).unwrap();
+    log.append(Kind::Question, vec![1]).unwrap();
+    log.integrate().unwrap();
+    let note = log.needs_witness().unwrap();
+    let old = |n| cosigner(&world.witnesses, n).sign(note.note().text(), world.clock.now());
+    let old: Vec<_> = [0, 1].map(old).into();
+    log.add_cosignatures(1, &old).unwrap();
+    log.append(Kind::Question, vec![2]).unwrap();
+    drop(log);
+
+    // Cosigned a minute ago, as its own files say: that may be what was put back.
+    world.pass(Duration::from_mins(1));
+    let log = world.open();
+    let refused = log.append(Kind::Question, vec![3]).unwrap_err();
+    assert!(matches!(refused, AppendError::Unconfirmed), "{refused}");
+    log.append(Kind::Record, vec![3]).unwrap();
+    let asked = log.needs_witness().unwrap();
+    assert_eq!(asked.checkpoint().head.size, 2, "it asks");
+    drop(log);
+
+    // Nor do old cosignatures count that somebody brings again, or one witness for two.
+    let log = world.open();
+    let old = |n| {
+        let text = log.needs_witness().unwrap();
+        let before = Timestamp::from_millis(world.clock.now().millis() - 31_000);
+        cosigner(&world.witnesses, n).sign(text.note().text(), before)
+    };
+    let old: Vec<_> = [0, 1].map(old).into();
+    let size = log.needs_witness().unwrap().checkpoint().head.size;
+    assert!(matches!(log.add_cosignatures(size, &old).unwrap(), Cosigning::Enough(_)));
+    log.append(Kind::Question, vec![4]).unwrap_err();
+    for _ in 0..2 {
+        world.cosign(&log, &[2]).unwrap();
+        log.append(Kind::Question, vec![4]).unwrap_err();
+    }
+    world.cosign(&log, &[0]).unwrap();
+    log.append(Kind::Question, vec![4]).unwrap();
+    assert_eq!(log.needs_witness(), None);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //!
 //! A cosignature arrives when newer checkpoints are already published, so the last few are remembered. The newest that a
 //! quorum cosigned is kept in a file of its own; proofs are made under it.
+//!
+//! What a log's own files say of its witnesses may be as old as a backup. A log that was opened takes questions once a quorum
+//! has cosigned it since: witnesses that have seen more of it do not.
 
 use super::Log;
 use super::door::NewFile;
@@ -9,8 +12,8 @@ use super::error::{AppendError, Failure, IntegrateError};
 use super::integrate::CHECKPOINT;
 use super::read::ReadError;
 use crate::checkpoint::CheckpointNote;
-use crate::note::{NoteError, Signature, VerifierKey};
-use crate::quorum::{Policy, Reached};
+use crate::note::{NoteError, Signature, Stamp, VerifierKey};
+use crate::quorum::{CLOCK_SKEW, Policy, Reached};
 use crate::witness::Request;
 use mayag_protocol::timestamp::Timestamp;
 use std::collections::VecDeque;
@@ -48,6 +51,16 @@ pub(crate) struct Shown {
     /// INVARIANT (published last): never empty after start; the last one is published. Sizes grow.
     recent: VecDeque<CheckpointNote>,
     cosigned: Option<Cosigned>,
+    /// Present until a quorum has cosigned since the log was opened.
+    unconfirmed: Option<Unconfirmed>,
+}
+
+/// Cosignatures of one checkpoint that were made since the log was opened.
+#[derive(Debug)]
+struct Unconfirmed {
+    opened: Timestamp,
+    size: u64,
+    lines: Vec<Signature>,
 }
 
 /// What cosignatures led to.
@@ -94,7 +107,8 @@ impl Log {
         let shown = self.shown.lock();
         let newest = shown.recent.back()?;
         let lately = shown.cosigned.as_ref().is_some_and(|cosigned| {
-            cosigned.note.checkpoint() == newest.checkpoint()
+            shown.unconfirmed.is_none()
+                && cosigned.note.checkpoint() == newest.checkpoint()
                 && self.clock.now().since(cosigned.at) < witnessing.longest_age / ASK_AGAIN
         });
         (!lately).then(|| newest.clone())
@@ -129,8 +143,11 @@ impl Log {
         let waiting = shown.recent.iter_mut().find(|note| note.checkpoint().head.size == size);
         let note = waiting.ok_or(CosignError::NotWaiting { size })?;
         let mut with = note.clone();
+        let mut stamped = Vec::new();
         for cosignature in cosignatures {
-            with = added(with, cosignature, &keys, size)?;
+            let (more, stamp) = added(with, cosignature, &keys, size)?;
+            with = more;
+            stamped.push((cosignature, stamp));
         }
         *note = with.clone();
         let mut files = Vec::new();
@@ -147,6 +164,7 @@ impl Log {
         self.published.replace(&files).map_err(|source| {
             self.full_or_closed(Failure::publish(self.published.as_ref(), source))
         })?;
+        shown.confirm(&with, &stamped, (&witnessing.policy, now));
         Ok(enough.map_or(Cosigning::More, |cosigned| {
             shown.cosign(cosigned.clone());
             Cosigning::Enough(cosigned)
@@ -165,18 +183,63 @@ impl Log {
 
     pub(crate) fn witnessed_lately(&self) -> Result<(), AppendError> {
         let Some(witnessing) = &self.witnessing else { return Ok(()) };
-        let last = self.shown.lock().cosigned.as_ref().map(|cosigned| cosigned.at);
+        let shown = self.shown.lock();
+        let last = shown.cosigned.as_ref().map(|cosigned| cosigned.at);
         let longest = witnessing.longest_age;
         match last {
-            Some(at) if self.clock.now().since(at) <= longest => Ok(()),
+            Some(at) if self.clock.now().since(at) <= longest => match shown.unconfirmed {
+                None => Ok(()),
+                Some(_) => Err(AppendError::Unconfirmed),
+            },
             Some(_) | None => Err(AppendError::Unwitnessed { last, longest }),
         }
     }
 }
 
 impl Shown {
-    pub(crate) fn new(published: CheckpointNote, cosigned: Option<Cosigned>) -> Self {
-        Self { recent: VecDeque::from([published]), cosigned }
+    /// What a log shows that was opened just now; `policy` is who has to cosign it, if anybody.
+    pub(crate) fn new(
+        published: CheckpointNote,
+        cosigned: Option<Cosigned>,
+        (policy, opened): (Option<&Policy>, Timestamp),
+    ) -> Self {
+        let size = published.checkpoint().head.size;
+        let unconfirmed = policy.map(|_| Unconfirmed { opened, size, lines: Vec::new() });
+        let mut shown = Self { recent: VecDeque::from([published.clone()]), cosigned, unconfirmed };
+        if let Some(policy) = policy {
+            // Where the policy asks nobody, nobody has to say anything.
+            shown.confirm(&published, &[], (policy, opened));
+        }
+        shown
+    }
+
+    /// Takes in cosignatures of a checkpoint, and when they were made.
+    fn confirm(
+        &mut self,
+        note: &CheckpointNote,
+        cosignatures: &[(&Signature, Stamp)],
+        (policy, now): (&Policy, Timestamp),
+    ) {
+        let Some(unconfirmed) = &mut self.unconfirmed else { return };
+        let checkpoint = note.checkpoint();
+        if unconfirmed.size != checkpoint.head.size {
+            unconfirmed.size = checkpoint.head.size;
+            unconfirmed.lines.clear();
+        }
+        for (line, stamp) in cosignatures {
+            // An older one may come from whoever put the log back.
+            let since = |at: &Timestamp| unconfirmed.opened <= at.plus(CLOCK_SKEW);
+            if matches!(stamp, Stamp::At(at) if since(at)) {
+                unconfirmed.lines.retain(|other| !is_by(other, line));
+                unconfirmed.lines.push((*line).clone());
+            }
+        }
+        let own = |line: &&Signature| line.name() == checkpoint.origin.key_name();
+        let own = note.note().signatures().iter().filter(own).cloned();
+        let lines: Vec<Signature> = own.chain(unconfirmed.lines.iter().cloned()).collect();
+        if quorum_time(&note.clone().only(lines), policy, now).is_some() {
+            self.unconfirmed = None;
+        }
     }
 
     /// Takes in a checkpoint that is published.
@@ -195,24 +258,28 @@ impl Shown {
     }
 }
 
-/// Adds one cosignature to a note; it takes the place of an earlier one by the same witness.
+/// Adds one cosignature to a note, and says when it was made; it takes the place of an earlier one by the same witness.
 fn added(
     note: CheckpointNote,
     cosignature: &Signature,
     keys: &[VerifierKey],
     size: u64,
-) -> Result<CheckpointNote, CosignError> {
+) -> Result<(CheckpointNote, Stamp), CosignError> {
     let only = note.note().clone().only([cosignature.clone()]);
-    only.open(keys).map_err(|source| CosignError::Refused {
+    let opened = only.open(keys).map_err(|source| CosignError::Refused {
         name: cosignature.name().to_string(),
         size,
         source,
     })?;
-    let other =
-        |line: &Signature| line.name() != cosignature.name() || line.id() != cosignature.id();
-    let others: Vec<Signature> =
-        note.note().signatures().iter().filter(|line| other(line)).cloned().collect();
-    Ok(note.only(others).with(cosignature.clone()))
+    let stamp = opened.first().map_or(Stamp::None, |signed| signed.stamp);
+    let others = note.note().signatures().iter().filter(|line| !is_by(line, cosignature));
+    let others: Vec<Signature> = others.cloned().collect();
+    Ok((note.only(others).with(cosignature.clone()), stamp))
+}
+
+/// Whether two lines say that they are by the same key.
+fn is_by(one: &Signature, other: &Signature) -> bool {
+    one.name() == other.name() && one.id() == other.id()
 }
 
 /// When a quorum had cosigned; not later than now, whatever the witnesses' clocks say.

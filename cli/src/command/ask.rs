@@ -258,7 +258,7 @@ pub(crate) fn answer<T>(
     }
 }
 
-fn exit_of_error(error: &AskError) -> Exit {
+pub(crate) fn exit_of_error(error: &AskError) -> Exit {
     match error {
         AskError::Desk(DeskError::Random(_))
         | AskError::NoResources
@@ -270,7 +270,7 @@ fn exit_of_error(error: &AskError) -> Exit {
     }
 }
 
-fn advice(error: &AskError) -> String {
+pub(crate) fn advice(error: &AskError) -> String {
     match error {
         AskError::Verification(_) => {
             format!(

@@ -108,7 +108,7 @@ fn sorted(mut lines: Vec<String>) -> String {
     text
 }
 
-fn difference(what: &str, expected: &str, found: &str) -> Option<Difference> {
+pub(super) fn difference(what: &str, expected: &str, found: &str) -> Option<Difference> {
     if expected == found {
         return None;
     }

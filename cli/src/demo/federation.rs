@@ -1,5 +1,6 @@
 //! The files of the demonstration's federation: certificates, data, settings.
 
+use super::documents;
 use super::incidents::national::{self, National, NotWritten};
 use super::incidents::published::LineError;
 use super::questions;
@@ -114,6 +115,9 @@ impl Federation<'_> {
             .encode(&incidents)
             .map_err(|source| FederationError::NotWritten { country: national.country, source })?;
         files::replace(&folder.join(national.file), &bytes, Mode::Secret)?;
+        if let Some(documents) = documents::of(national.country) {
+            files::replace(&folder.join("documents.csv"), documents.as_bytes(), Mode::Secret)?;
+        }
         files::replace(&folder.join("README.md"), readme(national).as_bytes(), Mode::Public)?;
         Ok(incidents.len())
     }
@@ -163,7 +167,7 @@ fn readme(national: &National) -> String {
         "Wholly invented by a seeded generator. The figures say nothing about any country."
     };
     format!(
-        "# SYNTHETIC incidents of `{country}`\n\nNo incident in `{}` is real. {origin}\n",
+        "# SYNTHETIC incidents of `{country}`\n\nNo incident in `{}` is real. {origin}\n\nNo document in `documents.csv` is real.\n",
         national.file
     )
 }
@@ -175,6 +179,7 @@ fn node_toml(national: &National) -> String {
         .iter()
         .map(|(name, kind)| format!("    {{ name = \"{name}\", type = \"{kind}\" }},"))
         .collect();
+    let lookups = documents::of(country).map_or("", |_| documents::SETTINGS);
     let columns = if columns.is_empty() {
         String::new()
     } else {
@@ -223,7 +228,7 @@ name = "seizures"
 view = """
 {view}
 """
-"#
+{lookups}"#
     )
 }
 

@@ -49,7 +49,8 @@ fn deviation(cell: &Cell) -> String {
     cell.deviation.map(|deviation| deviation.to_string()).unwrap_or_default()
 }
 
-fn push(out: &mut String, fields: &[String], style: &Style) {
+/// One line of these fields.
+pub(crate) fn push(out: &mut String, fields: &[String], style: &Style) {
     for (i, field) in fields.iter().enumerate() {
         if i > 0 {
             out.push(',');

@@ -11,7 +11,7 @@ use http::{HeaderName, StatusCode};
 use mayag_audit::keys::{SigningKey, random_nonce, random_question_id, sha256};
 use mayag_certs_dev::pki::Pki;
 use mayag_integration_tests::world::lookups::{TABLE, searchable};
-use mayag_integration_tests::world::{World, gateway_identity, node_identity};
+use mayag_integration_tests::world::{World, node_identity};
 use mayag_integration_tests::{logs, sealed};
 use mayag_matching::batch::{Batch, BatchSeed};
 use mayag_matching::normalise::{normalise, rules};

@@ -12,6 +12,7 @@ mod generated;
 mod hostile_gateway;
 mod logs;
 mod lookup_tables;
+mod lookups;
 mod policy_lifecycle;
 mod protections;
 mod questions;

@@ -181,7 +181,8 @@ impl<'a> Collector<'a> {
 }
 
 impl Difference {
-    /// What is said of policies with too many cases: nothing is proved, so everything is assumed.
+    /// What is said of policies with too many cases about a dataset or a table: nothing is proved, so everything is
+    /// assumed.
     pub(super) fn unproved(about: &str) -> [Self; 2] {
         [Direction::Widens, Direction::Narrows].map(|direction| Self {
             direction,
@@ -227,7 +228,7 @@ fn listed(needs: &[Needed]) -> String {
 
 /// As few classes as these can be said with, by joining two as long as that is possible. O(classes³) in the worst case;
 /// their number is bounded, and small where people read them.
-fn joined(mut classes: Vec<Class>) -> Vec<Class> {
+pub(super) fn joined(mut classes: Vec<Class>) -> Vec<Class> {
     let mut done: Vec<Class> = Vec::new();
     while let Some(class) = classes.pop() {
         let partner =

@@ -185,7 +185,7 @@ fn compare_bounds(
 }
 
 /// A difference, if there is one; greater is stricter.
-fn respect(stricter: Ordering, words: impl Fn() -> String) -> Option<Respect> {
+pub(super) fn respect(stricter: Ordering, words: impl Fn() -> String) -> Option<Respect> {
     let direction = match stricter {
         Ordering::Equal => return None,
         Ordering::Greater => Direction::Narrows,

@@ -123,7 +123,7 @@ fn explain(error: &ValidationError<'_>, schema: &Value, problems: &mut Vec<Probl
             ));
         }
         ValidationErrorKind::Enum { options } => {
-            problems.push(none_of(pointer, error.instance(), options));
+            problems.extend(none_of(pointer, error.instance(), options));
         }
         kind => problems.push(Problem::new(
             rule(pointer, kind),
@@ -173,24 +173,25 @@ fn wording(pointer: &str, instance: &Value, kind: &ValidationErrorKind) -> Strin
     }
 }
 
-/// A value that is in no closed list, of words or of numbers.
-fn none_of(pointer: &str, instance: &Value, options: &Value) -> Problem {
+/// A value that is in no closed list, of words or of numbers; nothing is said of what is no number, whose type is wrong
+/// already.
+fn none_of(pointer: &str, instance: &Value, options: &Value) -> Option<Problem> {
     let options: Vec<&Value> = options.as_array().into_iter().flatten().collect();
     let found = shown(instance);
     let listed: Vec<String> = options.iter().map(|option| shown(option)).collect();
     let message = format!("{} is none of {}", quoted(&found), listed.join(", "));
     let words: Vec<&str> = options.iter().filter_map(|option| option.as_str()).collect();
     if !words.is_empty() {
-        return Problem::new(Rule::UnknownWord, pointer, message).suggest(&found, words);
+        return Some(Problem::new(Rule::UnknownWord, pointer, message).suggest(&found, words));
     }
     // Near is what is larger than the number, not what is spelt alike.
     let problem = Problem::new(Rule::OutOfRange, pointer, message);
-    let number = instance.as_u64();
+    let number = instance.as_number()?.as_u64();
     let larger = options.iter().filter_map(|option| option.as_u64());
-    match larger.filter(|option| number.is_some_and(|number| number < *option)).min() {
+    Some(match larger.filter(|option| number.is_some_and(|number| number < *option)).min() {
         Some(larger) => problem.help(format!("did you mean `{larger}`?")),
         None => problem,
-    }
+    })
 }
 
 /// Whether the least value is the federation's floor.

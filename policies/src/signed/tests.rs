@@ -136,6 +136,41 @@ fn widening_needs_two_different_people() {
     assert_eq!(succeed(Some(&first), &wider, &[SEO, MIN]), Ok(Change::Widens));
 }
 
+/// A policy with one lookup table, open to these countries and up to this size.
+fn searched(serial: u64, countries: &str, at_once: u32, person: u64) -> String {
+    let lookup = format!(
+        r#"{{"id": "l", "why": "x", "table": "stolen_documents", "kind": "travel_document",
+            "to": {{"countries": {countries}, "roles": ["analyst"]}}, "purposes": ["BORDER"], "reveals": [],
+            "limits": {{"at_once": {at_once}, "person": {person}}}}}"#
+    );
+    text(serial, &[]).replace("\"grants\": []", &format!("\"grants\": [], \"lookups\": [{lookup}]"))
+}
+
+#[test]
+fn widening_lookups_needs_two_different_people_too() {
+    let first = searched(1, r#"["kr"]"#, 64, 1000);
+    assert_eq!(missing(&succeed(None, &first, &[MIN])), Some((2, 1)));
+    assert_eq!(succeed(None, &first, &[MIN, SEO]), Ok(Change::Widens));
+    for wider in [
+        searched(2, r#"["kr", "us"]"#, 64, 1000),
+        searched(2, r#""any""#, 64, 1000),
+        searched(2, r#"["kr"]"#, 512, 1000),
+        searched(2, r#"["kr"]"#, 64, 1001),
+        searched(2, r#"["kr"]"#, 64, 1000).replace("\"reveals\": []", r#""reveals": ["contact"]"#),
+        searched(2, r#"["kr"]"#, 64, 1000).replace("\"travel_document\"", "\"person\""),
+        searched(2, r#"["kr"]"#, 64, 1000).replace("[\"BORDER\"]", r#"["BORDER", "WANTED"]"#),
+        searched(2, r#"["us"]"#, 64, 1000),
+    ] {
+        assert_eq!(missing(&succeed(Some(&first), &wider, &[MIN])), Some((2, 1)), "{wider}");
+        assert!(succeed(Some(&first), &wider, &[SEO, MIN]).is_ok_and(Change::widens), "{wider}");
+    }
+    let same = searched(2, r#"["kr"]"#, 64, 1000);
+    assert_eq!(succeed(Some(&first), &same, &[MIN]), Ok(Change::Equal));
+    let stricter = searched(2, r#"["kr"]"#, 8, 1000);
+    assert_eq!(succeed(Some(&first), &stricter, &[MIN]), Ok(Change::Narrows));
+    assert_eq!(succeed(Some(&first), &text(2, &[]), &[MIN]), Ok(Change::Narrows));
+}
+
 #[test]
 fn narrowing_and_the_same_need_one_person() {
     let wide = text(1, &["drug", "region"]);

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod compare_lookups;
+#[cfg(test)]
 mod compare_people;
 #[cfg(test)]
 mod hints;

@@ -11,6 +11,7 @@ use mayag_audit::checkpoint::Origin;
 use mayag_audit::detail::{self, Content, DetailError, Place, RecipientSecret};
 use mayag_audit::entry::{Entry, ReadFor, Type};
 use mayag_audit::search::Asked;
+use mayag_desk::lookup::opening::{self, OpeningError};
 use mayag_protocol::lookup::Search;
 use mayag_protocol::names::{Country, Digest, LogOrigin, PublicKey};
 use mayag_protocol::question::{Ask, Question};
@@ -20,6 +21,7 @@ use mayag_transport::details::{self, Kept};
 use mayag_transport::files::{self, Mode};
 use mayag_transport::requests::{self, Request};
 use serde::Serialize;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 /// Open the details of a question: person, SQL, case and legal basis, with an auditor's private key
@@ -30,16 +32,22 @@ to, and is about the question that the entry is about and names the person who i
 signature must be by a key that a roster lists for that person; without one it is not checked. Details are looked for in `details` and `months` of the state folder
 that a log is in (`STATE/query-log/2026/published`), or of a copy that is laid out alike.
 
+Of a lookup the logs hold a digest of the vector that was searched. `--lookup` names what the person's desk sealed for the auditors of
+their country (`lookups/QUESTION.sealed` in their state folder): what was searched is shown if the sealed identifiers give that same vector
+again, and whoever sealed others is caught.
+
 Reading is logged before anything is shown: a party in whose own folder the details are writes a `log_read` entry. Whoever
 reads a copy has `--notice` write the same request into a file; hand it to the party, which puts it into `STATE/requests`.
 
 Ends with 0 if a detail was opened or was erased as the log says, with 1 if none is for this key, with 6 if a detail is
-missing, was changed, or a log does not verify, with 2 if a file cannot be read.
+missing, was changed, what was searched is not what was sealed, or a log does not verify, with 2 if a file cannot be read.
 
 Examples:
   mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada
   mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada \
-    --roster roster.json --roster-keys roster.keys")]
+    --roster roster.json --roster-keys roster.keys
+  mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada \
+    --lookup 0f1e2d3c4b5a69788796a5b4c3d2e1f0.sealed")]
 pub(super) struct OpenArgs {
     /// The question's id (32 hexadecimal digits), or the SHA-256 of what the analyst signed (64)
     question: Asked,
@@ -61,6 +69,9 @@ pub(super) struct OpenArgs {
     /// Where the notice to the parties is written when copies are read
     #[arg(long, value_name = "FILE")]
     notice: Option<PathBuf>,
+    /// What the desk sealed of a lookup: proves which identifiers were searched
+    #[arg(long, value_name = "FILE")]
+    lookup: Option<PathBuf>,
     /// Sentences, or one JSON object a line
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
@@ -88,6 +99,9 @@ enum What {
         signature: Option<Signature>,
         question: Option<Box<Question>>,
         words: Option<String>,
+        /// Every text that was searched, where that is proved.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        searched: Option<Vec<String>>,
     },
     Erased {
         at: Timestamp,
@@ -131,6 +145,8 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let secret = RecipientSecret::from_pem(&secret)
         .map_err(|_| usage(format!("{}: no X25519 key in PKCS#8 PEM", args.key.display())))?;
     let rosters = args.rosters.read()?;
+    let sealed = args.lookup.as_ref().map(|path| files::read(path, opening::LONGEST)).transpose();
+    let sealed = sealed.map_err(|error| usage(error.to_string()))?;
     let jobs = listed(&args.list).map_err(usage)?;
     let found = detailed(&jobs, &args.question)?;
     if found.is_empty() {
@@ -140,7 +156,42 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let mine = secret.public().id();
     let wanted = found.iter().filter(|one| one.detail.recipients.contains(&mine));
     let redactions = redactions(&jobs, &wanted.map(Detailed::key).collect())?;
-    Ok(found.iter().map(|one| shown(one, &secret, &redactions, &rosters)).collect())
+    let mut shown: Vec<Shown> =
+        found.iter().map(|one| shown(one, &secret, &redactions, &rosters)).collect();
+    if let Some(sealed) = &sealed {
+        prove(&mut shown, sealed, &secret)?;
+    }
+    Ok(shown)
+}
+
+/// Proves to the first entry that was opened what was searched: all of them are about the same signed question.
+fn prove(all: &mut [Shown], sealed: &[u8], secret: &RecipientSecret) -> Result<(), Ended> {
+    let opened = all.iter_mut().find_map(|one| match &mut one.what {
+        What::Opened { question: Some(question), searched, .. } => Some((question, searched)),
+        What::Opened { .. } | What::Erased { .. } | What::ForOthers | What::Wrong { .. } => None,
+    });
+    let Some((question, searched)) = opened else { return Ok(()) };
+    let workers = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    match opening::open(sealed, question, secret, workers) {
+        Ok(opening) => {
+            *searched = Some(opening.identifiers().to_vec());
+            Ok(())
+        }
+        Err(error) => Err((unproved(&error), error.to_string())),
+    }
+}
+
+/// How a run ends that does not prove what was searched.
+fn unproved(error: &OpeningError) -> Exit {
+    match error {
+        // The wrong file, key or question: nobody is accused.
+        OpeningError::NoLookup | OpeningError::OtherFile | OpeningError::OtherRecipient => {
+            Exit::Usage
+        }
+        OpeningError::Garbage | OpeningError::OtherLookup | OpeningError::OtherVector => {
+            Exit::VerificationFailed
+        }
+    }
 }
 
 /// Says to whoever keeps the details that they are read. Nothing is opened before.
@@ -246,7 +297,13 @@ fn what(
         }
     };
     let question = asked.map(|(question, _)| Box::new(question));
-    What::Opened { person: content.person, signature, question, words: content.words }
+    What::Opened {
+        person: content.person,
+        signature,
+        question,
+        words: content.words,
+        searched: None,
+    }
 }
 
 /// What the detail of an entry must say and does not.
@@ -280,7 +337,7 @@ fn exit(shown: &[Shown]) -> Exit {
 }
 
 /// What can be said of a search that nobody has opened.
-fn searched(search: &Search) -> String {
+fn in_words(search: &Search) -> String {
     let Search { identifiers, elements, targets, .. } = search;
     format!("{identifiers}, {elements} elements, {} tables", targets.len())
 }
@@ -290,7 +347,7 @@ fn human(shown: &Shown) -> Vec<String> {
     let mut text = vec![format!("{}  {}", stamp(shown.at, &place), shown.kind)];
     let mut say = |name: &str, value: &str| text.push(format!("  {name:12} {value}"));
     match &shown.what {
-        What::Opened { person, signature, question, words } => {
+        What::Opened { person, signature, question, words, searched } => {
             say("person", person);
             match signature {
                 Some(Signature::Verified) => say("signature", "verified with the roster"),
@@ -308,11 +365,15 @@ fn human(shown: &Shown) -> Vec<String> {
                 say("countries", &countries.join(" "));
                 match &question.ask {
                     Ask::Datasets {} => say("asked", "which datasets there are"),
-                    Ask::Lookup { search } => say("searched", &searched(search)),
+                    Ask::Lookup { search } => say("searched", &in_words(search)),
                     Ask::Preview { sql } => say("preview of", sql),
                     Ask::Sql { sql } => say("sql", sql),
                     Ask::Tables {} => say("asked", "which tables can be searched"),
                 }
+            }
+            if let Some(searched) = searched {
+                say("proved", "these are what was searched, and nothing else");
+                searched.iter().for_each(|text| say("", text));
             }
         }
         What::Erased { at, reason, authority } => {
@@ -323,3 +384,6 @@ fn human(shown: &Shown) -> Vec<String> {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,14 +147,14 @@ fn unlimited(place: &str, written: &DocumentLookup) -> Option<Problem> {
         .into_iter()
         .filter_map(|(key, limit)| limit.is_none().then_some(key))
         .collect();
-    let (what, verb) = match missing.as_slice() {
+    let missing = match missing.as_slice() {
         [] => return None,
-        [one] => (format!("`{one}`"), "is"),
-        several => (format!("`{}`", several.join("` and `")), "are"),
+        [one] => format!("the limit `{one}` is missing"),
+        several => format!("the limits `{}` are missing", several.join("` and `")),
     };
     let place = written.limits.map_or_else(|| place.to_owned(), |_| format!("{place}/limits"));
     let message = format!(
-        "the limits {what} {verb} missing: there are so few identifiers of the kind `{}` that somebody could search for \
+        "{missing}: there are so few identifiers of the kind `{}` that somebody could search for \
          all of them",
         written.kind
     );

@@ -28,7 +28,8 @@ pub struct DocumentLookup {
     /// The table, as the node's settings name it.
     #[schemars(schema_with = "sql_name")]
     pub table: TableName,
-    /// What its identifiers are. The same in every grant of the table.
+    /// What its identifiers are: passports are of the kind `travel_document`, vessels of the kind `imo`. The same in every
+    /// grant of the table.
     #[schemars(schema_with = "kind")]
     pub kind: KindName,
     /// Who learns what: `blinded`, and the country learns how many identifiers were searched, but not which; `declared`,

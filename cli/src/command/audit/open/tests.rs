@@ -1,0 +1,118 @@
+//! What an auditor is shown of a lookup, and how a run ends with a file that proves nothing.
+
+use super::{Exit, Shown, Signature, What, human, prove};
+use mayag_audit::detail::RecipientSecret;
+use mayag_audit::entry::Type;
+use mayag_audit::keys::sha256;
+use mayag_desk::lookup::opening::Sealing;
+use mayag_matching::batch::{Batch, BatchSeed};
+use mayag_matching::normalise::{Kind, rules};
+use mayag_protocol::lookup::{Search, Target};
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::question::{Ask, Question};
+use mayag_protocol::timestamp::Timestamp;
+use std::num::NonZero;
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000)
+}
+
+fn opened(question: Question) -> Vec<Shown> {
+    let shown = |what| Shown {
+        at: now(),
+        log: "node-kr.demo/query-log/2027".parse().unwrap(),
+        index: 7,
+        kind: Type::Admitted,
+        detail: sha256(b"detail"),
+        what,
+    };
+    let what = What::Opened {
+        person: question.analyst.to_string(),
+        signature: Some(Signature::Verified),
+        question: Some(Box::new(question)),
+        words: None,
+        searched: None,
+    };
+    vec![shown(What::ForOthers), shown(what)]
+}
+
+/// A lookup of one passport, and what its desk sealed: this.
+fn lookup(sealed: &str, auditor: &RecipientSecret) -> (Question, Vec<u8>) {
+    let (seed, rules) = (BatchSeed::from_bytes([3; 32]), rules(Kind::TravelDocument));
+    let batch = Batch::new(&seed, &rules, &["PHL:P:M12345678"], NonZero::<usize>::MIN).unwrap();
+    let mut question = Question {
+        v: 1,
+        id: "00112233445566778899aabbccddeeff".parse().unwrap(),
+        analyst: "spiffe://demo/country/kr/analyst/hana".parse().unwrap(),
+        gateway: "spiffe://demo/gateway/1".parse().unwrap(),
+        countries: vec!["kr".parse().unwrap()],
+        issued_at: now(),
+        expires_at: now(),
+        nonce: "00112233445566778899aabbccddeeff".parse().unwrap(),
+        ask: Ask::Tables {},
+        purpose: Purpose::Border,
+        case: None,
+        legal_basis: None,
+    };
+    let sealing = Sealing {
+        question: &question.id,
+        analyst: &question.analyst,
+        seed: &seed,
+        rules: &rules,
+        identifiers: vec![sealed],
+    };
+    let file = sealing.seal(&[auditor.public().clone()]).unwrap();
+    let country = "kr".parse().unwrap();
+    let target = Target { country, table: "known".parse().unwrap(), epoch: 3 };
+    let search = Search {
+        identifiers: rules.kind.clone(),
+        rules: rules.version,
+        elements: 2,
+        blinded: batch.blinded().digest(),
+        opening: sha256(&file),
+        targets: vec![target],
+    };
+    question.ask = Ask::Lookup { search };
+    (question, file)
+}
+
+fn auditor() -> RecipientSecret {
+    RecipientSecret::from_pem(&RecipientSecret::generate().unwrap()).unwrap()
+}
+
+#[test]
+fn what_was_searched_is_shown_once_and_as_proved() {
+    let auditor = auditor();
+    let (question, file) = lookup("PHL:P:M12345678", &auditor);
+    let mut shown = opened(question);
+    let before = human(&shown[1]).join("\n");
+    assert!(before.contains("searched     travel_document, 2 elements, 1 tables"), "{before}");
+    assert!(!before.contains("M12345678"), "{before}");
+    prove(&mut shown, &file, &auditor).unwrap();
+    let text = human(&shown[1]).join("\n");
+    assert!(text.contains("these are what was searched, and nothing else\n"), "{text}");
+    assert!(text.ends_with("PHL:P:M12345678"), "{text}");
+    let json = serde_json::to_value(&shown[1]).unwrap();
+    assert_eq!(json["searched"], serde_json::json!(["PHL:P:M12345678"]));
+}
+
+#[test]
+fn a_liar_is_a_finding_and_a_wrong_file_is_none() {
+    let auditor_key = auditor();
+    let ends = |(question, file): (Question, Vec<u8>), key: &RecipientSecret| {
+        prove(&mut opened(question), &file, key).map_err(|(exit, why)| {
+            assert!(!why.contains("8765"), "{why}");
+            exit
+        })
+    };
+    let honest = || lookup("PHL:P:M12345678", &auditor_key);
+    let liar = lookup("PHL:P:M87654321", &auditor_key);
+    assert_eq!(ends(liar, &auditor_key), Err(Exit::VerificationFailed));
+    assert_eq!(ends(honest(), &auditor()), Err(Exit::Usage));
+    let (question, mut file) = honest();
+    file.push(b' ');
+    assert_eq!(ends((question, file), &auditor_key), Err(Exit::Usage));
+    let (mut question, file) = honest();
+    question.ask = Ask::Tables {};
+    assert_eq!(ends((question, file), &auditor_key), Err(Exit::Usage));
+}

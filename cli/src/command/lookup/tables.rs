@@ -1,0 +1,252 @@
+//! `mayag lookup tables`: what may be searched where, and who learns what.
+
+use super::no_answer;
+use crate::arguments::{Asking, Folders};
+use crate::command::ask::{self, Asked};
+use crate::command::datasets::ListFormat;
+use crate::command::{failed, written};
+use crate::demo::until_interrupted;
+use crate::exit::Exit;
+use crate::format::FormatError;
+use crate::format::json::{CountryLine, to_text};
+use crate::printer::{Printer, Reader};
+use crate::safe::safe;
+use clap::Args;
+use mayag_desk::lookup::{Lookups, Progress, Tables};
+use mayag_matching::normalise::NORMVER;
+use mayag_protocol::lookup::{DirectoryEntry, Mode};
+use mayag_protocol::names::{Country, QuestionId};
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::question::Ask;
+use serde::Serialize;
+
+/// List which tables may be searched where, with their keys, and who learns what
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every directory is verified with the key that the roster lists for the country, and held against what was seen of it before: a table
+whose key changed within an epoch, or a directory that is older than the last one, ends with 6.
+
+Examples:
+  mayag lookup tables --purpose BORDER
+  mayag lookup tables --purpose INVESTIGATE --countries kr,us --format json")]
+pub(super) struct TablesArgs {
+    #[command(flatten)]
+    asking: Asking,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "table")]
+    format: ListFormat,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    question: &'a QuestionId,
+    complete: bool,
+    countries: Vec<CountryLine<'a>>,
+    tables: Vec<CountryTables<'a>>,
+}
+
+#[derive(Serialize)]
+struct CountryTables<'a> {
+    country: &'a Country,
+    serial: u64,
+    tables: &'a [DirectoryEntry],
+}
+
+/// Asks, verifies, prints.
+pub(super) async fn run(args: TablesArgs, folders: &Folders, printer: &mut Printer) -> Exit {
+    let asked = match ask::prepare(&args.asking, Ask::Tables {}, folders) {
+        Ok(asked) => asked,
+        Err(problem) => return problem.tell(printer),
+    };
+    let Asked { desk, request } = asked;
+    let mut lookups = match Lookups::open(&desk, None) {
+        Ok(lookups) => lookups,
+        Err(error) => return no_answer(&error, printer),
+    };
+    let mut board = ask::board(&args.asking, printer);
+    let mut watch = |progress: Progress<'_>| match &progress {
+        Progress::Question(progress) => board.show(progress, printer),
+        Progress::Fetching { .. } | Progress::Hiding { .. } => {}
+    };
+    let reply = until_interrupted(Box::pin(lookups.tables(&request, &mut watch))).await;
+    board.clear(printer);
+    let reply = match reply {
+        None => return ask::interrupted(printer),
+        Some(Err(error)) => return no_answer(&error, printer),
+        Some(Ok(reply)) => reply,
+    };
+    let tables = match ask::answer(Ok(reply), printer) {
+        Ok(tables) => tables,
+        Err(exit) => return exit,
+    };
+    let text = match args.format {
+        ListFormat::Json => json(&tables, printer.reader()),
+        ListFormat::Table => Ok(table(&tables, request.purpose)),
+    };
+    let exit = ask::exit_of(&tables.outcomes);
+    let exit = match text {
+        Ok(text) => {
+            let result = printer.data(text.as_bytes());
+            written(printer, result, exit)
+        }
+        Err(error) => failed(printer, Exit::Error, &error.to_string()),
+    };
+    ask::footer(&tables.question, &tables.outcomes, exit, printer);
+    exit
+}
+
+fn json(tables: &Tables, reader: Reader) -> Result<String, FormatError> {
+    let listed = tables.directories.iter().map(|(country, directory)| CountryTables {
+        country,
+        serial: directory.serial,
+        tables: &directory.tables,
+    });
+    let whole = Whole {
+        question: &tables.question,
+        complete: mayag_desk::table::answered(&tables.outcomes) == tables.outcomes.len(),
+        countries: tables.outcomes.iter().map(CountryLine::new).collect(),
+        tables: listed.collect(),
+    };
+    to_text(&whole, reader)
+}
+
+fn table(tables: &Tables, purpose: Purpose) -> String {
+    let mut out = String::new();
+    for (country, directory) in &tables.directories {
+        if directory.tables.is_empty() {
+            push(&mut out, &format!("{country}  lets nothing be searched"));
+        }
+        for entry in &directory.tables {
+            for line in lines(country, entry, purpose) {
+                push(&mut out, &line);
+            }
+        }
+    }
+    out
+}
+
+fn lines(country: &Country, entry: &DirectoryEntry, purpose: Purpose) -> Vec<String> {
+    let DirectoryEntry { table, kind, rules, mode, epoch, from, until, key, index, .. } = entry;
+    let purposes: Vec<&str> = entry.purposes.iter().map(|purpose| purpose.as_str()).collect();
+    // One of the elements is the positive control.
+    let most = entry.most_elements.saturating_sub(1);
+    let mut all = vec![
+        format!("{country}  {table}  identifiers of kind {kind}"),
+        format!(
+            "    for {}; at most {} elements at once",
+            purposes.join(", "),
+            entry.most_elements
+        ),
+        format!("    {}", learns(*mode)),
+    ];
+    if !entry.purposes.contains(&purpose) {
+        all.push(format!("    not for {purpose}"));
+    }
+    if *rules != NORMVER {
+        all.push(format!(
+            "    written by version {rules} of the rules, this program has {NORMVER}: it cannot be searched"
+        ));
+    }
+    let key: String = key.as_str().chars().take(16).collect();
+    all.push(format!("    key {key}.. of epoch {epoch}, from {from} until {until}"));
+    all.push(format!("    {} rows with padding, built {}", index.rows, index.built_at));
+    let legends = |what: &str, legends: &[mayag_protocol::lookup::Legend]| {
+        let texts: Vec<_> = legends.iter().map(|legend| safe(&legend.text)).collect();
+        (!texts.is_empty()).then(|| format!("    {what}: {}", texts.join(", ")))
+    };
+    all.extend(legends("categories", &entry.categories));
+    all.extend(legends("handling", &entry.handling));
+    all
+}
+
+/// Who learns what, in words.
+fn learns(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Blinded => {
+            "blinded: the country and the gateway learn how many elements you search, and not which; hits are seen by you alone"
+        }
+        Mode::Declared => {
+            "declared: the country learns what you search, the gateway does not; this program does not ask it"
+        }
+    }
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{json, table};
+    use crate::printer::Reader;
+    use mayag_desk::lookup::Tables;
+    use mayag_protocol::lookup::{
+        Directory, DirectoryEntry, Legend, Mode, Published, PublishedIndex,
+    };
+    use mayag_protocol::names::{Digest, EvaluationKey};
+    use mayag_protocol::purpose::Purpose;
+    use mayag_protocol::timestamp::Timestamp;
+
+    fn tables() -> Tables {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let published = || Published { digest: Digest::from_bytes([1; 32]), bytes: 9 };
+        let entry = DirectoryEntry {
+            table: "stolen".parse().unwrap(),
+            kind: "travel_document".parse().unwrap(),
+            rules: 1,
+            mode: Mode::Blinded,
+            epoch: 3,
+            from: now,
+            until: now,
+            key: EvaluationKey::from_bytes([0xab; 32]),
+            index: PublishedIndex {
+                built_at: now,
+                rows: 64,
+                filter: published(),
+                boxes: published(),
+            },
+            purposes: vec![Purpose::Border],
+            most_elements: 65,
+            categories: vec![Legend { number: 1, text: "stolen\u{1b}[2J".to_owned() }],
+            handling: Vec::new(),
+        };
+        let directory = |code: &str, tables| {
+            let node = format!("spiffe://demo/country/{code}/node").parse().unwrap();
+            let directory = Directory { v: 1, node, serial: 7, issued_at: now, tables };
+            (code.parse().unwrap(), directory)
+        };
+        let other = DirectoryEntry { rules: 2, mode: Mode::Declared, ..entry.clone() };
+        Tables {
+            question: "00".repeat(16).parse().unwrap(),
+            outcomes: Vec::new(),
+            directories: vec![directory("kr", vec![entry, other]), directory("th", vec![])],
+        }
+    }
+
+    #[test]
+    fn a_person_reads_what_may_be_searched_and_who_learns_what() {
+        let text = table(&tables(), Purpose::Border);
+        assert!(text.starts_with("kr  stolen  identifiers of kind travel_document\n    for BORDER; at most 64 at once, padding included\n    blinded: "), "{text}");
+        assert!(
+            text.contains("    key abababababababab.. of epoch 3, from 2027-01-15T08:00:00"),
+            "{text}"
+        );
+        assert!(text.contains("declared: the country learns what you search"), "{text}");
+        assert!(text.contains("written by version 2 of the rules"), "{text}");
+        assert!(text.contains("th  lets nothing be searched\n"), "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains("not for"), "{text:?}");
+        assert!(table(&tables(), Purpose::Alert).contains("    not for ALERT\n"));
+    }
+
+    #[test]
+    fn a_program_reads_the_directories() {
+        let text = json(&tables(), Reader::Program).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["tables"][0]["tables"][0]["epoch"], 3);
+        assert_eq!(
+            (&value["tables"][0]["serial"], &value["tables"][1]["tables"]),
+            (&7.into(), &serde_json::json!([]))
+        );
+    }
+}

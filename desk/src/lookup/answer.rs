@@ -1,0 +1,341 @@
+//! What came of a lookup: per identifier and country one verdict, and the reason where nothing is known.
+
+use crate::receipt::ReceiptFile;
+use crate::table::CountryReport;
+use mayag_protocol::lookup::{Hit, Verdict, no_hit_anywhere};
+use mayag_protocol::names::{Country, QuestionId, TableName};
+use mayag_protocol::outcome::Outcome;
+use mayag_protocol::refusal::{Code, Refusal};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A lookup that verified. No part of it says what was searched: verdicts are in the order of the identifiers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupAnswer {
+    /// Every country that was to be asked, sorted.
+    pub countries: Vec<CountryAnswered>,
+    /// What was sent: nothing if no country has a table that could be asked, more than one question if a country let only some
+    /// of its tables be searched.
+    pub sent: Vec<SentLookup>,
+    identifiers: usize,
+}
+
+/// The question of a lookup, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentLookup {
+    /// The question.
+    pub question: QuestionId,
+    /// Elements in its vector.
+    pub elements: u32,
+    /// What the countries did that it was sent to.
+    pub outcomes: Vec<CountryReport>,
+    /// What everybody signed.
+    pub receipt: ReceiptFile,
+    /// What was searched, sealed for the auditors of the person's country.
+    pub sealed: PathBuf,
+}
+
+/// What one country says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountryAnswered {
+    /// The country.
+    pub country: Country,
+    /// What its tables say of each identifier, in their order; nothing if none was evaluated.
+    said: Vec<Said>,
+    /// Why not all of its tables were evaluated.
+    lacking: Option<Reason>,
+}
+
+/// What tables say of one identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It is there; at least one.
+    Hits(Vec<Found>),
+    /// It is not there, and their positive controls are.
+    No,
+    /// It was not found, but neither was a positive control.
+    Unknown,
+}
+
+/// A hit, and the table that it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The table.
+    pub table: TableName,
+    /// What it says.
+    pub hit: Hit,
+}
+
+/// What a country says of one identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding<'a> {
+    /// The country.
+    pub country: &'a Country,
+    /// The verdict; that of the strongest hit if there are several.
+    pub verdict: Verdict,
+    /// Every hit, strongest first.
+    pub hits: &'a [Found],
+    /// Why nothing is known, or why there may be more than these hits.
+    pub reason: Option<&'a Reason>,
+}
+
+/// Why nothing is known of an identifier. Closed, and without a word of what was searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The positive control was not found: the table is not what its node says.
+    Control,
+    /// A table answers only if it is told what is searched.
+    Declared,
+    /// The published filter or boxes cannot be had, or are not those that were signed for.
+    Index,
+    /// No key of the table is in force.
+    NoEpoch,
+    /// The country has no table of this kind.
+    NoTable,
+    /// The country lets this person search nothing for this purpose. It does not say whether there is anything.
+    NothingShared,
+    /// The country's table may be asked for other purposes.
+    OtherPurpose,
+    /// The table's identifiers are written by another version of the rules.
+    OtherRules,
+    /// What the country did.
+    Outcome(Outcome),
+    /// The proof does not verify: the table's key did not evaluate what was sent.
+    Proof,
+    /// The country, or the gateway for all, refused.
+    Refused(Refusal),
+    /// The lookup has more elements than the table takes.
+    TooMany {
+        /// As many it takes, the control included.
+        most: u32,
+    },
+}
+
+/// A finding without a reason has this one: a table answered, and its control was not found.
+static CONTROL: Reason = Reason::Control;
+
+impl LookupAnswer {
+    /// What these countries say of so many identifiers.
+    pub fn new(
+        identifiers: usize,
+        mut countries: Vec<CountryAnswered>,
+        sent: Vec<SentLookup>,
+    ) -> Self {
+        countries.sort_by(|one, next| one.country.cmp(&next.country));
+        Self { countries, sent, identifiers }
+    }
+
+    /// A lookup of so many identifiers that none of these countries has answered, all for one reason.
+    pub fn unanswered(
+        identifiers: usize,
+        countries: impl IntoIterator<Item = Country>,
+        reason: &Reason,
+    ) -> Self {
+        let nothing = |country| CountryAnswered::nothing(country, reason.clone());
+        Self::new(identifiers, countries.into_iter().map(nothing).collect(), Vec::new())
+    }
+
+    /// How many identifiers it is about.
+    pub fn identifiers(&self) -> usize {
+        self.identifiers
+    }
+
+    /// What every country says of the identifier at this place.
+    pub fn of(&self, identifier: usize) -> impl Iterator<Item = Finding<'_>> {
+        self.countries.iter().map(move |country| country.of(identifier))
+    }
+
+    /// Whether nobody asked knows the identifier, and all of them prove it.
+    pub fn no_hit_anywhere(&self, identifier: usize) -> bool {
+        no_hit_anywhere(self.of(identifier).map(|finding| finding.verdict))
+    }
+}
+
+impl CountryAnswered {
+    /// A country that evaluated nothing.
+    pub fn nothing(country: Country, reason: Reason) -> Self {
+        Self { country, said: Vec::new(), lacking: Some(reason) }
+    }
+
+    /// A country of whose tables at least one was evaluated. `said` is what each says, `lacking` what is missing of others.
+    pub fn evaluated(country: Country, said: Vec<Vec<Said>>, lacking: Option<Reason>) -> Self {
+        let all = said.into_iter().reduce(|one, other| {
+            one.into_iter().zip(other).map(|(one, other)| one.and(other)).collect()
+        });
+        Self { country, said: all.unwrap_or_default(), lacking }
+    }
+
+    /// What it says of the identifier at this place.
+    pub fn of(&self, identifier: usize) -> Finding<'_> {
+        let country = &self.country;
+        let unknown = |reason: &'static Reason| (Verdict::NotEvaluated {}, Some(reason));
+        let lacking = self.lacking.as_ref();
+        let nothing = || match lacking {
+            Some(reason) if reason.forbids() => (Verdict::NotPermitted {}, Some(reason)),
+            Some(reason) => (Verdict::NotEvaluated {}, Some(reason)),
+            None => unknown(&CONTROL),
+        };
+        let (hits, (verdict, reason)) = match self.said.get(identifier) {
+            Some(Said::Hits(hits)) => match hits.first() {
+                Some(first) => {
+                    (hits.as_slice(), (Verdict::Hit { hit: first.hit.clone() }, lacking))
+                }
+                None => (&[] as &[Found], nothing()),
+            },
+            Some(Said::No) if lacking.is_none() => (&[] as &[Found], (Verdict::NoHit {}, None)),
+            Some(Said::No) | None => (&[] as &[Found], nothing()),
+            Some(Said::Unknown) => (&[] as &[Found], unknown(&CONTROL)),
+        };
+        Finding { country, verdict, hits, reason }
+    }
+
+    /// Whether any of its tables was evaluated.
+    pub fn answered(&self) -> bool {
+        !self.said.is_empty()
+    }
+
+    /// Why not all of its tables were evaluated.
+    pub fn lacking(&self) -> Option<&Reason> {
+        self.lacking.as_ref()
+    }
+}
+
+impl Said {
+    /// What two tables say together. Nobody says no for another.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Hits(mut hits), Self::Hits(more)) => {
+                hits.extend(more);
+                Self::of(hits)
+            }
+            (Self::Hits(hits), Self::No | Self::Unknown)
+            | (Self::No | Self::Unknown, Self::Hits(hits)) => Self::Hits(hits),
+            (Self::No, Self::No) => Self::No,
+            (Self::Unknown, Self::No | Self::Unknown) | (Self::No, Self::Unknown) => Self::Unknown,
+        }
+    }
+
+    /// Hits in order, strongest first.
+    pub fn of(mut hits: Vec<Found>) -> Self {
+        hits.sort_by(|one, next| {
+            let key = |found: &Found| (found.hit.band, found.table.clone());
+            key(one).cmp(&key(next)).then_with(|| one.hit.contact.cmp(&next.hit.contact))
+        });
+        Self::Hits(hits)
+    }
+}
+
+impl Reason {
+    /// Whether it is a decision of the country that this may not be asked.
+    pub fn forbids(&self) -> bool {
+        match self {
+            Self::NothingShared | Self::OtherPurpose => true,
+            Self::Refused(refusal) => forbids(refusal.code),
+            Self::Outcome(outcome) => *outcome == Outcome::Withdrawn,
+            Self::Control
+            | Self::Declared
+            | Self::Index
+            | Self::NoEpoch
+            | Self::NoTable
+            | Self::OtherRules
+            | Self::Proof
+            | Self::TooMany { .. } => false,
+        }
+    }
+
+    /// Whether something did not verify: tell the country.
+    pub fn is_alarm(&self) -> bool {
+        match self {
+            Self::Control | Self::Index | Self::Proof => true,
+            Self::Declared
+            | Self::NoEpoch
+            | Self::NoTable
+            | Self::NothingShared
+            | Self::OtherPurpose
+            | Self::OtherRules
+            | Self::Outcome(_)
+            | Self::Refused(_)
+            | Self::TooMany { .. } => false,
+        }
+    }
+
+    /// The word in machine formats.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Declared => "declared",
+            Self::Index => "index",
+            Self::NoEpoch => "no_epoch",
+            Self::NoTable => "no_table",
+            Self::NothingShared => "nothing_shared",
+            Self::OtherPurpose => "other_purpose",
+            Self::OtherRules => "other_rules",
+            Self::Outcome(outcome) => outcome.as_str(),
+            Self::Proof => "proof",
+            Self::Refused(refusal) => refusal.code.name(),
+            Self::TooMany { .. } => "too_many",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Control => f.write_str("its positive control was not found: tell the country"),
+            Self::Declared => f.write_str("its table answers only if it is told what is searched"),
+            Self::Index => f.write_str(
+                "what it published of its table cannot be had, or is not what it signed for",
+            ),
+            Self::NoEpoch => f.write_str("no key of its table is in force now"),
+            Self::NoTable => f.write_str("it has no table of this kind"),
+            Self::NothingShared => f.write_str("it lets you search nothing for this purpose"),
+            Self::OtherPurpose => f.write_str("its table may be searched for other purposes only"),
+            Self::OtherRules => f.write_str(
+                "its table is written by another version of the rules than this program has",
+            ),
+            Self::Outcome(outcome) => write!(f, "{outcome}"),
+            Self::Proof => {
+                f.write_str("its proof does not verify: tell the country and your auditors")
+            }
+            Self::Refused(refusal) => write!(f, "{refusal}: {}", refusal.hint),
+            Self::TooMany { most } => {
+                let most = most.saturating_sub(1);
+                write!(f, "its table takes at most {most} at once, padding included: search fewer")
+            }
+        }
+    }
+}
+
+/// Whether a refusal says that this may not be asked, by this person or for this purpose; anything else may be otherwise
+/// the next time, or in another form.
+fn forbids(code: Code) -> bool {
+    match code {
+        Code::ColumnNotShared
+        | Code::NoGrant
+        | Code::NoPolicy
+        | Code::NotInRoster
+        | Code::PurposeNotHeld
+        | Code::TableNotShared => true,
+        Code::AggregateNotShared
+        | Code::BadSignature
+        | Code::BudgetExhausted
+        | Code::Busy
+        | Code::Expired
+        | Code::KeyNotLevel
+        | Code::LevelTooFine
+        | Code::LogUnavailable
+        | Code::MalformedQuestion
+        | Code::NotOneSelect
+        | Code::NotSupported
+        | Code::NotYours
+        | Code::OtherEpoch
+        | Code::PredicateNotAllowed
+        | Code::Replayed
+        | Code::RowsNotShared
+        | Code::SqlNotReadable
+        | Code::TooComplex
+        | Code::TooManyIdentifiers
+        | Code::TooManyLevels
+        | Code::WrongAudience => false,
+    }
+}

@@ -1,0 +1,140 @@
+//! Which tables of which countries are asked: of the kind, for the purpose, by the same rules, with the newest key in force.
+
+use super::Tables;
+use super::answer::Reason;
+use mayag_matching::input::Rules;
+use mayag_matching::scope::Scope;
+use mayag_protocol::identity::Identity;
+use mayag_protocol::lookup::{Directory, DirectoryEntry, Mode, Target};
+use mayag_protocol::names::{Country, TableName};
+use mayag_protocol::purpose::Purpose;
+use mayag_protocol::timestamp::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A table that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) country: Country,
+    pub(super) node: Identity,
+    pub(super) entry: DirectoryEntry,
+}
+
+/// What is asked, and what is not.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// Sorted by country and table.
+    pub(super) chosen: Vec<Chosen>,
+    /// Countries of whose tables one at least is not asked, and why. Who has no table in the list above is not asked at all.
+    pub(super) lacking: BTreeMap<Country, Reason>,
+}
+
+/// What a lookup needs of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) purpose: Purpose,
+    /// Elements of the vector.
+    pub(super) elements: u32,
+    pub(super) now: Timestamp,
+}
+
+impl Chosen {
+    /// What it is called in a question.
+    pub(super) fn target(&self) -> Target {
+        let (table, epoch) = (self.entry.table.clone(), self.entry.epoch);
+        Target { country: self.country.clone(), table, epoch }
+    }
+
+    /// What its key belongs to.
+    pub(super) fn scope(&self) -> Scope {
+        let DirectoryEntry { table, epoch, kind, rules, .. } = &self.entry;
+        let rules = Rules { kind: kind.clone(), version: *rules };
+        Scope { node: self.node.clone(), table: table.clone(), epoch: *epoch, rules }
+    }
+}
+
+impl Choice {
+    /// The countries that are asked, sorted.
+    pub(super) fn countries(&self) -> Vec<Country> {
+        let named: BTreeSet<&Country> = self.chosen.iter().map(|one| &one.country).collect();
+        named.into_iter().cloned().collect()
+    }
+
+    /// Asks nobody more, for this reason.
+    pub(super) fn leave(&mut self, reason: &Reason) {
+        for one in std::mem::take(&mut self.chosen) {
+            self.lacks(&one.country, reason.clone());
+        }
+    }
+
+    /// Leaves a table out.
+    pub(super) fn lacks(&mut self, country: &Country, reason: Reason) {
+        self.lacking.entry(country.clone()).or_insert(reason);
+    }
+}
+
+/// Chooses from what the countries say they have.
+pub(super) fn choose(tables: &Tables, needs: Needs<'_>) -> Choice {
+    let mut choice = Choice::default();
+    for report in &tables.outcomes {
+        let country = &report.country;
+        match tables.directories.iter().find(|(of, _)| of == country) {
+            Some((_, directory)) => of_country(country, directory, needs, &mut choice),
+            None => {
+                let outcome = || Reason::Outcome(report.outcome);
+                let reason = report.refusal.clone().map_or_else(outcome, Reason::Refused);
+                choice.lacks(country, reason);
+            }
+        }
+    }
+    choice
+}
+
+fn of_country(country: &Country, directory: &Directory, needs: Needs<'_>, choice: &mut Choice) {
+    let mut by_table: BTreeMap<&TableName, Vec<&DirectoryEntry>> = BTreeMap::new();
+    for entry in directory.tables.iter().filter(|entry| entry.kind == needs.rules.kind) {
+        by_table.entry(&entry.table).or_default().push(entry);
+    }
+    if directory.tables.is_empty() {
+        choice.lacks(country, Reason::NothingShared);
+    } else if by_table.is_empty() {
+        choice.lacks(country, Reason::NoTable);
+    }
+    let mut other_purpose = !by_table.is_empty();
+    for epochs in by_table.into_values() {
+        match of_table(&epochs, needs) {
+            Ok(entry) => {
+                let (node, entry) = (directory.node.clone(), entry.clone());
+                choice.chosen.push(Chosen { country: country.clone(), node, entry });
+            }
+            // What may not be searched for this purpose is no part of what was asked, as long as something else may.
+            Err(Reason::OtherPurpose) => continue,
+            Err(reason) => choice.lacks(country, reason),
+        }
+        other_purpose = false;
+    }
+    if other_purpose {
+        choice.lacks(country, Reason::OtherPurpose);
+    }
+}
+
+/// The newest epoch of a table that can be asked, or what is in the way.
+fn of_table<'a>(
+    epochs: &[&'a DirectoryEntry],
+    needs: Needs<'_>,
+) -> Result<&'a DirectoryEntry, Reason> {
+    let Needs { rules, purpose, elements, now } = needs;
+    let left = |epochs: &[&'a DirectoryEntry], keep: &dyn Fn(&DirectoryEntry) -> bool, reason| {
+        let left: Vec<&DirectoryEntry> = epochs.iter().copied().filter(|it| keep(it)).collect();
+        if left.is_empty() { Err(reason) } else { Ok(left) }
+    };
+    let rest = left(epochs, &|entry| entry.purposes.contains(&purpose), Reason::OtherPurpose)?;
+    let rest = left(&rest, &|entry| entry.mode == Mode::Blinded, Reason::Declared)?;
+    let rest = left(&rest, &|entry| entry.rules == rules.version, Reason::OtherRules)?;
+    let rest = left(&rest, &|entry| entry.from <= now && now < entry.until, Reason::NoEpoch)?;
+    let newest = rest.into_iter().max_by_key(|entry| entry.epoch).ok_or(Reason::NoEpoch)?;
+    if newest.most_elements < elements {
+        return Err(Reason::TooMany { most: newest.most_elements });
+    }
+    Ok(newest)
+}
