@@ -358,9 +358,10 @@ fn outcome(fact: &Fact) -> Option<&'static [Outcome]> {
         (Type::Refused, ResultClass::Refusal) => {
             Some(&[Outcome::Refused, Outcome::BudgetExhausted, Outcome::Withdrawn])
         }
-        (Type::Answered, ResultClass::Aggregate | ResultClass::Catalogue) => {
-            Some(&[Outcome::Answered])
-        }
+        (
+            Type::Answered,
+            ResultClass::Aggregate | ResultClass::Catalogue | ResultClass::Evaluated,
+        ) => Some(&[Outcome::Answered]),
         (Type::Answered, ResultClass::Suppressed) => Some(&[Outcome::AnsweredSuppressed]),
         (Type::Answered, ResultClass::Error) => Some(&[Outcome::Failed]),
         (Type::Answered, ResultClass::TimedOut) => Some(&[Outcome::TimedOut]),

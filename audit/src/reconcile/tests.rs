@@ -100,6 +100,27 @@ fn logs_that_agree_give_counts_and_no_finding() {
 }
 
 #[test]
+fn whatever_a_node_handed_out_has_an_outcome_that_a_gateway_says_of_it() {
+    for (result, outcome) in [
+        (ResultClass::Aggregate, Outcome::Answered),
+        (ResultClass::Catalogue, Outcome::Answered),
+        (ResultClass::Error, Outcome::Failed),
+        (ResultClass::Evaluated, Outcome::Answered),
+        (ResultClass::Suppressed, Outcome::AnsweredSuppressed),
+        (ResultClass::TimedOut, Outcome::TimedOut),
+    ] {
+        let mut world = World::new();
+        let received = world.gateway.push(&about(Type::Received, 30, 3));
+        let admitted = Entry { peer: Some(received.clone()), ..about(Type::Admitted, 31, 3) };
+        world.kr.push(&admitted);
+        let ended = Entry { result: Some(result), ..answered(3, &received, 32) };
+        let log = world.kr.push(&ended);
+        world.gateway.push(&released(3, outcome, Some(log), 33));
+        assert_eq!(world.found(), [], "{result:?}");
+    }
+}
+
+#[test]
 fn a_question_that_the_gateway_left_out_is_shown_by_the_node() {
     // The last question is cut off the gateway's log.
     let mut world = World::new();

@@ -172,7 +172,7 @@ async fn who_searches_very_many_identifiers_is_noticed_once() {
     let entries = world.logged("kr", |entries| entries.iter().filter(admitted).count() == 3);
     let about: Vec<_> =
         entries.iter().filter(admitted).map(|entry| entry.about.as_deref()).collect();
-    assert_eq!(about, [None, Some("many_identifiers"), None], "at 1,022 of them, and once");
+    assert_eq!(about, [None, Some("many_identifiers"), None], "at 1,024 of them, and once");
     let said = world.stderr("kr");
     assert_eq!(said.matches("searches many identifiers").count(), 1, "{said}");
     assert!(said.contains("\"problems\":\"empty 1, unknown_handling 1\""), "{said}");

@@ -91,11 +91,16 @@ impl House {
 
     /// Starts the node, or starts it again.
     pub(crate) async fn run(&mut self) {
+        self.stop().await;
+        let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&self.clock);
+        self.running = Some(Running::start(self.config(), clock, &program()).await.unwrap());
+    }
+
+    /// Stops the node, if it runs.
+    pub(crate) async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.shutdown().await;
         }
-        let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&self.clock);
-        self.running = Some(Running::start(self.config(), clock, &program()).await.unwrap());
     }
 
     /// The file of this name in the node's folder.

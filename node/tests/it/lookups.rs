@@ -14,6 +14,7 @@ use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::{Ask, QUESTIONS, Question};
 use mayag_protocol::refusal::{Code, Refusal};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -353,4 +354,24 @@ async fn sixty_four_at_once_get_as_many_identifiers_as_there_are() {
     }
     let evaluated: u32 = requesters.join_all().await.into_iter().sum();
     assert_eq!(evaluated, 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn building_takes_nobodys_answer_and_ends_with_the_node() {
+    // Half a minute of hashing, if it were let.
+    let mut many = STOLEN.to_owned();
+    for n in 0..300_000 {
+        writeln!(many, "Z{n:07},PHL,stolen document,F").unwrap();
+    }
+    let mut house = House::start(TOML, &[("data/stolen.csv", &many)], GRANTS).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = tokio::time::Instant::now();
+    assert!(!built(&house.directory(Purpose::Border).await.1), "it is still at it");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    house.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // Nothing half is left behind.
+    write(&house.file("data/stolen.csv"), STOLEN);
+    house.run().await;
+    house.directory_when(built).await;
 }
