@@ -194,7 +194,7 @@ fn explain_gives_a_hint_whoever_refuses() {
     for (sql, hint) in [
         ("SELECT drug, count(*) FROM seizures GROUP BY 1 FETCH FIRST 3 ROWS ONLY", "write LIMIT"),
         ("SELECT region, count(*) FROM seizures GROUP BY region", "`mayag datasets` lists"),
-        ("SELECT count(*) FROM seizures WHERE drug = \"heroin\"", "if it is a text"),
+        ("SELECT count(*) FROM seizures WHERE drug = \"Heroin\"", "if it is a text"),
         ("SELECT count(*) FROM seizures WHERE \"region\" = 'x'", "if it is a text"),
     ] {
         put(&folder, "question.sql", sql);

@@ -9,14 +9,19 @@
 use super::cells::{Cells, Cutting, Part, ok};
 use super::doubts::is_shown;
 use super::keys::Adding;
-use super::rows::{Rows, Source};
+use super::predicate::constant;
+use super::rows::{Level, Rows, Source, Values};
 use super::{folds, refuse};
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::functions::datetime::expr_fn::date_trunc;
 use datafusion::functions_aggregate::expr_fn::count_distinct;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Aggregate, Expr, cast, lit, when};
 use mayag_policies::catalogue::Kind;
+use mayag_policies::shape::Grain;
 use mayag_protocol::refusal::Refusal;
 use std::sync::Arc;
 
@@ -152,8 +157,9 @@ impl Levels<'_, '_> {
     /// An expression as it stands above the release: each level in it is a key there.
     fn above(&mut self, expr: &Expr) -> Result<Expr, Refusal> {
         let mut refusal = None;
-        let above =
-            expr.clone().transform_down(|part| match self.rows.source(&part, self.schema) {
+        let above = expr.clone().transform_down(|part| {
+            let part = self.coarsened(&part).unwrap_or(part);
+            match self.rows.source(&part, self.schema) {
                 Some(Source::Level(_)) => {
                     let (qualifier, name) = part.qualified_name();
                     if !self.exprs.contains(&part) {
@@ -174,10 +180,44 @@ impl Levels<'_, '_> {
                     Ok(Transformed::new(part, false, TreeNodeRecursion::Stop))
                 }
                 None => Ok(Transformed::no(part)),
-            });
+            }
+        });
         match refusal {
             Some(refusal) => Err(refusal),
             None => Ok(ok(above)?.data),
         }
     }
+
+    /// `to_char(date, '%Y-%m')` says the same of the first day of the month, which is easier to be shared.
+    fn coarsened(&self, part: &Expr) -> Option<Expr> {
+        let Expr::ScalarFunction(function) = part else { return None };
+        let ("to_char", [date, format]) = (function.name(), function.args.as_slice()) else {
+            return None;
+        };
+        let Source::Level(Level { level, values: Values::Date }) =
+            self.rows.source(date, self.schema)?
+        else {
+            return None;
+        };
+        let Some(ScalarValue::Utf8(Some(text))) = constant(format) else { return None };
+        let grain = said(&text);
+        if level.grain.is_none_or(|own| grain <= own) {
+            return None;
+        }
+        let time = cast(date.clone(), DataType::Timestamp(TimeUnit::Nanosecond, None));
+        let args = vec![date_trunc(lit(grain.as_str()), time), format.clone()];
+        Some(Expr::ScalarFunction(ScalarFunction { func: Arc::clone(&function.func), args }))
+    }
+}
+
+/// The coarsest grain that the format of a date tells apart.
+fn said(format: &str) -> Grain {
+    let parts = format.split('%').skip(1).filter_map(|part| part.chars().next());
+    let grains = parts.map(|part| match part {
+        'Y' | 'y' => Grain::Year,
+        'q' => Grain::Quarter,
+        'B' | 'b' | 'm' => Grain::Month,
+        _ => Grain::Day,
+    });
+    grains.min().unwrap_or(Grain::Day)
 }

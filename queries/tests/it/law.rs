@@ -90,6 +90,7 @@ const QUESTIONS: &[&str] = &[
     "SELECT upper(region) AS r, coalesce(route, 'none') AS way, count(*) AS n, sum(kg) AS kg, max(hour) AS h FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT CASE WHEN route IN ('x', 'y') THEN 'known' ELSE substance END AS c, date_trunc('week', seized_on) AS w, count(kg) AS n FROM seizures GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT region, count(DISTINCT route) AS routes, count(DISTINCT extract(month FROM seized_on)) AS months, count(*) AS n, sum(items) AS i FROM seizures GROUP BY region ORDER BY region",
+    "SELECT to_char(seized_on, '%b %Y') AS m, to_char(seized_on_quarter, '%Y, %q') AS q, to_char(seized_on, '%A') AS d, count(*) AS n FROM seizures GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
     "SELECT count(DISTINCT region) AS r, count(*) AS n, sum(kg) AS kg FROM seizures WHERE hour > 6",
     "SELECT route IS NULL AS missing, region, count(*) AS n FROM seizures GROUP BY ROLLUP (route IS NULL, region) ORDER BY 1, 2, 3",
     "SELECT to_char(m, '%d %b %Y, %V') AS m, n FROM (SELECT seized_on_month AS m, count(*) AS n FROM seizures GROUP BY 1) t ORDER BY 1",
