@@ -286,18 +286,14 @@ fn encrypt(
     Ok([plaintext.as_slice(), tag.as_ref()].concat())
 }
 
-fn decrypt(
-    key: &[u8],
-    mut content: Vec<u8>,
-    info: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, DetailError> {
+fn decrypt(key: &[u8], content: Vec<u8>, info: &[u8]) -> Result<Zeroizing<Vec<u8>>, DetailError> {
+    let mut content = Zeroizing::new(content);
     let key = UnboundKey::new(&CHACHA20_POLY1305, key).map_err(|_| DetailError::NotOpened)?;
     let nonce = Nonce::assume_unique_for_key(ONE_NONCE);
     let opened = LessSafeKey::new(key)
-        .open_in_place(nonce, Aad::from(info), &mut content)
+        .open_in_place(nonce, Aad::from(info), content.as_mut_slice())
         .map_err(|_| DetailError::NotOpened)?
         .len();
-    let mut content = Zeroizing::new(content);
     content.truncate(opened);
     if content.len() < SALT { Err(DetailError::NotOpened) } else { Ok(content) }
 }

@@ -449,12 +449,15 @@ impl Entry {
     /// the entry before it, of the same question in the same log, has one.
     pub fn needs_detail(&self) -> bool {
         match self.kind {
-            Type::Admitted | Type::LogRead | Type::Received | Type::Refused => self.actor.is_some(),
+            Type::Admitted
+            | Type::FailedAuthentication
+            | Type::LogRead
+            | Type::Received
+            | Type::Refused => self.actor.is_some(),
             Type::Abandoned
             | Type::Answered
             | Type::Configuration
             | Type::Continued
-            | Type::FailedAuthentication
             | Type::Key
             | Type::Opened
             | Type::Policy

@@ -14,10 +14,12 @@ mod finding;
 mod seen;
 mod signed;
 mod times;
+mod unheard;
 
 pub use facts::Facts;
 pub use finding::{Finding, What};
 pub use signed::{AnswerKeys, Evidence, Forged};
+pub use unheard::Unheard;
 
 use crate::entry::{ResultClass, Type};
 use crate::quorum::CLOCK_SKEW;
@@ -89,6 +91,8 @@ pub struct Report {
     pub counts: Counts,
     /// What is wrong, by log and index.
     pub findings: Vec<Finding>,
+    /// Answers that a node's log has and the gateway says it did not get. No contradiction: the gateway may have waited in vain.
+    pub unheard: Vec<Unheard>,
     /// Logs that entries name and that were not given: what they would say is unknown.
     pub not_given: BTreeSet<LogOrigin>,
 }
@@ -97,10 +101,12 @@ pub struct Report {
 pub fn reconcile(logs: &[Facts], settings: Settings) -> Report {
     let mut join = Join {
         logs: logs.iter().map(|log| (log.origin(), log)).collect(),
+        answers: unheard::answers(logs),
         settings,
         report: Report {
             counts: Counts::default(),
             findings: Vec::new(),
+            unheard: Vec::new(),
             not_given: BTreeSet::new(),
         },
     };
@@ -121,6 +127,7 @@ pub fn reconcile(logs: &[Facts], settings: Settings) -> Report {
 
 struct Join<'a> {
     logs: BTreeMap<&'a LogOrigin, &'a Facts>,
+    answers: unheard::Answers<'a>,
     settings: Settings,
     report: Report,
 }
@@ -220,7 +227,7 @@ impl<'a> Join<'a> {
                     let what = What::ReleasedWithoutEntry { country: end.country.clone() };
                     self.find(place, None, what);
                 }
-                None => (),
+                None => self.unheard(place, fact, end),
                 Some(log) => self.answer(place, fact, end, (log, signed)),
             }
         }

@@ -112,20 +112,29 @@ impl Details {
         Ok(old)
     }
 
-    /// Destroys the keys of months that had ended before this instant, and what a crash left in their folders.
+    /// Destroys the keys of months that had ended before this instant, and what a crash left in their folders. A folder that
+    /// somebody put among them is not this program's: it stays, and so does what it is in.
     pub fn end_months(&self, before: Timestamp) -> Result<(), DetailsError> {
         for name in names(&self.months)? {
             let Some(month) = name.strip_suffix(".key") else { continue };
             if !is_over(month, before) {
                 continue;
             }
+            if is_folder(&self.months.join(&name)) {
+                continue;
+            }
             // The key first: without it nothing of the month opens, whatever a crash leaves of the rest.
             removed(&self.months, &name)?;
             let folder = self.folder.join(month);
-            for left in names(&folder)? {
+            if !is_folder(&folder) {
+                continue;
+            }
+            let (folders, files): (Vec<String>, Vec<String>) =
+                names(&folder)?.into_iter().partition(|left| is_folder(&folder.join(left)));
+            for left in files {
                 removed(&folder, &left)?;
             }
-            if folder.exists() {
+            if folders.is_empty() {
                 let failed = |source| FilesError::Write { path: folder.clone(), source };
                 fs::remove_dir(&folder).map_err(failed)?;
                 sync_folder(&self.folder).map_err(failed)?;
@@ -216,8 +225,14 @@ fn written(path: &Path) -> i64 {
 
 fn months(details: &Path) -> Result<Vec<String>, FilesError> {
     let mut found = names(details)?;
-    found.retain(|name| is_over(name, Timestamp::from_millis(i64::MAX / 4)));
+    let month = |name: &String| is_over(name, Timestamp::from_millis(i64::MAX / 4));
+    found.retain(|name| month(name) && is_folder(&details.join(name)));
     Ok(found)
+}
+
+/// Whether this is a folder itself, and no link to one.
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 /// The names in a folder, sorted; none if there is no folder.

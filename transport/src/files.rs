@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
 
 /// The longest secret that is read; a private key in PEM has a few hundred bytes.
 pub const LONGEST_SECRET: usize = 64 * 1024;
@@ -84,7 +85,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, FilesError> {
 ///
 /// A symbolic link is followed; what counts is the mode of the file that was opened, so that nothing can be exchanged
 /// between the look and the read.
-pub fn read_secret(path: &Path) -> Result<String, FilesError> {
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, FilesError> {
     let file = open(path)?;
     let metadata =
         file.metadata().map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
@@ -92,7 +93,10 @@ pub fn read_secret(path: &Path) -> Result<String, FilesError> {
         return Err(FilesError::Exposed { path: path.to_owned() });
     }
     let bytes = read_open(file, path, LONGEST_SECRET)?;
-    String::from_utf8(bytes).map_err(|_| FilesError::NotText { path: path.to_owned() })
+    String::from_utf8(bytes).map(Zeroizing::new).map_err(|fault| {
+        drop(Zeroizing::new(fault.into_bytes()));
+        FilesError::NotText { path: path.to_owned() }
+    })
 }
 
 /// Replaces a file as a whole: readers see the old bytes or the new ones, also after a crash.
@@ -154,7 +158,10 @@ fn open(path: &Path) -> Result<File, FilesError> {
 }
 
 fn read_open(file: File, path: &Path, limit: usize) -> Result<Vec<u8>, FilesError> {
-    let mut bytes = Vec::new();
+    // As long as the file is: a buffer that grows leaves copies of what it held behind.
+    let length = file.metadata().map_or(0, |found| found.len()).saturating_add(1);
+    let length = usize::try_from(length).unwrap_or(limit).min(limit.saturating_add(1));
+    let mut bytes = Vec::with_capacity(length);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     file.take(most)
         .read_to_end(&mut bytes)

@@ -17,7 +17,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("answer.key");
 //! files::replace(&path, b"secret", Mode::Secret)?;
-//! assert_eq!(files::read_secret(&path)?, "secret");
+//! assert_eq!(files::read_secret(&path)?.as_str(), "secret");
 //! assert!(SystemClock.now().millis() > 0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -3,8 +3,10 @@
 //! All files and folders are their owner's alone (0600, 0700). A lock is on the folder itself and ends with the process,
 //! so a crash leaves none. Two files are open for as long as the log is, and one more while it is read or replaced.
 
+use crate::details::names;
 use crate::files::{FilesError, create_folder, sync_folder};
 use mayag_audit::log::door::{Area, Door, Folder, NewFile};
+use mayag_audit::log::integrate::LAST_SIGNED;
 use mayag_audit::tile::{LONGEST_BUNDLE, Tiles};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -42,15 +44,36 @@ impl LogFolders {
         Ok(())
     }
 
+    /// Whether they hold nothing but what is made before a log is begun: no checkpoint, no entry, no file that was not put
+    /// there for one. Folders that are not there hold nothing.
+    pub fn are_blank(&self) -> Result<bool, FilesError> {
+        let areas = names(&self.ahead)?;
+        let unwritten = |name: &String| {
+            let found = fs::metadata(self.ahead.join(name));
+            AREAS.contains(&name.as_str())
+                && found.is_ok_and(|found| found.is_file() && found.len() == 0)
+        };
+        let unsigned = names(&self.guard)?.iter().all(|name| *name == beside(LAST_SIGNED));
+        Ok(names(&self.published)?.is_empty() && areas.iter().all(unwritten) && unsigned)
+    }
+
     /// The door to them. Locks nothing yet: the log does.
     pub fn door(&self) -> Result<Door, FilesError> {
-        let area = |name: &str| open_area(&self.ahead.join(name));
+        let [one, two] = AREAS.map(|name| open_area(&self.ahead.join(name)));
         Ok(Door {
             published: Box::new(FileFolder::new(&self.published)),
             guard: Box::new(FileFolder::new(&self.guard)),
-            ahead: [Box::new(area("a")?), Box::new(area("b")?)],
+            ahead: [Box::new(one?), Box::new(two?)],
         })
     }
+}
+
+/// The write-ahead files.
+const AREAS: [&str; 2] = ["a", "b"];
+
+/// The name of a file that is about to take another's place.
+fn beside(name: &str) -> String {
+    format!(".{name}.new")
 }
 
 /// The published files of a log, to be read and verified by whoever has the folder.
@@ -173,7 +196,7 @@ impl Folder for FileFolder {
             };
             self.make(folder, &mut changed)?;
             // Always the same name: what a crash leaves is written over by the next attempt.
-            let beside = folder.join(format!(".{}.new", name.display()));
+            let beside = folder.join(beside(&name.to_string_lossy()));
             write(&beside, bytes)?;
             changed.insert(folder.to_owned());
             renames.push((beside, path));

@@ -12,7 +12,7 @@ use crate::seen::Seen;
 use crate::turned_away::{Counted, TurnedAway};
 use mayag_audit::checkpoint::{CheckpointNote, Origin};
 use mayag_audit::detail::RecipientKey;
-use mayag_audit::entry::{Entry, EntryError, SeenLog, Type};
+use mayag_audit::entry::{Entry, EntryError, SeenLog};
 use mayag_audit::keys::{Mac, RandomError, SigningKey};
 use mayag_audit::log::commit::Kind;
 use mayag_audit::log::error::{AppendError, Failure};
@@ -31,7 +31,6 @@ use mayag_protocol::roster::Roster;
 use mayag_protocol::timestamp::Clock;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::fmt;
-use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -44,6 +43,7 @@ mod detailed;
 mod noted;
 mod pseudonyms;
 mod upkeep;
+mod years;
 
 pub use upkeep::Upkeep;
 
@@ -463,55 +463,6 @@ impl PartySettings {
                 .map_err(PartyLogsError::Keeper)?;
         Ok(Running { year: year.to_owned(), log, keeper: Some(keeper) })
     }
-
-    /// The newest year that a log of this kind began in, up to this one.
-    fn last_year(&self, book: Book, year: &str) -> Result<String, PartyLogsError> {
-        let folder = self.state.join(book.as_str());
-        let years = fs::read_dir(&folder).map(|years| {
-            let name = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
-            years.filter_map(name).filter(|name| name.as_str() <= year).max()
-        });
-        years.ok().flatten().ok_or(PartyLogsError::NotBegun { folder })
-    }
-
-    /// Ends one year's log and begins the next, whose first entry says where the old one ended.
-    fn go_on(
-        &self,
-        book: Book,
-        old: &mut Running,
-        (year, charges): (&str, Option<u64>),
-        failed: &Arc<Notify>,
-    ) -> Result<Running, PartyLogsError> {
-        let log = Arc::clone(&old.log);
-        if let Some(Err(error)) = old.keeper.take().map(LogKeeper::stop) {
-            tracing::error!(log = %log.origin(), %error, "log ended without its last checkpoint");
-        }
-        let charges = match charges {
-            Some(charges) => Some(charges),
-            None => newest_charges(&log)?,
-        };
-        let previous = log.checkpoint().map(|note| seen(&note)).transpose()?;
-        if self.folders(book, year).published.exists() {
-            // A crash came between beginning it and its first entry.
-            tracing::warn!(log = %log.origin(), year, "the log of this year was begun before");
-        } else {
-            self.begin(book, year)?;
-        }
-        let next = self.run(book, year, failed)?;
-        let entry = Entry { previous, charges, ..Entry::new(Type::Continued, self.clock.now())? };
-        next.log.append(Kind::Record, entry.to_bytes()?)?;
-        Ok(next)
-    }
-}
-
-/// The highest number of charges that a log knows of: they only grow, so the newest that says any.
-fn newest_charges(log: &Log) -> Result<Option<u64>, PartyLogsError> {
-    let mut charges = None;
-    read_back(log, &mut |entry| {
-        charges = entry.charges;
-        if charges.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(charges)
 }
 
 fn read_back(

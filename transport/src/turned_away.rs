@@ -5,7 +5,7 @@
 
 use mayag_audit::keys::Mac;
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::{Country, Digest};
+use mayag_protocol::names::Digest;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -37,7 +37,8 @@ pub(crate) struct Kind {
     /// A pseudonym of the network.
     pub(crate) network: String,
     pub(crate) actor: Option<Digest>,
-    pub(crate) country: Option<Country>,
+    /// For the detail of the entry, and nothing else.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// The counters.
@@ -61,12 +62,12 @@ impl Counted {
             why: away.why,
             network,
             actor: away.identity.as_ref().map(|identity| code(&identity.to_string())),
-            country: away.identity.as_ref().and_then(Identity::country).cloned(),
+            identity: away.identity.clone(),
         };
         let mut kinds = self.kinds.lock();
         let known = kinds.contains_key(&kind) || kinds.len() < MOST_KINDS;
         let several =
-            || Kind { why: SEVERAL, network: SEVERAL.to_owned(), actor: None, country: None };
+            || Kind { why: SEVERAL, network: SEVERAL.to_owned(), actor: None, identity: None };
         let count = kinds.entry(if known { kind } else { several() }).or_default();
         *count = count.saturating_add(1);
     }

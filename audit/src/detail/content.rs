@@ -8,8 +8,12 @@ use mayag_protocol::question::{LONGEST_ENVELOPE, Question};
 use mayag_protocol::strict::{self, StrictError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use zeroize::{Zeroize as _, Zeroizing};
 
-/// The plaintext of a detail. It names people, so it has no `Debug` that shows it.
+/// Names of fields, braces and quotes of a detail.
+const ROOM: usize = 128;
+
+/// The plaintext of a detail. It names people, so it has no `Debug` that shows it, and is wiped when dropped.
 ///
 /// The envelope is the one that the analyst signed: it holds SQL, case, legal basis, purpose and countries, and whoever opens
 /// the detail can check the signature with the roster, and the digest with the entry.
@@ -38,9 +42,16 @@ impl Content {
         Self { v: Version, person, envelope: None, words: Some(words) }
     }
 
-    /// Its bytes, to be sealed.
-    pub fn to_bytes(&self) -> Option<Vec<u8>> {
-        serde_json::to_vec(self).ok()
+    /// Its bytes, to be sealed; wiped when dropped.
+    pub fn to_bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let texts = self.person.len() + self.words.as_ref().map_or(0, String::len);
+        let envelope = self.envelope.as_ref().map_or(0, |envelope| envelope.0.len());
+        // More than JSON needs, escapes included: a buffer that grows leaves copies of what it held behind.
+        let most =
+            ROOM.saturating_add(texts.saturating_mul(6)).saturating_add(envelope.saturating_mul(2));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+        serde_json::to_writer(&mut *bytes, self).ok()?;
+        Some(bytes)
     }
 
     /// Reads what was opened.
@@ -62,6 +73,17 @@ impl Content {
         let Some(Base64(envelope)) = &self.envelope else { return false };
         Envelope::parse(envelope, LONGEST_ENVELOPE)
             .is_ok_and(|envelope| envelope.open(PayloadType::Question, keys, 1, &Ed25519).is_ok())
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        let Self { v: _, person, envelope, words } = self;
+        person.zeroize();
+        if let Some(Base64(envelope)) = envelope {
+            envelope.zeroize();
+        }
+        words.zeroize();
     }
 }
 

@@ -127,7 +127,10 @@ impl MonthKey {
 
     /// Its bytes in a line of hexadecimal, as files hold it.
     pub fn to_hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex(self.0.as_slice()) + "\n")
+        let mut line = Zeroizing::new(String::with_capacity(2 * self.0.len() + 1));
+        line.push_str(&Zeroizing::new(hex(self.0.as_slice())));
+        line.push('\n');
+        line
     }
 
     /// Reads that line.

@@ -197,7 +197,7 @@ fn a_release_needs_the_entry_of_the_node_and_says_what_it_says() {
     assert_eq!(release(Outcome::Answered, true), []);
     let without = What::ReleasedWithoutEntry { country: kr() };
     assert_eq!(release(Outcome::Answered, false), [(place(GATEWAY, 7), without)]);
-    // An answer that came too late is the node's and not the gateway's.
+    // An answer that came too late is the node's and not the gateway's: no finding, and said.
     assert_eq!(release(Outcome::TimedOut, false), []);
     for outcome in [Outcome::Refused, Outcome::Failed, Outcome::AnsweredSuppressed] {
         let what = What::OtherOutcome { country: kr(), outcome };
@@ -241,6 +241,35 @@ fn what_was_abandoned_has_ended_and_what_arrived_until_then_is_followed() {
     let mut world = World::new();
     world.gateway.push(&abandoned(None));
     assert!(world.found().contains(&(place(GATEWAY, 6), What::NotBegun)));
+}
+
+#[test]
+fn an_answer_that_the_gateway_did_not_get_is_said_and_no_finding() {
+    let unheard = |seconds: i64, outcome| {
+        let mut world = World::new();
+        let received = world.gateway.push(&about(Type::Received, 40, 4));
+        world.kr_answers(4, &received);
+        world.gateway.push(&released(4, outcome, None, seconds));
+        let report = world.reconcile_at(100_000);
+        assert_eq!(report.findings, []);
+        report.unheard
+    };
+    // The node answered at 42 s.
+    for (seconds, late) in [(43, true), (71, true), (72, false), (100, false)] {
+        let found = unheard(seconds, Outcome::TimedOut);
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((one.at.to_string(), one.answer.to_string()), (place(GATEWAY, 7), place(KR, 7)));
+        assert_eq!((&one.country, one.outcome), (&kr(), Outcome::TimedOut));
+        assert_eq!(one.is_late(), late, "{seconds}");
+        let said = one.to_string();
+        assert!(said.contains("`timed_out`") && said.contains("long before") != late, "{said}");
+    }
+    assert_eq!(unheard(43, Outcome::Unreachable).len(), 1);
+    // Where the node has not answered there is nothing to say.
+    let mut world = World::new();
+    world.gateway.push(&about(Type::Received, 40, 4));
+    world.gateway.push(&released(4, Outcome::TimedOut, None, 70));
+    assert_eq!(world.reconcile_at(100_000).unheard, []);
 }
 
 #[test]

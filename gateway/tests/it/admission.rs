@@ -106,7 +106,7 @@ async fn nobody_but_analysts_of_the_roster_is_let_in() {
     );
     let missing = federation.post(&federation.hana(), "/v1/answers", Vec::new()).await.unwrap();
     assert_eq!(missing.status(), http::StatusCode::NOT_FOUND);
-    assert_eq!(ROUTES.len(), 2);
+    assert_eq!(ROUTES.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

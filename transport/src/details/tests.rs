@@ -95,6 +95,30 @@ fn what_is_too_old_is_named_and_months_end_with_their_keys() {
 }
 
 #[test]
+fn a_folder_among_details_keeps_no_month_from_ending() {
+    let world = World::new();
+    let details = Details::open(world.folder.path()).unwrap();
+    let old: Timestamp = "2025-03-31T23:59:59Z".parse().unwrap();
+    let older: Timestamp = "2025-02-01T00:00:00Z".parse().unwrap();
+    let (kept, gone) = (world.keep(&details, old), world.keep(&details, older));
+    let month = world.folder.path().join(DETAILS).join("2025-03");
+    std::fs::create_dir_all(month.join("copies/of")).unwrap();
+    std::fs::create_dir(world.folder.path().join(MONTHS).join("2025-01.key")).unwrap();
+    std::fs::File::create(world.folder.path().join(DETAILS).join("2025-04")).unwrap();
+    let after = old.plus(Duration::from_hours(48));
+    assert_eq!(details.older(after).unwrap().len(), 2);
+    details.end_months(after).unwrap();
+    for detail in [&kept, &gone] {
+        assert_eq!(world.opened(detail), None);
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(&month).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["copies"], "what is not ours");
+    assert!(!world.folder.path().join(MONTHS).join("2025-03.key").exists());
+    assert!(!world.folder.path().join(DETAILS).join("2025-02").exists());
+}
+
+#[test]
 fn a_month_is_over_after_its_last_day() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     assert_eq!(month_of(at("2026-11-28T15:00:00Z")), "2026-11");

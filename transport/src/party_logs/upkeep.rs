@@ -8,6 +8,7 @@ use mayag_audit::detail::Content;
 use mayag_audit::entry::{Entry, Erased, MOST_ERASED, Op, Type};
 use mayag_audit::log::commit::Kind;
 use mayag_audit::party::Book;
+use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Digest, QuestionId};
 use mayag_protocol::timestamp::Timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -207,11 +208,20 @@ impl Rounds {
                 decision: Some(kind.why.to_owned()),
                 about: Some(format!("network {}", kind.network)),
                 actor: kind.actor.clone(),
-                recipient: kind.country.clone(),
+                recipient: kind.identity.as_ref().and_then(Identity::country).cloned(),
                 count: Some(*count),
                 ..Entry::new(Type::FailedAuthentication, self.logs.settings.clock.now())?
             };
-            if let Err(error) = self.logs.append(Book::Administration, Kind::Record, &entry) {
+            let (book, record) = (Book::Administration, Kind::Record);
+            let appended = match &kind.identity {
+                None => self.logs.append(book, record, &entry),
+                Some(identity) => {
+                    let words = format!("turned away: {}", kind.why);
+                    let content = Content::reading(identity.to_string(), words);
+                    self.logs.append_with_detail(book, record, entry, &content)
+                }
+            };
+            if let Err(error) = appended {
                 self.logs.counted.put_back(untold);
                 return Err(error);
             }

@@ -12,3 +12,4 @@ mod refused;
 mod start;
 mod support;
 mod upkeep;
+mod years;

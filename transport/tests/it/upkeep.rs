@@ -23,15 +23,15 @@ use tempfile::TempDir;
 const DAY: Duration = Duration::from_hours(24);
 
 /// One party with its auditor.
-struct Party {
+pub(crate) struct Party {
     folder: TempDir,
     key: Arc<SigningKey>,
-    clock: Arc<Hand>,
+    pub(crate) clock: Arc<Hand>,
     auditor: RecipientSecret,
 }
 
 impl Party {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let party = Self {
             folder: tempfile::tempdir().unwrap(),
             key: Arc::new(SigningKey::from_pem(&SigningKey::generate().unwrap()).unwrap()),
@@ -42,7 +42,7 @@ impl Party {
         party
     }
 
-    fn settings(&self) -> PartySettings {
+    pub(crate) fn settings(&self) -> PartySettings {
         PartySettings {
             party: "spiffe://test/country/kr/node".parse().unwrap(),
             state: self.state().to_owned(),
@@ -55,7 +55,7 @@ impl Party {
         }
     }
 
-    fn state(&self) -> &Path {
+    pub(crate) fn state(&self) -> &Path {
         self.folder.path()
     }
 
@@ -234,8 +234,26 @@ fn those_who_are_turned_away_are_counted_and_fill_no_log() {
     assert_eq!(found[1].decision.as_deref(), Some(NOT_ADMITTED));
     assert_eq!(found[0].about, found[1].about, "the same network has the same pseudonym");
     assert!(!format!("{found:?}").contains("192.0.2"));
+    // Whoever proved who it is has a pseudonym, and a detail that an auditor opens.
+    let known = TurnedAway {
+        identity: Some("spiffe://test/country/us/analyst/eve".parse().unwrap()),
+        ..away(1)
+    };
+    logs.turned_away(&known);
+    party.clock.advance(Duration::from_mins(2));
+    let found = logged(&logs, Type::FailedAuthentication, 3).remove(2);
+    let detail = found.detail.as_ref().unwrap();
+    assert_eq!(found.recipient, Some("us".parse().unwrap()));
+    assert!(found.actor.is_some() && !format!("{found:?}").contains("eve"));
+    let Kept { file, month } = details::find(party.state(), &detail.ct_sha256).unwrap().unwrap();
+    let log = logs.log(Book::Administration).unwrap();
+    let place = Place { origin: log.origin(), question: None, kind: found.kind };
+    let opened = open(&file, detail, &place, &party.auditor, month.as_ref()).unwrap();
+    let content = Content::parse(opened.plaintext()).unwrap();
+    assert_eq!(content.person, known.identity.unwrap().to_string());
+    assert_eq!(content.words.as_deref(), Some("turned away: not_admitted"));
     // What was counted last is told at the end.
     logs.turned_away(&away(1));
     drop(upkeep);
-    logged(&logs, Type::FailedAuthentication, 3);
+    logged(&logs, Type::FailedAuthentication, 4);
 }

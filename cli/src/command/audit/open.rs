@@ -297,18 +297,13 @@ fn what(
         }
     };
     let question = asked.map(|(question, _)| Box::new(question));
-    What::Opened {
-        person: content.person,
-        signature,
-        question,
-        words: content.words,
-        searched: None,
-    }
+    let (person, words) = (content.person.clone(), content.words.clone());
+    What::Opened { person, signature, question, words, searched: None }
 }
 
 /// What the detail of an entry must say and does not.
 fn contradicts(entry: &Entry, person: &str, asked: Option<&Question>) -> Option<&'static str> {
-    if entry.kind == Type::LogRead {
+    if matches!(entry.kind, Type::FailedAuthentication | Type::LogRead) {
         return None;
     }
     match asked {

@@ -106,6 +106,7 @@ fn sentences(report: &Report) -> Vec<String> {
             ),
         });
     }
+    lines.extend(report.unheard.iter().map(|unheard| format!("not heard: {unheard}")));
     lines.extend(report.findings.iter().map(|finding| format!("finding: {finding}")));
     let not_given = report.not_given.iter();
     lines.extend(not_given.map(|log| format!("not in the list, so not looked at: {log}")));

@@ -1,6 +1,7 @@
 //! A folder of evidence: whole logs, the entries that matter with a proof each, and a page that says what it is.
 //!
-//! Logs are copied as they are, under the checkpoint that was verified; a log that grows meanwhile does not matter.
+//! Logs are copied as they are, under the checkpoint that was verified; a log that grows meanwhile does not matter. What was
+//! written is read back: every file has the bytes that it should have, and every copy verifies by itself.
 
 use super::super::logs::{Ended, entries, human, said};
 use super::super::verify::{Job, believed};
@@ -43,8 +44,10 @@ pub(super) fn write(
     }
     let mut bundle = Bundle { folder: folder.to_owned(), sums: BTreeMap::new() };
     let (mut list, mut lines, mut cover) = (String::new(), String::new(), Cover::new(args));
+    let mut copied = Vec::new();
     for job in jobs {
         let log = bundle.log(job)?;
+        copied.push((job, log.name.clone()));
         let mut failed = None;
         entries(job, &mut |located| {
             // A log that has grown meanwhile has entries that are not under the checkpoint of the copy.
@@ -78,6 +81,10 @@ pub(super) fn write(
     let sums = bundle.sums.iter().map(|(name, sum)| format!("{sum}  {name}\n"));
     let sums = sums.collect::<Vec<_>>().concat();
     bundle.file("SHA256SUMS", sums.as_bytes())?;
+    bundle.reads_back()?;
+    for (job, name) in copied {
+        bundle.verifies(job, &name)?;
+    }
     let told =
         format!("{}  {} entries of {} logs", folder.display(), cover.entries.len(), jobs.len());
     let result = printer.line(&safe(&told));
@@ -116,6 +123,31 @@ impl Bundle {
         files::replace(&path, bytes, Mode::Public).map_err(failed)?;
         self.sums.insert(name.to_owned(), sha256(bytes).to_string());
         Ok(())
+    }
+
+    /// Every file holds what was written.
+    fn reads_back(&self) -> Result<(), Ended> {
+        for (name, sum) in &self.sums {
+            let bytes =
+                files::read(&self.folder.join(name), usize::MAX).map_err(|error| usage(&error))?;
+            if sha256(&bytes).as_str() != sum {
+                let why =
+                    format!("`{name}` does not read back as it was written: look at the disk");
+                return Err((Exit::Error, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// The copy of a log verifies as the log did.
+    fn verifies(&self, job: &Job, name: &str) -> Result<(), Ended> {
+        let policy = believed(job)?;
+        let tiles = PublishedFiles(self.folder.join(name).join("log"));
+        let against = Against { policy: &policy, now: SystemClock.now(), older: None };
+        let wrong = |fault: Box<dyn fmt::Display>| {
+            (Exit::VerificationFailed, format!("the copy in `{name}`: {fault}"))
+        };
+        read(&tiles, &against, &mut |_| ()).map(|_| ()).map_err(|fault| wrong(Box::new(fault)))
     }
 
     /// Copies a log and its keys.
@@ -176,5 +208,27 @@ impl Bundle {
             proof: format!("{stem}.tlog-proof"),
         };
         Ok((line, entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bundle, Exit};
+    use mayag_transport::files::{self, Mode};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_file_that_does_not_read_back_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bundle = Bundle { folder: folder.path().join("evidence"), sums: BTreeMap::new() };
+        bundle.file("COVER.txt", b"cover").unwrap();
+        bundle.file("logs/x/log/checkpoint", b"checkpoint").unwrap();
+        bundle.reads_back().unwrap();
+        let path = bundle.folder.join("logs/x/log/checkpoint");
+        files::replace(&path, b"checkpoinT", Mode::Public).unwrap();
+        let (exit, why) = bundle.reads_back().unwrap_err();
+        assert!(exit == Exit::Error && why.contains("`logs/x/log/checkpoint`"), "{why}");
+        std::fs::remove_file(&path).unwrap();
+        bundle.reads_back().unwrap_err();
     }
 }
