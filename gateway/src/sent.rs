@@ -37,10 +37,10 @@ impl Sent {
         Self { route: LOOKUPS, body, envelope, vector }
     }
 
-    /// Whether the vector is the one that the lookup names; what is no lookup has none.
+    /// Whether the vector is the one that the lookup names; what is no lookup has none, and comes as a question.
     pub(crate) fn belongs_to(&self, question: &Question) -> bool {
         match (question.ask.search(), &self.vector) {
-            (None, None) => true,
+            (None, None) => self.route == QUESTIONS,
             (Some(search), Some(vector)) => {
                 vector.len() == search.vector_bytes() && sha256(vector) == search.blinded
             }

@@ -86,6 +86,10 @@ async fn a_lookup_without_the_vector_it_was_signed_with_goes_nowhere() {
     let response = federation.post(&federation.hana(), LOOKUPS, vec![0xff; 100]).await.unwrap();
     let told = crate::federation::Told::of(&response.into_body().read().await.unwrap());
     assert_eq!(refused(&told), Some(Code::MalformedQuestion), "no bundle");
+    let sql = federation.sign(&federation.question(crate::federation::SQL));
+    let response = federation.post(&federation.hana(), LOOKUPS, sql).await.unwrap();
+    let told = crate::federation::Told::of(&response.into_body().read().await.unwrap());
+    assert_eq!(refused(&told), Some(Code::MalformedQuestion), "SQL is no lookup");
     assert_eq!(federation.nodes["kr"].received().len(), 0, "nobody was asked");
 }
 
