@@ -50,17 +50,14 @@ fn a_few_attacks_learn_nothing() {
 #[test]
 fn what_is_computed_above_releases_learns_nothing_new() {
     let attacks = titled(&[
-        "Every month but one",
-        "A measure in the condition of a join",
-        "A label in place of a key",
-        "Months and quarters of the year",
         "A country in upper and in lower case",
         "A group computed from the rare substance",
-        "How many substances there are",
-        "A group computed from the person",
+        "A measure in the condition of a join",
+        "Every month but one",
     ]);
     let ordinary = own("ordinary.jsonl");
-    let report = run(&attacks, &ordinary[24..], Settings::default(), &|_| {});
+    let settings = Settings { secrets: 3, confirmations: 4, ..Settings::default() };
+    let report = run(&attacks, &ordinary[24..], settings, &|_| {});
     assert!(!report.leaked(), "{}", told(&report));
     assert!(report.summary().ends_with("benign: 7 of 7 accepted"), "{}", told(&report));
 }

@@ -35,10 +35,10 @@ pub(super) fn join(cutting: &mut Cutting<'_>, join: &Join) -> Result<Cells, Refu
         unmeasured(expr(cutting, a, &left)?.1.as_ref())?;
         unmeasured(expr(cutting, b, &right)?.1.as_ref())?;
     }
-    if let Some(filter) = &join.filter {
-        if condition(filter, &left, &right)? {
-            return Err(refuse::not_supported("an outer join on a measure"));
-        }
+    if let Some(filter) = &join.filter
+        && condition(filter, &left, &right)?
+    {
+        return Err(refuse::not_supported("an outer join on a measure"));
     }
     match join.join_type {
         JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {

@@ -103,29 +103,31 @@ fn periods(tokens: &[Token], catalogue: &Catalogue) -> Option<Right> {
     let mut hint = None;
     let mut right: Vec<Token> = Vec::new();
     for token in tokens {
-        match token {
-            Token::Word(word) if period(word, catalogue).is_some() => {
-                let (column, grain) = period(word, catalogue)?;
-                let (name, grain) = (column.name.as_str(), grain.as_str());
-                hint.get_or_insert_with(|| {
-                    format!("{name}_{grain} is the first day of a {grain}: compare extract({grain} FROM {name}) with a number")
-                });
-                // With the table's name before it, if there is one.
-                let name = match right.as_slice() {
-                    [.., Token::Word(_), Token::Period] => right.len() - 2,
-                    _ => right.len(),
-                };
-                let name = right.split_off(name);
-                right.push(bare("extract"));
-                right.push(Token::LParen);
-                right.extend([bare(grain), space(), bare("FROM"), space()]);
-                right.extend(name);
-                right.extend([bare(column.name.as_str()), Token::RParen]);
-            }
-            Token::SingleQuotedString(text) if is_short_number(text) => {
-                right.push(Token::Number(text.clone(), false));
-            }
-            other => right.push(other.clone()),
+        if let Token::Word(word) = token
+            && let Some((column, grain)) = period(word, catalogue)
+        {
+            let (name, grain) = (column.name.as_str(), grain.as_str());
+            hint.get_or_insert_with(|| {
+                format!(
+                    "{name}_{grain} is the first day of a {grain}: compare extract({grain} FROM {name}) with a number"
+                )
+            });
+            // With the table's name before it, if there is one.
+            let before = match right.as_slice() {
+                [.., Token::Word(_), Token::Period] => right.len() - 2,
+                _ => right.len(),
+            };
+            let table = right.split_off(before);
+            right.extend([bare("extract"), Token::LParen, bare(grain), space()]);
+            right.extend([bare("FROM"), space()]);
+            right.extend(table);
+            right.extend([bare(name), Token::RParen]);
+        } else if let Token::SingleQuotedString(text) = token
+            && is_short_number(text)
+        {
+            right.push(Token::Number(text.clone(), false));
+        } else {
+            right.push(token.clone());
         }
     }
     hint.map(|hint| Right { tokens: right, hint })
@@ -154,12 +156,14 @@ fn months(tokens: &[Token]) -> Option<Right> {
         text.len() == 7 && text.bytes().enumerate().all(digit)
     };
     let mut found = false;
-    let day = |token: &Token| match token {
-        Token::SingleQuotedString(text) if is_month(text) => {
+    let day = |token: &Token| {
+        if let Token::SingleQuotedString(text) = token
+            && is_month(text)
+        {
             found = true;
-            Token::SingleQuotedString(format!("{text}-01"))
+            return Token::SingleQuotedString(format!("{text}-01"));
         }
-        other => other.clone(),
+        token.clone()
     };
     let tokens = tokens.iter().map(day).collect();
     let hint = "write a month as its first day, such as '2024-01-01'".to_owned();
