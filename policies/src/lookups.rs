@@ -218,7 +218,7 @@ fn permit(used: &[&LookupGrant]) -> Option<LookupPermit> {
 /// Depends on nothing but what was asked.
 fn table_not_shared(table: &TableName) -> Refusal {
     let hint =
-        "ask this country's administrator which tables it lets you search, and for which purposes";
+        "`mayag lookup tables` lists what this country lets you search, and for which purposes";
     Refusal::new(Code::TableNotShared, DEFAULT_DENY, hint).about(table.as_str())
 }
 

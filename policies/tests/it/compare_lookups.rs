@@ -202,8 +202,9 @@ fn naive(old: &Policy, new: &Policy) -> (bool, bool) {
     (more, less)
 }
 
-fn change(more: bool, less: bool) -> Change {
-    match (more, less) {
+/// Of somebody who learns more, and somebody who learns less.
+fn change(found: (bool, bool)) -> Change {
+    match found {
         (true, true) => Change::Both,
         (true, false) => Change::Widens,
         (false, true) => Change::Narrows,
@@ -223,9 +224,9 @@ proptest! {
         let (old, new) = (policy(&old), policy(&new));
         let (more, less) = naive(&old, &new);
         let found = compared(&old, &new);
-        prop_assert_eq!(found.change, change(more, less), "{:#?}", found.differences);
+        prop_assert_eq!(found.change, change((more, less)), "{:#?}", found.differences);
         let back = compared(&new, &old);
-        prop_assert_eq!(back.change, change(less, more), "{:#?}", back.differences);
+        prop_assert_eq!(back.change, change((less, more)), "{:#?}", back.differences);
     }
 
     #[test]
@@ -238,7 +239,7 @@ proptest! {
         let (old, new) = (policy(&lookups), policy(&renamed));
         prop_assert_eq!(compared(&old, &new).change, Change::Equal);
         let first = compare(&Catalogue::builtin(), None, &new, NOW.parse().unwrap());
-        prop_assert_eq!(first.change, change(!lookups.is_empty(), false));
+        prop_assert_eq!(first.change, change((!lookups.is_empty(), false)));
     }
 }
 
