@@ -91,6 +91,10 @@ pub struct LookupTable {
 
 /// What a hit says beside its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "three things that are said or not, each by itself"
+)]
 pub struct Reveals {
     /// What the record is about.
     pub category: bool,
