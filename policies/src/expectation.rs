@@ -245,7 +245,8 @@ mod tests {
             Asked::Lookup(lookup) => Some((lookup.table.as_str(), lookup.elements)),
             Asked::Sql(_) => None,
         });
-        assert_eq!(Vec::from_iter(lookups), [("stolen_documents", 513), ("wanted_persons", 2)]);
+        let lookups: Vec<(&str, u32)> = lookups.collect();
+        assert_eq!(lookups, [("stolen_documents", 513), ("wanted_persons", 2)]);
         let wrong = example.replacen("\"expect\"", "\"expects\"", 1);
         assert!(TestFile::parse(wrong.as_bytes()).unwrap_err().to_string().starts_with("line "));
         for (key, says) in [("lookup", "not both"), ("sql", "is missing")] {

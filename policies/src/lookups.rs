@@ -91,6 +91,10 @@ pub struct LookupTable {
 
 /// What a hit says beside its band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "three things that are said or not, each by itself"
+)]
 pub struct Reveals {
     /// What the record is about.
     pub category: bool,
@@ -218,7 +222,7 @@ fn permit(used: &[&LookupGrant]) -> Option<LookupPermit> {
 /// Depends on nothing but what was asked.
 fn table_not_shared(table: &TableName) -> Refusal {
     let hint =
-        "ask this country's administrator which tables it lets you search, and for which purposes";
+        "`mayag lookup tables` lists what this country lets you search, and for which purposes";
     Refusal::new(Code::TableNotShared, DEFAULT_DENY, hint).about(table.as_str())
 }
 

@@ -179,7 +179,7 @@ fn mode(mode: Mode) -> &'static str {
 fn reveals(old: Reveals, new: Reveals, respects: &mut Vec<Respect>) {
     let pairs =
         [(old.category, new.category), (old.handling, new.handling), (old.contact, new.contact)];
-    let words = format!("a hit says {} → {}", old, new);
+    let words = format!("a hit says {old} → {new}");
     for (direction, changed) in [
         (Direction::Widens, pairs.iter().any(|(old, new)| !old && *new)),
         (Direction::Narrows, pairs.iter().any(|(old, new)| *old && !new)),

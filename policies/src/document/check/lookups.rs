@@ -120,7 +120,10 @@ fn mode(mode: Mode) -> &'static str {
 
 fn revealed(reveals: &[Reveal]) -> String {
     let words: BTreeSet<&str> = reveals.iter().map(|reveal| reveal.as_str()).collect();
-    if words.is_empty() { "nothing".to_owned() } else { Vec::from_iter(words).join(", ") }
+    if words.is_empty() {
+        return "nothing".to_owned();
+    }
+    words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn declared(place: &str, written: &DocumentLookup) -> Option<Problem> {
