@@ -273,7 +273,7 @@ impl Log {
         let last_signed = read(guard.as_ref(), LAST_SIGNED)?.unwrap_or_default();
         let verifier = settings.signer().verifier().clone();
         let policy = settings.witnessing.as_ref().map(|witnessing| &witnessing.policy);
-        let shown = Shown::new(newest, cosigned, (policy, settings.clock.now()));
+        let shown = Shown::new(&newest, cosigned, (policy, settings.clock.now()));
         Ok(Self {
             origin: settings.origin,
             verifier,

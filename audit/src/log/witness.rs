@@ -199,7 +199,7 @@ impl Log {
 impl Shown {
     /// What a log shows that was opened just now; `policy` is who has to cosign it, if anybody.
     pub(crate) fn new(
-        published: CheckpointNote,
+        published: &CheckpointNote,
         cosigned: Option<Cosigned>,
         (policy, opened): (Option<&Policy>, Timestamp),
     ) -> Self {
@@ -208,7 +208,7 @@ impl Shown {
         let mut shown = Self { recent: VecDeque::from([published.clone()]), cosigned, unconfirmed };
         if let Some(policy) = policy {
             // Where the policy asks nobody, nobody has to say anything.
-            shown.confirm(&published, &[], (policy, opened));
+            shown.confirm(published, &[], (policy, opened));
         }
         shown
     }

@@ -228,7 +228,7 @@ fn what_was_abandoned_has_ended_and_what_arrived_until_then_is_followed() {
     let mut world = World::new();
     let received = world.gateway.push(&about(Type::Received, 40, 4));
     let log = world.kr_answers(4, &received);
-    world.gateway.push(&abandoned(Some(log.clone())));
+    world.gateway.push(&abandoned(Some(log)));
     let report = world.reconcile_at(100_000);
     assert_eq!(report.findings, []);
     let counts = report.counts;

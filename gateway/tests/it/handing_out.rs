@@ -4,6 +4,7 @@ use crate::federation::{Federation, SQL};
 use crate::node::Behaviour;
 use mayag_audit::entry::Type;
 use mayag_protocol::event::Event;
+use mayag_protocol::names::Country;
 use mayag_transport::files::{self, Mode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +64,7 @@ async fn a_caller_who_leaves_has_nothing_and_the_log_says_so() {
     assert_eq!((&received.question_digest, &received.actor), (&end.question_digest, &end.actor));
     assert_eq!(end.decision.as_deref(), Some("cut_off"));
     assert_eq!((&end.result_digest, end.cells, end.result), (&None, None, None));
-    let there: Vec<_> = end.countries.iter().map(|(country, _)| country.as_str()).collect();
+    let there: Vec<_> = end.countries.keys().map(Country::as_str).collect();
     assert_eq!(there, ["kr"], "what arrived until then");
     let kr = &end.countries[&"kr".parse().unwrap()];
     assert!(kr.log.is_some() && kr.signed.is_some(), "and where kr's log holds it");
