@@ -108,7 +108,7 @@ fn respects(before: &[&LookupGrant], after: &[&LookupGrant]) -> BTreeSet<Respect
         }
     }
     for (direction, sizes) in [(Direction::Widens, gained), (Direction::Narrows, lost)] {
-        respects.extend(sizes_changed(direction, &sizes, in_both == 0));
+        respects.extend(sizes_changed(direction, &sizes, in_both));
     }
     respects.extend(changed.into_iter().map(|(respect, sizes)| {
         if sizes.len() == in_both {
@@ -123,16 +123,20 @@ fn respects(before: &[&LookupGrant], after: &[&LookupGrant]) -> BTreeSet<Respect
     respects
 }
 
-/// Sizes that are answered under one of the policies only; `all` if none is answered under both.
-fn sizes_changed(direction: Direction, sizes: &[(u32, Outcome<'_>)], all: bool) -> Option<Respect> {
+/// Sizes that are answered under one of the policies only; so many are answered under both.
+fn sizes_changed(
+    direction: Direction,
+    sizes: &[(u32, Outcome<'_>)],
+    in_both: usize,
+) -> Option<Respect> {
     let (size, outcome) = sizes.last()?;
-    let words = match (direction, all) {
-        (Direction::Widens, true) => format!("may now search {}", outcome.words(*size)),
-        (Direction::Widens, false) => {
+    let words = match (direction, in_both) {
+        (Direction::Widens, 0) => format!("may now search {}", outcome.words(*size)),
+        (Direction::Widens, _) => {
             format!("may now search up to {size} identifiers at once, {}", outcome.limits)
         }
-        (Direction::Narrows, true) => format!("may no longer search {}", outcome.words(*size)),
-        (Direction::Narrows, false) => {
+        (Direction::Narrows, 0) => format!("may no longer search {}", outcome.words(*size)),
+        (Direction::Narrows, _) => {
             let listed: Vec<String> = sizes.iter().map(|(size, _)| size.to_string()).collect();
             format!("may no longer search {} identifiers at once", listed.join(", "))
         }

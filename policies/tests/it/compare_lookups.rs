@@ -181,24 +181,27 @@ fn naive(old: &Policy, new: &Policy) -> (bool, bool) {
     let (mut more, mut less) = (false, false);
     let times: Vec<Timestamp> =
         [NOW, "2026-08-15T00:00:00Z", LATER].map(|at| at.parse().unwrap()).to_vec();
+    let tables = TABLES.map(|table| table.parse::<TableName>().unwrap());
+    let kinds = KINDS.map(|kind| kind.parse::<KindName>().unwrap());
+    let named: Vec<_> =
+        tables.iter().flat_map(|table| kinds.iter().map(move |kind| (table, kind))).collect();
+    let asked: Vec<_> = sizes_and_times(&times)
+        .into_iter()
+        .flat_map(|asked| named.iter().map(move |named| (asked, *named)))
+        .collect();
     for subject in subjects() {
-        for table in TABLES.map(|table| table.parse::<TableName>().unwrap()) {
-            for kind in KINDS.map(|kind| kind.parse::<KindName>().unwrap()) {
-                for (size, now) in sizes_and_times(&times) {
-                    let decided = [old, new].map(|policy| {
-                        decide_lookup(policy, &subject, now, &table, &kind, size + 1)
-                            .ok()
-                            .map(|permit| permitted(&permit))
-                    });
-                    match decided {
-                        [None, None] => {}
-                        [None, Some(_)] => more = true,
-                        [Some(_), None] => less = true,
-                        [Some(old), Some(new)] => {
-                            more |= old.iter().zip(&new).any(|(old, new)| old < new);
-                            less |= old.iter().zip(&new).any(|(old, new)| old > new);
-                        }
-                    }
+        for ((size, now), (table, kind)) in &asked {
+            let decided = [old, new].map(|policy| {
+                let decided = decide_lookup(policy, &subject, *now, table, kind, size + 1);
+                decided.ok().map(|permit| permitted(&permit))
+            });
+            match decided {
+                [None, None] => {}
+                [None, Some(_)] => more = true,
+                [Some(_), None] => less = true,
+                [Some(old), Some(new)] => {
+                    more |= old.iter().zip(&new).any(|(old, new)| old < new);
+                    less |= old.iter().zip(&new).any(|(old, new)| old > new);
                 }
             }
         }
