@@ -55,7 +55,9 @@ pub fn run(arguments: Arguments, folders: &Folders, printer: &mut Printer) -> Ex
         Command::Datasets(args) => {
             on_runtime(printer, async |printer| datasets::run(args, folders, printer).await)
         }
-        Command::Demo(args) => on_runtime(printer, async |printer| demo::run(args, printer).await),
+        Command::Demo(args) => {
+            on_runtime(printer, async |printer| Box::pin(demo::run(args, printer)).await)
+        }
         Command::Certs(args) => certs::run(&args, printer),
         Command::Node(args) => on_runtime(printer, async |printer| node::run(args, printer).await),
         Command::Gateway(args) => {

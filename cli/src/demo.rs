@@ -99,7 +99,7 @@ enum DemoError {
 /// Makes the federation, asks, prints.
 pub async fn run(args: DemoArgs, printer: &mut Printer) -> Exit {
     // What the work owns, processes and a temporary folder, goes with it when it is interrupted.
-    let done = match until_interrupted(demonstrate(&args, printer)).await {
+    let done = match until_interrupted(Box::pin(demonstrate(&args, printer))).await {
         Some(Ok(done)) => done,
         Some(Err(error)) => return failed(printer, Exit::Error, &error.to_string()),
         None => return failed(printer, Exit::Error, "interrupted"),

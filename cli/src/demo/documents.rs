@@ -6,7 +6,7 @@ use crate::printer::Printer;
 use crate::safe::safe;
 use mayag_desk::ask::Reply;
 use mayag_desk::desk::{Desk, Request};
-use mayag_desk::lookup::{Finding, Identifiers, LookupAnswer, Lookups, Progress, Tables};
+use mayag_desk::lookup::{Finding, Identifiers, LookupAnswer, Lookups, Progress, Reason, Tables};
 use mayag_matching::normalise::normalise;
 use mayag_protocol::lookup::Verdict;
 use mayag_protocol::purpose::Purpose;
@@ -185,7 +185,7 @@ fn rows(answer: &LookupAnswer) -> String {
                     writeln!(text, "{first},{},{},{},", hit.band, hit.category, hit.handling);
             }
             if hits.is_empty() {
-                let reason = reason.map(|why| why.as_str()).unwrap_or_default();
+                let reason = reason.map(Reason::as_str).unwrap_or_default();
                 let _written = writeln!(text, "{first},,,,{reason}");
             }
         }

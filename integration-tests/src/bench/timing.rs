@@ -65,13 +65,13 @@ async fn run(requests: usize) -> Result<(), Box<dyn Error>> {
     let asker = Asker::new(&world, node.address().to_string())?;
     let entry = asker.table().await?;
 
-    let mut seen = [Seen::default(), Seen::default()];
+    let (mut misses, mut hits) = (Seen::default(), Seen::default());
     let began = Instant::now();
     for i in 0..requests {
         let listed =
             random_nonce()?.to_string().ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
         let (time, size) = asker.look_up(if listed { LISTED } else { ABSENT }, &entry).await?;
-        let of = &mut seen[usize::from(listed)];
+        let of = if listed { &mut hits } else { &mut misses };
         of.times.push(time.as_secs_f64() * 1e6);
         of.sizes.insert(size);
         if i % 10_000 == 9_999 {
@@ -79,7 +79,6 @@ async fn run(requests: usize) -> Result<(), Box<dyn Error>> {
         }
     }
     node.shutdown().await;
-    let [misses, hits] = &seen;
     line(&format!(
         "bytes of the answers: hits {:?}, misses {:?}; medians {:.0} us and {:.0} us",
         hits.sizes,
@@ -100,6 +99,12 @@ async fn run(requests: usize) -> Result<(), Box<dyn Error>> {
         if same { "identical" } else { "DIFFER" }
     ));
     Ok(())
+}
+
+/// A question as an analyst signs it and a gateway forwards it.
+struct Signed {
+    envelope: Vec<u8>,
+    forward: Vec<u8>,
 }
 
 /// Sends over the gateway's connection to the node.
@@ -124,7 +129,8 @@ impl<'a> Asker<'a> {
         Ok(Self { world, client, address, key: sealed::analyst_key(world) })
     }
 
-    fn question(&self, ask: Ask) -> Result<(Vec<u8>, Vec<u8>), Box<dyn Error>> {
+    /// The envelope, and the header that says that the gateway forwards it.
+    fn question(&self, ask: Ask) -> Result<Signed, Box<dyn Error>> {
         let question = Question {
             id: random_question_id()?,
             ask,
@@ -133,7 +139,7 @@ impl<'a> Asker<'a> {
         };
         let body = sealed::seal(&question, &self.key);
         let forward = sealed::forward(&self.world.dir().join("pki/gateway-1"), &body);
-        Ok((body, forward.into_bytes()))
+        Ok(Signed { envelope: body, forward: forward.into_bytes() })
     }
 
     async fn post(
@@ -158,8 +164,8 @@ impl<'a> Asker<'a> {
     /// The directory's entry, once the node has built its index.
     async fn table(&self) -> Result<DirectoryEntry, Box<dyn Error>> {
         for _ in 0..600 {
-            let (body, forward) = self.question(Ask::Tables {})?;
-            let bundle = Bundle::parse(&self.post(QUESTIONS, &forward, body).await?)?;
+            let Signed { envelope, forward } = self.question(Ask::Tables {})?;
+            let bundle = Bundle::parse(&self.post(QUESTIONS, &forward, envelope).await?)?;
             if let Some(envelope) = bundle.parts.first() {
                 let envelope =
                     Envelope::parse(envelope, mayag_protocol::lookup::LONGEST_DIRECTORY)?;
@@ -199,7 +205,7 @@ impl<'a> Asker<'a> {
             opening: sha256(b"nothing to open"),
             targets: vec![target],
         };
-        let (envelope, forward) = self.question(Ask::Lookup { search })?;
+        let Signed { envelope, forward } = self.question(Ask::Lookup { search })?;
         let body = Bundle { envelope, parts: vec![vector] }.to_bytes()?;
         let before = Instant::now();
         let bytes = self.post(LOOKUPS, &forward, body).await?;
@@ -216,7 +222,7 @@ impl<'a> Asker<'a> {
 /// Welch's t of two samples.
 fn welch(one: &[f64], other: &[f64]) -> f64 {
     let moments = |values: &[f64]| {
-        let n = values.len() as f64;
+        let n = count(values);
         let mean = values.iter().sum::<f64>() / n;
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
         (mean, variance / n)
@@ -232,6 +238,12 @@ fn median(values: &[f64]) -> f64 {
 fn percentile(values: &[f64], share: f64) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    let at = (values.len() as f64 * share) as usize;
-    values.get(at).copied().unwrap_or(f64::NAN)
+    // The first value below which at least this share lies; a linear search is nothing beside the sorting.
+    let below = count(&values) * share;
+    let at = (0_u32..).map(f64::from).zip(&values).find(|(at, _)| below <= *at);
+    at.or_else(|| values.last().map(|last| (0.0, last))).map_or(f64::NAN, |(_, value)| *value)
+}
+
+fn count(values: &[f64]) -> f64 {
+    u32::try_from(values.len()).map_or(f64::INFINITY, f64::from)
 }
