@@ -3,8 +3,12 @@
 
 use curve25519_dalek::ristretto::RistrettoPoint;
 use mayag_audit::entry::{Entry, ResultClass, Type};
+use mayag_certs_dev::pki::Pki;
+use mayag_integration_tests::logs;
 use mayag_integration_tests::world::lookups::{TABLE, searchable};
-use mayag_integration_tests::world::{CountrySpec, World, open_policy, plain_incidents};
+use mayag_integration_tests::world::{
+    CountrySpec, World, gateway_identity, node_identity, open_policy, plain_incidents,
+};
 use ring::digest::{SHA512, digest};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -215,6 +219,50 @@ fn nobody_on_the_way_has_seen_what_was_searched() {
         }
     });
     assert_eq!(holding, [PathBuf::from("ids.txt")], "the tables have another spelling");
+}
+
+#[test]
+fn an_auditor_proves_what_was_searched_and_a_lie_is_caught() {
+    let world = world("");
+    let output = search(&world, &[KNOWN, UNKNOWN].join("\n"), &["--countries", "th,us"]);
+    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let footer = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, rest) = footer.split_once("-- question ").expect("the question");
+    let (question, rest) = rest.split_once(" | sealed for your auditors: ").expect("the file");
+    let sealed = rest.lines().next().expect("the file");
+
+    // The gateway's auditor opens who asked; the auditor of the searcher's country what was searched.
+    let parties = [("gateway", gateway_identity()), ("us", node_identity("us"))];
+    logs::list(world.dir(), &parties);
+    let pki = Pki::open(world.dir()).unwrap();
+    let key = |party| pki.auditor_key(party).to_str().unwrap().to_owned();
+    let (gateway, kr) = (key(&gateway_identity()), key(&node_identity("kr")));
+    let open = |lookup: &str, key: &str| {
+        let fixed = ["--list", "verify.txt", "--purpose", "lawfulness", "--reader", "ada"];
+        let lookup = ["--key", &gateway, "--lookup", lookup, "--lookup-key", key];
+        world.mayag(&[&["audit", "open", question], &fixed[..], &lookup].concat())
+    };
+    let awaited = |entries: &[Entry]| {
+        entries
+            .iter()
+            .any(|entry| entry.question.as_ref().is_some_and(|id| id.to_string() == question))
+    };
+    world.logged("us", awaited);
+    let output = open(sealed, &kr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(code(&output), 0, "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(NORMALISED.iter().all(|text| said.contains(text)), "{said}");
+    assert_eq!(code(&open(sealed, &key(&node_identity("us")))), 2, "sealed for others");
+
+    // Another file, however well it was made, is not the one that the signed question names.
+    let other = world.dir().join("other.sealed");
+    let mut bytes = std::fs::read(sealed).unwrap();
+    let last = bytes.len() - 20;
+    bytes[last] ^= 1;
+    File::create(&other).and_then(|mut file| std::io::Write::write_all(&mut file, &bytes)).unwrap();
+    let output = open(other.to_str().unwrap(), &kr);
+    assert_eq!(code(&output), 2, "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(NORMALISED[0]));
 }
 
 /// `HashToGroup` of RFC 9497 for ristretto255-SHA512 in mode VOPRF, of the input that docs/lookups.md describes: worked out

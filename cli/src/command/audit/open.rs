@@ -47,7 +47,9 @@ Examples:
   mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada \
     --roster roster.json --roster-keys roster.keys
   mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada \
-    --lookup 0f1e2d3c4b5a69788796a5b4c3d2e1f0.sealed")]
+    --lookup 0f1e2d3c4b5a69788796a5b4c3d2e1f0.sealed
+  mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key gateway.key --purpose lawfulness --reader ada \
+    --lookup 0f1e2d3c4b5a69788796a5b4c3d2e1f0.sealed --lookup-key kr.key")]
 pub(super) struct OpenArgs {
     /// The question's id (32 hexadecimal digits), or the SHA-256 of what the analyst signed (64)
     question: Asked,
@@ -72,6 +74,9 @@ pub(super) struct OpenArgs {
     /// What the desk sealed of a lookup: proves which identifiers were searched
     #[arg(long, value_name = "FILE")]
     lookup: Option<PathBuf>,
+    /// The private key of the auditor of the searcher's country, where `--key` is that of another party's auditor
+    #[arg(long, value_name = "FILE", requires = "lookup")]
+    lookup_key: Option<PathBuf>,
     /// Sentences, or one JSON object a line
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
@@ -141,9 +146,8 @@ pub(super) fn run(args: &OpenArgs, printer: &mut Printer) -> Exit {
 
 fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let usage = |why: String| (Exit::Usage, why);
-    let secret = files::read_secret(&args.key).map_err(|error| usage(error.to_string()))?;
-    let secret = RecipientSecret::from_pem(&secret)
-        .map_err(|_| usage(format!("{}: no X25519 key in PKCS#8 PEM", args.key.display())))?;
+    let secret = read_key(&args.key)?;
+    let lookup_key = args.lookup_key.as_deref().map(read_key).transpose()?;
     let rosters = args.rosters.read()?;
     let sealed = args.lookup.as_ref().map(|path| files::read(path, opening::LONGEST)).transpose();
     let sealed = sealed.map_err(|error| usage(error.to_string()))?;
@@ -159,9 +163,17 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let mut shown: Vec<Shown> =
         found.iter().map(|one| shown(one, &secret, &redactions, &rosters)).collect();
     if let Some(sealed) = &sealed {
-        prove(&mut shown, sealed, &secret)?;
+        prove(&mut shown, sealed, lookup_key.as_ref().unwrap_or(&secret))?;
     }
     Ok(shown)
+}
+
+/// An auditor's private key.
+fn read_key(path: &Path) -> Result<RecipientSecret, Ended> {
+    let usage = |why: String| (Exit::Usage, why);
+    let text = files::read_secret(path).map_err(|error| usage(error.to_string()))?;
+    RecipientSecret::from_pem(&text)
+        .map_err(|_| usage(format!("{}: no X25519 key in PKCS#8 PEM", path.display())))
 }
 
 /// Proves to the first entry that was opened what was searched: all of them are about the same signed question.
