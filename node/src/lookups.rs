@@ -158,11 +158,13 @@ impl Lookups {
             read
         } else {
             let (node, tables) = (node.clone(), Vec::new());
-            let nothing = Directory { v: 1, node, serial: 0, issued_at: now, tables };
+            let nothing =
+                Directory { v: 1, node, serial: 0, issued_at: now, tables, unready: Vec::new() };
             let envelope = sealed(&nothing, answer_key)?;
             (nothing, envelope)
         };
-        let empty = sealed(&Directory { tables: Vec::new(), ..directory.clone() }, answer_key)?;
+        let nobody = Directory { tables: Vec::new(), unready: Vec::new(), ..directory.clone() };
+        let empty = sealed(&nobody, answer_key)?;
         let files = kept.files();
         let in_service = InService { directory, envelope, empty, keys: BTreeMap::new(), files };
         Ok(Self {
@@ -251,7 +253,13 @@ impl Lookups {
                 key: EvaluationKey::from_bytes(*key.public().as_bytes()),
                 terms: terms.clone(),
                 data: data.clone(),
-                index: mayag_protocol::lookup::PublishedIndex { built_at, rows, filter, boxes },
+                index: mayag_protocol::lookup::PublishedIndex {
+                    built_at,
+                    rows,
+                    left_out: 0,
+                    filter,
+                    boxes,
+                },
                 categories: built.categories.clone(),
                 handling: handling_legend(),
             });
@@ -285,10 +293,17 @@ impl Lookups {
         } else {
             self.store.folder()?;
             let serial = self.store.next_serial(before.directory.serial)?;
-            let directory =
-                Directory { v: 1, node: self.node.clone(), serial, issued_at: now, tables };
+            let directory = Directory {
+                v: 1,
+                node: self.node.clone(),
+                serial,
+                issued_at: now,
+                tables,
+                unready: Vec::new(),
+            };
             let envelope = sealed(&directory, node.answer_key())?;
-            let nothing = Directory { tables: Vec::new(), ..directory.clone() };
+            let nothing =
+                Directory { tables: Vec::new(), unready: Vec::new(), ..directory.clone() };
             let empty = sealed(&nothing, node.answer_key())?;
             let entry = Entry {
                 about: Some(format!("lookups {serial} {}", sha256(&envelope))),

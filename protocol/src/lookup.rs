@@ -56,6 +56,21 @@ pub struct Directory {
     pub issued_at: Timestamp,
     /// The tables that can be asked, sorted by name and epoch. While keys rotate, a table has two live epochs.
     pub tables: Vec<DirectoryEntry>,
+    /// The tables that the policy opens and that cannot be asked now, because they have no key or no index: sorted by name.
+    /// A country with one of them has not said no.
+    pub unready: Vec<UnreadyTable>,
+}
+
+/// A table that could be asked if it were ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnreadyTable {
+    /// The table.
+    pub table: TableName,
+    /// What its identifiers are.
+    pub kind: KindName,
+    /// The purposes it may be asked for, sorted.
+    pub purposes: Vec<Purpose>,
 }
 
 /// One table in one epoch.
@@ -98,6 +113,8 @@ pub struct PublishedIndex {
     pub built_at: Timestamp,
     /// Rows, padded to a size class.
     pub rows: u64,
+    /// Rows of the node's data that are not in it, because what they hold is written in no form that can be searched.
+    pub left_out: u64,
     /// The filter.
     pub filter: Published,
     /// The sealed boxes.

@@ -86,6 +86,7 @@ impl Table {
             index: PublishedIndex {
                 built_at: now(),
                 rows: 64,
+                left_out: 0,
                 filter: published(&self.filter),
                 boxes: published(&self.boxes),
             },
@@ -99,7 +100,14 @@ impl Table {
     /// The country's directory, with this table alone.
     pub(super) fn directory(&self, serial: u64) -> Directory {
         let node = self.scope.node.clone();
-        Directory { v: 1, node, serial, issued_at: now(), tables: vec![self.entry()] }
+        Directory {
+            v: 1,
+            node,
+            serial,
+            issued_at: now(),
+            tables: vec![self.entry()],
+            unready: Vec::new(),
+        }
     }
 
     pub(super) fn chosen(&self) -> Chosen {

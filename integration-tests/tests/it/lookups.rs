@@ -240,7 +240,8 @@ fn an_auditor_proves_what_was_searched_and_a_lie_is_caught() {
     let open = |lookup: &str, key: &str| {
         let fixed = ["--list", "verify.txt", "--purpose", "lawfulness", "--reader", "ada"];
         let lookup = ["--key", &gateway, "--lookup", lookup, "--lookup-key", key];
-        world.mayag(&[&["audit", "open", question], &fixed[..], &lookup].concat())
+        let words = ["audit", "open", question];
+        world.mayag(&[&words[..], &fixed, &lookup].concat())
     };
     let awaited = |entries: &[Entry]| {
         entries

@@ -122,6 +122,7 @@ fn a_directory_has_two_live_epochs_while_keys_rotate() {
         index: PublishedIndex {
             built_at: at(from),
             rows: 64,
+            left_out: 0,
             filter: Published { digest: digest(1), bytes: 312 },
             boxes: Published { digest: digest(2), bytes: 3160 },
         },
@@ -136,6 +137,7 @@ fn a_directory_has_two_live_epochs_while_keys_rotate() {
         serial: 4,
         issued_at: at(8),
         tables: vec![entry(1, 0), entry(2, 8)],
+        unready: Vec::new(),
     };
     let text = serde_json::to_string(&directory).unwrap();
     assert_eq!(serde_json::from_str::<Directory>(&text).unwrap(), directory);

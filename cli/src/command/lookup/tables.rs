@@ -199,6 +199,7 @@ mod tests {
             index: PublishedIndex {
                 built_at: now,
                 rows: 64,
+                left_out: 0,
                 filter: published(),
                 boxes: published(),
             },
@@ -209,7 +210,8 @@ mod tests {
         };
         let directory = |code: &str, tables| {
             let node = format!("spiffe://demo/country/{code}/node").parse().unwrap();
-            let directory = Directory { v: 1, node, serial: 7, issued_at: now, tables };
+            let directory =
+                Directory { v: 1, node, serial: 7, issued_at: now, tables, unready: Vec::new() };
             (code.parse().unwrap(), directory)
         };
         let other = DirectoryEntry { rules: 2, mode: Mode::Declared, ..entry.clone() };

@@ -17,7 +17,7 @@ fn build(store: &Store, table: &str, epoch: u32, bytes: &[u8]) -> Build {
         key: EvaluationKey::from_bytes([7; 32]),
         terms: sha256(b"terms"),
         data: sha256(b"data"),
-        index: PublishedIndex { built_at, rows: 64, filter, boxes },
+        index: PublishedIndex { built_at, rows: 64, left_out: 0, filter, boxes },
         categories: Vec::new(),
         handling: Vec::new(),
     }
