@@ -9,6 +9,7 @@ use mayag_integration_tests::world::lookups::{TABLE, searchable};
 use mayag_integration_tests::world::{
     CountrySpec, World, gateway_identity, node_identity, open_policy, plain_incidents,
 };
+use mayag_protocol::identity::Identity;
 use ring::digest::{SHA512, digest};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -235,7 +236,7 @@ fn an_auditor_proves_what_was_searched_and_a_lie_is_caught() {
     let parties = [("gateway", gateway_identity()), ("us", node_identity("us"))];
     logs::list(world.dir(), &parties);
     let pki = Pki::open(world.dir()).unwrap();
-    let key = |party| pki.auditor_key(party).to_str().unwrap().to_owned();
+    let key = |party: &Identity| pki.auditor_key(party).to_str().unwrap().to_owned();
     let (gateway, kr) = (key(&gateway_identity()), key(&node_identity("kr")));
     let open = |lookup: &str, key: &str| {
         let fixed = ["--list", "verify.txt", "--purpose", "lawfulness", "--reader", "ada"];
