@@ -8,13 +8,39 @@ use mayag_protocol::identity::Identity;
 use mayag_protocol::lookup::{PIECE, PUBLISHED, Wanted};
 use mayag_protocol::receipts::LONGEST_REQUEST;
 use mayag_protocol::strict;
+use mayag_transport::server::ResponseBody;
 use std::time::Duration;
+
+/// What is handed to the connection at once: what it has taken is no longer counted.
+const SLICE: usize = 64 * 1024;
 
 /// How long a node has for a piece.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// The piece that is wanted, or a status that says why not.
-pub(crate) async fn piece(gateway: &Gateway, body: Bytes) -> (StatusCode, Bytes) {
+/// The piece that is wanted, or a status that says why not. Until the caller has taken it, it has a place among the caller's
+/// questions and its memory, like an answer.
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    caller: &Identity,
+    body: Bytes,
+) -> (StatusCode, ResponseBody) {
+    let busy = || (StatusCode::SERVICE_UNAVAILABLE, ResponseBody::empty());
+    let Some(place) = gateway.crowd().enter(caller) else { return busy() };
+    let Ok(held) = gateway.memory().hold(PIECE) else { return busy() };
+    let (status, mut bytes) = piece(gateway, body).await;
+    let body = ResponseBody::produced(1, |slices| async move {
+        while !bytes.is_empty() {
+            let slice = bytes.split_to(bytes.len().min(SLICE));
+            if slices.send(slice).await.is_err() {
+                break;
+            }
+        }
+        drop((place, held));
+    });
+    (status, body)
+}
+
+async fn piece(gateway: &Gateway, body: Bytes) -> (StatusCode, Bytes) {
     let nothing = |status| (status, Bytes::new());
     let Ok(wanted) = strict::parse::<Wanted>(&body, LONGEST_REQUEST) else {
         return nothing(StatusCode::BAD_REQUEST);
@@ -23,12 +49,8 @@ pub(crate) async fn piece(gateway: &Gateway, body: Bytes) -> (StatusCode, Bytes)
     else {
         return nothing(StatusCode::NOT_FOUND);
     };
-    let Ok(held) = gateway.memory().hold(PIECE) else {
-        return nothing(StatusCode::SERVICE_UNAVAILABLE);
-    };
     let node = Identity::node(&gateway.config().federation, &wanted.country);
     let carried = tokio::time::timeout(LONGEST_WAIT, fetch(gateway, &address, &node, body)).await;
-    drop(held);
     match carried {
         Ok(Some(answer)) => answer,
         Ok(None) => nothing(StatusCode::BAD_GATEWAY),

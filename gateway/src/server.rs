@@ -170,6 +170,15 @@ impl Handler for Door {
         } else {
             return status(StatusCode::NOT_FOUND);
         };
+        // A lookup is long enough to be counted before it is read, and until it has been carried.
+        let room = if is(LOOKUPS) {
+            let Ok(room) = self.0.memory().hold(lookup::LONGEST_REQUEST) else {
+                return status(StatusCode::SERVICE_UNAVAILABLE);
+            };
+            Some(room)
+        } else {
+            None
+        };
         let body = match read_body(body, longest, BODY_TIME).await {
             Ok(body) => body,
             Err(fault) => return status(fault.status()),
@@ -180,8 +189,8 @@ impl Handler for Door {
             return typed(code, "application/json", ResponseBody::full(bytes));
         }
         if is(PUBLISHED) {
-            let (code, bytes) = published::piece(&gateway, body).await;
-            return typed(code, "application/octet-stream", ResponseBody::full(bytes));
+            let (code, piece) = published::answer(&gateway, &peer.identity, body).await;
+            return typed(code, "application/octet-stream", piece);
         }
         let sent = if is(LOOKUPS) { Sent::lookup(body) } else { Sent::question(body) };
         let stream = ResponseBody::produced(MOST_EVENTS, |lines| async move {
@@ -189,7 +198,7 @@ impl Handler for Door {
             let taken = line::carry(gateway, peer.identity, sent, &mut events).await;
             // The question keeps its place and its memory until the caller has taken every line, or has gone away.
             events.taken().await;
-            drop(taken);
+            drop((taken, room));
         });
         typed(StatusCode::OK, "application/x-ndjson", stream)
     }

@@ -32,6 +32,11 @@ pub const MOST_SELECTS: usize = 24;
 pub const MOST_JOINS: usize = 24;
 /// Texts put together with `||` or `concat`: each step may double a text, and the memory pool does not see it.
 pub const MOST_TEXTS: usize = 16;
+/// What the engine writes out by repeating an argument, such as `coalesce`, inside each other: each step doubles what it
+/// plans, before any memory pool sees it.
+pub const DEEPEST_REPEATING: usize = 6;
+/// Functions of this sort.
+const REPEATING: [&str; 5] = ["coalesce", "ifnull", "nullif", "nvl", "nvl2"];
 /// Bytes of the format of a date: what stands for a day's name is a third as long as the name.
 pub const LONGEST_FORMAT: usize = 32;
 /// What a `%` in the format of a date may be followed by. Another letter makes the engine fail when it runs.
@@ -84,7 +89,7 @@ pub(crate) fn check_tree(
     statement: &Statement,
     functions: &BTreeSet<String>,
 ) -> Result<(), Refusal> {
-    let mut reads = Reads { frames: vec![Frame::default()], functions, texts: 0 };
+    let mut reads = Reads { frames: vec![Frame::default()], functions, texts: 0, repeating: 0 };
     match statement.visit(&mut reads) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(refusal) => Err(refusal),
@@ -220,6 +225,8 @@ struct Reads<'a> {
     functions: &'a BTreeSet<String>,
     /// Texts put together so far.
     texts: usize,
+    /// How many expressions that are repeated the one being read is inside of.
+    repeating: usize,
 }
 
 impl Visitor for Reads<'_> {
@@ -349,6 +356,16 @@ impl Visitor for Reads<'_> {
         reason = "the plan walker decides about every other expression"
     )]
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
+        if repeats(expr) {
+            self.repeating += 1;
+            if let Err(refusal) = at_most(
+                self.repeating,
+                DEEPEST_REPEATING,
+                "coalesce and its like inside each other",
+            ) {
+                return ControlFlow::Break(refusal);
+            }
+        }
         match expr {
             Expr::Function(function) => {
                 let name =
@@ -373,6 +390,26 @@ impl Visitor for Reads<'_> {
             Expr::BinaryOp { op: BinaryOperator::StringConcat, .. } => self.texts(2),
             _ => ControlFlow::Continue(()),
         }
+    }
+
+    fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
+        if repeats(expr) {
+            self.repeating = self.repeating.saturating_sub(1);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether the engine writes an expression out with an argument in it more than once.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the engine repeats nothing in others")]
+fn repeats(expr: &Expr) -> bool {
+    match expr {
+        Expr::Between { .. } | Expr::InList { .. } => true,
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            REPEATING.contains(&name.trim_matches('"'))
+        }
+        _ => false,
     }
 }
 

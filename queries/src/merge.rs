@@ -9,6 +9,7 @@ mod outputs;
 mod quantile;
 
 pub use fold::fold;
+pub(crate) use fold::unlisted_by;
 pub use listed::{check_listed, literals};
 pub use outputs::outputs;
 pub(crate) use outputs::{natural_type, outputs_as};

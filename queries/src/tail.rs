@@ -235,7 +235,11 @@ impl Tail {
         if self.crosses > 0 && most.saturating_pow(self.crosses.saturating_add(1)) > MOST_CROSSED {
             return Err(TailError::TooManyRows);
         }
-        let releases = Releases::new(cells);
+        let missing = self.leaves.iter().map(|leaf| {
+            let folded = merged.get(leaf.release);
+            folded.map_or(0, crate::merge::unlisted_by)
+        });
+        let releases = Releases::new(cells, missing.collect());
         let (mut done, result) = oneshot::channel();
         let work = move || {
             let _kept = keep;

@@ -1,7 +1,7 @@
 //! Lookups through a gateway: the same bytes to everybody, and nothing in them or in what comes back that it could read.
 
 use crate::federation::{Federation, country};
-use crate::node::{Behaviour, PUBLISHED_BYTES};
+use crate::node::{Behaviour, LONG_BYTES, PUBLISHED_BYTES};
 use http::StatusCode;
 use mayag_audit::entry::{ResultClass, Type};
 use mayag_audit::keys::sha256;
@@ -104,6 +104,30 @@ async fn what_is_no_evaluation_of_the_vector_is_no_answer() {
     assert_eq!(outcomes["kr"], Outcome::Answered);
     assert_eq!((outcomes["us"], outcomes["vn"]), (Outcome::Failed, Outcome::Failed));
     assert_eq!(told.country("us"), (None, None), "nothing that did not verify is carried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_that_nobody_takes_have_places_like_questions() {
+    let federation = Federation::start(&[("kr", plain())], "questions_per_person = 2").await;
+    let wanted = Wanted { country: country("kr"), digest: sha256(LONG_BYTES), offset: 0 };
+    let body = serde_json::to_vec(&wanted).unwrap();
+    let hana = federation.hana();
+    let ask = || federation.post(&hana, PUBLISHED, body.clone());
+    // Each on a connection of its own, and not read: more than connections keep on their way.
+    let (first, second) = (ask().await.unwrap(), ask().await.unwrap());
+    assert_eq!([first.status(), second.status()], [StatusCode::OK; 2]);
+    assert_eq!(ask().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    let others = federation.post(&federation.alex(), PUBLISHED, body.clone()).await.unwrap();
+    assert_eq!(others.status(), StatusCode::OK, "somebody else has places");
+    assert_eq!(first.into_body().read().await.unwrap(), LONG_BYTES);
+    drop((second, others));
+    for _ in 0..200 {
+        if ask().await.unwrap().status() == StatusCode::OK {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("places that were given back are not there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

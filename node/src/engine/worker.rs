@@ -101,7 +101,11 @@ async fn answer(begin: Begin, mut requests: mpsc::Receiver<Vec<u8>>) -> Result<(
         };
     write(&Reply::Ready)?;
     while let Some(request) = requests.recv().await {
-        let request: Request = serde_json::from_slice(&request).map_err(|_| Ended::Pipe)?;
+        let Ok(request) = serde_json::from_slice::<Request>(&request) else {
+            // Written by the node itself, and yet not to be read: the question fails, and nobody else's.
+            write(&Reply::Failed(WorkFailure::Broken))?;
+            continue;
+        };
         tokio::select! {
             reply = reply(&datasets, limits, &secret, request) => write(&reply?)?,
             // A node sends nothing while it waits: the pipe has ended.

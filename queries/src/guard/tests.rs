@@ -1,6 +1,8 @@
 //! Every limit is named when it is passed, and nothing hostile crashes the guard.
 
-use super::{DEEPEST_NESTING, LONGEST_SQL, MOST_SELECTS, check_text};
+use super::{DEEPEST_NESTING, DEEPEST_REPEATING, LONGEST_SQL, MOST_SELECTS, check_text};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
 use mayag_protocol::refusal::Code;
 
 fn limit(sql: &str) -> String {
@@ -19,6 +21,28 @@ fn every_limit_is_named() {
     assert_eq!(limit(&"CASE WHEN a THEN ".repeat(DEEPEST_NESTING + 1)), "levels of nesting");
     assert_eq!(limit(&"SELECT ".repeat(MOST_SELECTS + 1)), "SELECTs");
     assert_eq!(limit(&"a JOIN ".repeat(25)), "joins and set operations");
+}
+
+#[test]
+fn what_the_engine_writes_out_twice_is_not_nested_deeply() {
+    let check = |sql: &str| {
+        let functions = ["coalesce", "count", "nullif"].map(str::to_owned).into();
+        let mut statements =
+            Parser::parse_sql(&GenericDialect {}, sql).expect("the test's own SQL");
+        super::check_tree(&statements.remove(0), &functions)
+    };
+    let nested = |depth: usize| {
+        let (open, close) = ("coalesce(".repeat(depth), ",'x')".repeat(depth));
+        check(&format!("SELECT {open}drug{close}, count(*) FROM seizures GROUP BY 1"))
+    };
+    assert_eq!(nested(DEEPEST_REPEATING), Ok(()));
+    let refusal = nested(DEEPEST_REPEATING + 1).unwrap_err();
+    assert_eq!(refusal.code, Code::TooComplex);
+    let others = "((((((coalesce(a, b) BETWEEN 1 AND 2) IN (true)) IN (true)) IN (true)) IN (true)) IN (true)) IN (true)";
+    assert_eq!(check(&format!("SELECT {others} FROM t")).unwrap_err().code, Code::TooComplex);
+    // Beside each other there may be many.
+    let many = vec!["coalesce(nullif(a, 0), 0)"; 40].join(", ");
+    assert_eq!(check(&format!("SELECT {many} FROM t")), Ok(()));
 }
 
 #[test]

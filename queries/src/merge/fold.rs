@@ -18,10 +18,14 @@ use mayag_protocol::answer::Listed;
 use mayag_protocol::columns::{
     CellStatus, MergeRole, deviation_column, key_column, status_column, value_column,
 };
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The largest magnitude of a `DECIMAL(38, ..)`.
 const LARGEST_DECIMAL: i128 = 10_i128.pow(38) - 1;
+
+/// Where the folded batch says how many countries list only what they show.
+const UNLISTED: &str = "mayag.unlisted";
 
 /// One measure of the folded batch.
 struct Measure {
@@ -113,8 +117,23 @@ pub fn fold(
         columns.extend([read.0, read.1, read.2]);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(groups.rows.len()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
-        .map_err(|_| MergeError::Layout)
+    let of_shown = parts.iter().filter(|part| part.listed == Listed::Shown).count();
+    // One cell is never missing: without keys it is listed, shown or not.
+    let of_shown = if release.keys.is_empty() { 0 } else { of_shown };
+    let said = HashMap::from([(UNLISTED.to_owned(), of_shown.to_string())]);
+    RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields).with_metadata(said)),
+        columns,
+        &options,
+    )
+    .map_err(|_| MergeError::Layout)
+}
+
+/// How many countries may withhold cells of a folded batch by not listing them.
+pub(crate) fn unlisted_by(folded: &RecordBatch) -> u64 {
+    let said = folded.schema_ref().metadata().get(UNLISTED).and_then(|said| said.parse().ok());
+    // What does not say it was folded by nobody: nothing of it is taken for whole.
+    said.unwrap_or(1)
 }
 
 fn measures(release: &Release) -> Vec<Measure> {

@@ -305,9 +305,16 @@ impl<'a> Cutting<'a> {
             types,
             schema: Arc::clone(schema.inner()),
         });
+        let mut doubts = Doubts::new();
+        if keys > 0 {
+            let missing = Extension { node: Arc::new(ok(ReleaseNode::missing(id))?) };
+            let plan = LogicalPlan::Extension(missing);
+            self.doubts.push(Doubt { plan, about: About::Cells });
+            doubts.insert(self.doubts.len() - 1);
+        }
         let plan =
             LogicalPlan::Extension(Extension { node: Arc::new(ReleaseNode::new(id, schema)) });
-        let cells = Cells { plan, carried, row, doubts: Doubts::new(), order: None };
+        let cells = Cells { plan, carried, row, doubts, order: None };
         Ok((cells, several))
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Doubt {
 /// What a doubt is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum About {
+    /// Cells that a country withholds by not listing them: what is added up from the others is not the whole.
+    Cells,
     /// The order of rows only.
     Order,
     /// Which rows there are.

@@ -15,18 +15,38 @@ use mayag_protocol::refusal::Refusal;
 
 const DAY_SECONDS: i64 = 86_400;
 
+/// How deep a predicate may be, in levels of the JSON that a worker is sent: less than its reader can take.
+const DEEPEST: usize = 100;
+
 /// The predicate that an expression over rows is.
 pub(super) fn predicate(
     expr: &Expr,
     rows: &Rows<'_>,
     schema: &DFSchema,
 ) -> Result<Predicate, Refusal> {
-    let inner = |expr: &Expr| predicate(expr, rows, schema);
+    let read = read(expr, rows, schema)?;
+    if depth(&read) <= DEEPEST { Ok(read) } else { Err(refuse::too_deep()) }
+}
+
+/// Lists are an object and an array, everything else is an object.
+fn depth(part: &Predicate) -> usize {
+    match part {
+        Predicate::All(parts) | Predicate::Any(parts) => {
+            parts.iter().map(depth).max().unwrap_or(0).saturating_add(2)
+        }
+        Predicate::Not(part) => depth(part).saturating_add(1),
+        // A level, or a value, in an object.
+        Predicate::Compare { .. } | Predicate::In { .. } | Predicate::IsNull { .. } => 4,
+    }
+}
+
+fn read(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
+    let inner = |expr: &Expr| read(expr, rows, schema);
     #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
     match expr {
         Expr::Alias(alias) => inner(&alias.expr),
         Expr::BinaryExpr(binary) => self::binary(binary, rows, schema),
-        Expr::Not(part) => Ok(Predicate::Not(Box::new(inner(part)?))),
+        Expr::Not(part) => Ok(not(inner(part)?)),
         Expr::IsNull(part) => Ok(Predicate::IsNull { level: level(part, rows, schema)?.level }),
         Expr::IsNotNull(part) => {
             let level = level(part, rows, schema)?.level;
@@ -44,10 +64,10 @@ pub(super) fn predicate(
             let any = any_of(&level, &list.list, rows)?;
             Ok(if list.negated { Predicate::Not(Box::new(any)) } else { any })
         }
-        Expr::IsTrue(part) => Ok(inner(part)?.when_true()),
-        Expr::IsFalse(part) => Ok(inner(part)?.when_false()),
-        Expr::IsNotTrue(part) => Ok(not(inner(part)?.when_true())),
-        Expr::IsNotFalse(part) => Ok(not(inner(part)?.when_false())),
+        Expr::IsTrue(part) => Ok(is_true(inner(part)?)),
+        Expr::IsFalse(part) => Ok(is_false(inner(part)?)),
+        Expr::IsNotTrue(part) => Ok(not(is_true(inner(part)?))),
+        Expr::IsNotFalse(part) => Ok(not(is_false(inner(part)?))),
         Expr::IsUnknown(part) => Ok(not(is_decided(&inner(part)?))),
         Expr::IsNotUnknown(part) => Ok(is_decided(&inner(part)?)),
         Expr::Literal(ScalarValue::Boolean(Some(true)), _) => Ok(Predicate::everything()),
@@ -81,15 +101,8 @@ pub(super) fn predicate(
 fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
     let comparison = match binary.op {
         Operator::And | Operator::Or => {
-            let parts = vec![
-                predicate(&binary.left, rows, schema)?,
-                predicate(&binary.right, rows, schema)?,
-            ];
-            return Ok(if binary.op == Operator::And {
-                Predicate::All(parts)
-            } else {
-                Predicate::Any(parts)
-            });
+            let parts = vec![read(&binary.left, rows, schema)?, read(&binary.right, rows, schema)?];
+            return Ok(together(binary.op == Operator::And, parts));
         }
         Operator::IsNotDistinctFrom => return same(&binary.left, &binary.right, rows, schema),
         Operator::IsDistinctFrom => {
@@ -162,12 +175,64 @@ fn same(a: &Expr, b: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predic
     Ok(compare(&level, Comparison::Equal, with, rows)?.when_true())
 }
 
+/// Twice not is what it was, also where it is null.
 fn not(part: Predicate) -> Predicate {
-    Predicate::Not(Box::new(part))
+    match part {
+        Predicate::Not(part) => *part,
+        part @ (Predicate::All(_)
+        | Predicate::Any(_)
+        | Predicate::Compare { .. }
+        | Predicate::In { .. }
+        | Predicate::IsNull { .. }) => Predicate::Not(Box::new(part)),
+    }
+}
+
+/// A chain of `AND`, or of `OR`, is one list: a predicate is as deep as its brackets, not as long as its text.
+fn together(and: bool, parts: Vec<Predicate>) -> Predicate {
+    let flat = |part| match (and, part) {
+        (true, Predicate::All(parts)) | (false, Predicate::Any(parts)) => parts,
+        (true | false, part) => vec![part],
+    };
+    // What every row passes, or none, has nothing to give to a list but itself.
+    let parts: Vec<Predicate> = parts
+        .into_iter()
+        .flat_map(|part| {
+            let constant =
+                matches!(&part, Predicate::All(of) | Predicate::Any(of) if of.is_empty());
+            if constant { vec![part] } else { flat(part) }
+        })
+        .collect();
+    if and { Predicate::All(parts) } else { Predicate::Any(parts) }
+}
+
+/// Asking twice whether something is true is asking once, and what is asked must not grow with each time.
+fn is_true(part: Predicate) -> Predicate {
+    if never_null(&part, &[]) { part } else { part.when_true() }
+}
+
+fn is_false(part: Predicate) -> Predicate {
+    if never_null(&part, &[]) { not(part) } else { part.when_false() }
 }
 
 fn is_decided(part: &Predicate) -> Predicate {
+    if never_null(part, &[]) {
+        return Predicate::everything();
+    }
     Predicate::Any(vec![part.clone().when_true(), part.clone().when_false()])
+}
+
+/// Whether a predicate is true or false for every row. `beside` is what it stands beside in an `AND`: a comparison is never
+/// null where its level is asked to be something.
+fn never_null(part: &Predicate, beside: &[Predicate]) -> bool {
+    match part {
+        Predicate::All(parts) => parts.iter().all(|part| never_null(part, parts)),
+        Predicate::Any(parts) => parts.iter().all(|part| never_null(part, &[])),
+        Predicate::Not(part) => never_null(part, beside),
+        Predicate::IsNull { .. } => true,
+        Predicate::Compare { level, .. } | Predicate::In { level, .. } => {
+            beside.contains(&not(Predicate::IsNull { level: level.clone() }))
+        }
+    }
 }
 
 /// What a predicate is where SQL asks whether it is true or false: never null itself.

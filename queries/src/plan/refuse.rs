@@ -85,6 +85,12 @@ pub(super) fn no_bins(what: &str) -> Refusal {
     Refusal::new(Code::AggregateNotShared, RULE, hint).about(what)
 }
 
+/// Conditions inside each other deeper than a worker reads.
+pub(super) fn too_deep() -> Refusal {
+    let hint = "write the condition with fewer brackets inside each other: `IN` and `BETWEEN` say much in one step";
+    Refusal::new(Code::TooComplex, RULE, hint).about("levels of a condition")
+}
+
 /// Quantiles that stand for too many counts.
 pub(super) fn too_many_measures(most: usize) -> Refusal {
     let hint = format!(

@@ -3,13 +3,13 @@
 use crate::merge::{MergeError, outputs_as};
 use crate::plan::KeyColumn;
 use crate::release::Release;
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt8Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt8Array};
 use arrow::compute::{CastOptions, DatePart, cast_with_options, date_part};
-use arrow::datatypes::{DataType, SchemaRef, UInt8Type};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
-use datafusion::common::DFSchemaRef;
+use datafusion::common::{DFSchema, DFSchemaRef};
 use datafusion::error::Result;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -118,19 +118,31 @@ fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, MergeError> {
 #[derive(Debug, Clone)]
 pub(crate) struct ReleaseNode {
     leaf: usize,
+    /// Not its rows, but one number: how many countries withhold rows of it by not listing them.
+    missing: bool,
     schema: DFSchemaRef,
 }
 
 impl ReleaseNode {
     pub(crate) fn new(leaf: usize, schema: DFSchemaRef) -> Self {
-        Self { leaf, schema }
+        Self { leaf, missing: false, schema }
     }
+
+    /// How many countries withhold rows of a leaf by not listing them.
+    pub(crate) fn missing(leaf: usize) -> Result<Self> {
+        let schema = DFSchema::try_from(missing_schema().as_ref().clone())?;
+        Ok(Self { leaf, missing: true, schema: Arc::new(schema) })
+    }
+}
+
+fn missing_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("missing", DataType::Int64, false)]))
 }
 
 // The number says it all; schemas are not ordered.
 impl PartialEq for ReleaseNode {
     fn eq(&self, other: &Self) -> bool {
-        self.leaf == other.leaf
+        (self.leaf, self.missing) == (other.leaf, other.missing)
     }
 }
 
@@ -138,13 +150,13 @@ impl Eq for ReleaseNode {}
 
 impl PartialOrd for ReleaseNode {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        self.leaf.partial_cmp(&other.leaf)
+        (self.leaf, self.missing).partial_cmp(&(other.leaf, other.missing))
     }
 }
 
 impl Hash for ReleaseNode {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.leaf.hash(state);
+        (self.leaf, self.missing).hash(state);
     }
 }
 
@@ -179,11 +191,23 @@ impl UserDefinedLogicalNodeCore for ReleaseNode {
 pub(super) struct Releases {
     /// The rows of each leaf.
     leaves: Arc<Vec<RecordBatch>>,
+    /// How many countries withhold rows of it by not listing them.
+    missing: Arc<Vec<u64>>,
 }
 
 impl Releases {
-    pub(super) fn new(leaves: Vec<RecordBatch>) -> Self {
-        Self { leaves: Arc::new(leaves) }
+    pub(super) fn new(leaves: Vec<RecordBatch>, missing: Vec<u64>) -> Self {
+        Self { leaves: Arc::new(leaves), missing: Arc::new(missing) }
+    }
+
+    /// What a leaf of the plan reads.
+    fn read(&self, node: &ReleaseNode) -> Option<RecordBatch> {
+        if !node.missing {
+            return self.leaves.get(node.leaf).cloned();
+        }
+        let missing = i64::try_from(*self.missing.get(node.leaf)?).ok()?;
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![missing]));
+        RecordBatch::try_new(missing_schema(), vec![column]).ok()
     }
 }
 
@@ -199,8 +223,9 @@ impl ExtensionPlanner for Releases {
         _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let node = node.as_any().downcast_ref::<ReleaseNode>();
-        let Some(cells) = node.and_then(|node| self.leaves.get(node.leaf)) else { return Ok(None) };
-        let plan = MemorySourceConfig::try_new_exec(&[vec![cells.clone()]], cells.schema(), None)?;
+        let Some(cells) = node.and_then(|node| self.read(node)) else { return Ok(None) };
+        let schema = cells.schema();
+        let plan = MemorySourceConfig::try_new_exec(&[vec![cells]], schema, None)?;
         Ok(Some(plan))
     }
 }

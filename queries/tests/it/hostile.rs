@@ -308,3 +308,34 @@ fn token_soup_never_panics_and_always_ends() {
         })
         .unwrap();
 }
+
+#[test]
+fn what_repeats_itself_is_planned_in_no_time_and_stays_small() {
+    let catalogue = catalogue();
+    let began = Instant::now();
+    let filter = |condition: &str| {
+        let sql = format!("SELECT count(*) AS n FROM seizures WHERE {condition}");
+        let plan = plan(&sql, &catalogue)?;
+        Ok::<_, Refusal>(serde_json::to_string(&plan.releases[0].filter).unwrap())
+    };
+    for word in ["UNKNOWN", "NOT UNKNOWN", "TRUE", "NOT TRUE", "FALSE", "NOT FALSE"] {
+        let chain = format!("region = 'a'{}", format!(" IS {word}").repeat(100));
+        assert!(filter(&chain).unwrap().len() < 2_000, "{word}");
+    }
+    assert!(filter(&format!("{}region = 'a'", "NOT ".repeat(40))).unwrap().len() < 200);
+    // As long as the guard lets it be, and read again by what reads it at a node.
+    for operator in ["AND", "OR"] {
+        let chain = vec!["hour <> 3"; 120].join(&format!(" {operator} "));
+        let json = filter(&chain).unwrap();
+        let read: mayag_policies::shape::Predicate = serde_json::from_str(&json).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), json);
+    }
+    let deep = |depth: usize| {
+        let open = "(region = 'a' AND NOT (hour = 3 OR ".repeat(depth);
+        filter(&format!("{open}hour = 4{}", "))".repeat(depth)))
+    };
+    let json = deep(10).unwrap();
+    serde_json::from_str::<mayag_policies::shape::Predicate>(&json).unwrap();
+    assert_eq!(deep(19).unwrap_err().code, Code::TooComplex);
+    assert!(began.elapsed() < LONGEST, "{:?}", began.elapsed());
+}
