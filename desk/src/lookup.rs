@@ -21,7 +21,9 @@ mod line;
 pub mod opening;
 mod plan;
 
-pub use answer::{CountryAnswered, Finding, Found, LookupAnswer, Reason, Said, SentLookup};
+pub use answer::{
+    CountryAnswered, Finding, Found, LookupAnswer, OfTable, Reason, Said, SentLookup,
+};
 pub use identifiers::Identifiers;
 pub use line::Lookups;
 

@@ -8,7 +8,7 @@
 //! The vector has one element more than its class has identifiers: the positive control. Where it is not found, nothing
 //! is known of the others, and "no hit" is not said.
 
-use crate::index::Index;
+use crate::index::{Index, Rows};
 use crate::input::{Input, InputError, Rules};
 use crate::parallel::in_parts;
 use crate::redacted::redacted;
@@ -171,7 +171,7 @@ impl Outputs {
     }
 
     /// What each row of each identifier says, by contact: to see which records several fuzzy keys have in common.
-    pub fn rows(&self, index: &Index) -> Vec<Vec<Reference>> {
+    pub fn rows(&self, index: &Index) -> Vec<Rows> {
         self.identifiers.iter().map(|output| index.rows(output)).collect()
     }
 }

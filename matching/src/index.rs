@@ -13,7 +13,7 @@
 use crate::filter::{Filter, FilterError};
 use crate::reference::Reference;
 use crate::scope::Scope;
-use crate::sealing::{BOX, BoxKey, SALT, Sealing, tag};
+use crate::sealing::{BOX, BoxKey, Opened, SALT, Sealing, tag};
 use crate::voprf::Output;
 use std::fmt;
 
@@ -26,7 +26,7 @@ const MAGIC: &[u8; 8] = b"MAYAGBX1";
 /// Bytes of a row: tag and box.
 const ROW: usize = 8 + BOX;
 
-/// The most rows of one identifier. What further ones say is merged into the last.
+/// The most rows of one identifier. What further ones say is merged into the last, which says that it is ([`Rows::crowded`]).
 pub const MOST_ROWS: u8 = 16;
 
 /// The head of the boxes' bytes.
@@ -36,6 +36,16 @@ const HEAD: usize = 8 + SALT;
 pub struct Index {
     filter: Filter,
     boxes: Boxes,
+}
+
+/// What an index says of one output.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// By contact; nothing where the output is not there.
+    pub references: Vec<Reference>,
+    /// Whether there are more contacts than [`MOST_ROWS`]: the last row stands for several, and which ones cannot be told. Where it
+    /// takes several outputs to find a record, nobody knows that one of these is not it.
+    pub crowded: bool,
 }
 
 /// Rows sorted by tag.
@@ -90,20 +100,25 @@ impl Index {
 
     /// What the table says of an output, all its rows together.
     pub fn look_up(&self, output: &Output) -> Option<Reference> {
-        self.rows(output).into_iter().reduce(Reference::merged)
+        self.rows(output).references.into_iter().reduce(Reference::merged)
     }
 
     /// What each row of an output says, by contact. Passing the filter is no hit: only a box that opens is.
-    pub fn rows(&self, output: &Output) -> Vec<Reference> {
+    pub fn rows(&self, output: &Output) -> Rows {
+        let mut rows = Rows::default();
         if !self.filter.may_hold(tag(output)) {
-            return Vec::new();
+            return rows;
         }
         let root = self.boxes.sealing.root(output);
         let row = |n: u8| {
             let key = root.row(n);
             self.boxes.open(if n == 0 { tag(output) } else { key.tag() }, &key)
         };
-        (0..MOST_ROWS).map_while(row).collect()
+        for Opened { reference, crowded } in (0..MOST_ROWS).map_while(row) {
+            rows.references.push(reference);
+            rows.crowded |= crowded;
+        }
+        rows
     }
 }
 
@@ -116,19 +131,30 @@ impl Boxes {
         if !rows.is_sorted_by(|one, next| one < next) {
             return None;
         }
+        // Every row of a tag is tried: many under one would show by the time it takes that the tag was searched.
+        if rows.windows(usize::from(MOST_ROWS) + 1).any(of_one_tag) {
+            return None;
+        }
         Some(Self { sealing: Sealing::new(scope, *salt), rows: rows.to_vec() })
     }
 
-    fn open(&self, tag: u64, key: &BoxKey) -> Option<Reference> {
+    fn open(&self, tag: u64, key: &BoxKey) -> Option<Opened> {
         let tag = tag.to_be_bytes();
         let first = self.rows.partition_point(|row| row.as_slice() < tag.as_slice());
         // Two identifiers share a tag once in 2⁶⁴ pairs.
         self.rows
             .get(first..)?
             .iter()
+            .take(usize::from(MOST_ROWS))
             .map_while(|row| row.strip_prefix(&tag)?.as_array::<BOX>())
             .find_map(|sealed| self.sealing.open(key, sealed))
     }
+}
+
+/// Whether all of these sorted rows have one tag.
+fn of_one_tag(rows: &[[u8; ROW]]) -> bool {
+    let tag = |row: Option<&[u8; ROW]>| row.and_then(|row| row.first_chunk::<8>().copied());
+    tag(rows.first()) == tag(rows.last())
 }
 
 impl fmt::Debug for Index {

@@ -8,6 +8,9 @@ pub const REFERENCE: usize = 25;
 
 const VERSION: u8 = 1;
 
+/// The last byte of a row that stands for several contacts.
+const CROWDED: u8 = 1;
+
 /// What a node lets a hit reveal. What the numbers stand for is in the node's directory entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Reference {
@@ -31,7 +34,7 @@ impl Reference {
     pub(crate) const CONTROL: Self =
         Self { band: Band::Exact, category: SEVERAL, handling: 0, rows: 0, contact: [0; 16] };
 
-    /// The bytes in the box: version, band, category, handling, rows, contact, and two that are 0.
+    /// The bytes in the box: version, band, category, handling, rows, contact, 0, and 1 where it is [`crowded`].
     pub(crate) fn to_bytes(self) -> [u8; REFERENCE] {
         let [category, rows] = [self.category.to_be_bytes(), self.rows.to_be_bytes()];
         let mut bytes = [0; REFERENCE];
@@ -45,14 +48,14 @@ impl Reference {
         bytes
     }
 
-    /// Reads them; anything else than what [`Reference::to_bytes`] writes is none.
+    /// Reads them; anything else than what [`Reference::to_bytes`] and [`crowd`] write is none.
     pub(crate) fn parse(bytes: &[u8; REFERENCE]) -> Option<Self> {
         let (&[VERSION, written, c0, c1, handling, r0, r1], rest) =
             bytes.split_first_chunk::<7>()?
         else {
             return None;
         };
-        let (contact, [0, 0]) = rest.split_first_chunk::<16>()? else { return None };
+        let (contact, [0, 0 | CROWDED]) = rest.split_first_chunk::<16>()? else { return None };
         Some(Self {
             band: band(written)?,
             category: u16::from_be_bytes([c0, c1]),
@@ -78,6 +81,18 @@ impl Reference {
 /// The contact in the bytes of a reference.
 pub(crate) fn contact(bytes: &[u8; REFERENCE]) -> &[u8] {
     bytes.get(7..23).unwrap_or_default()
+}
+
+/// Whether more contacts share the identifier than there are rows for it, in the bytes of its last row.
+pub(crate) fn crowded(bytes: &[u8; REFERENCE]) -> bool {
+    bytes.last() == Some(&CROWDED)
+}
+
+/// Says so.
+pub(crate) fn crowd(bytes: &mut [u8; REFERENCE]) {
+    if let Some(last) = bytes.last_mut() {
+        *last = CROWDED;
+    }
 }
 
 fn number(band: Band) -> u8 {
@@ -111,7 +126,11 @@ mod tests {
         assert_eq!(bytes[22..], [9, 0, 0]);
         assert_eq!(super::contact(&bytes), reference.contact);
         assert_eq!(Reference::parse(&bytes), Some(reference));
-        for (at, wrong) in [(0, 0), (0, 2), (1, 3), (23, 1), (24, 1)] {
+        let mut more = bytes;
+        super::crowd(&mut more);
+        assert_eq!((more[23..].to_vec(), Reference::parse(&more)), (vec![0, 1], Some(reference)));
+        assert!(super::crowded(&more) && !super::crowded(&bytes));
+        for (at, wrong) in [(0, 0), (0, 2), (1, 3), (23, 1), (24, 2)] {
             let mut bytes = bytes;
             bytes[at] = wrong;
             assert_eq!(Reference::parse(&bytes), None, "{at}");

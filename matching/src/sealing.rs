@@ -5,7 +5,7 @@
 //! that they belong together.
 
 use crate::redacted::redacted;
-use crate::reference::{REFERENCE, Reference};
+use crate::reference::{REFERENCE, Reference, crowded};
 use crate::scope::Scope;
 use crate::voprf::Output;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
@@ -39,6 +39,13 @@ pub(crate) struct Root(Zeroizing<[u8; 32]>);
 pub(crate) struct BoxKey {
     key: Zeroizing<[u8; 32]>,
     tag: [u8; 8],
+}
+
+/// What a box holds.
+pub(crate) struct Opened {
+    pub(crate) reference: Reference,
+    /// Whether it stands for other contacts as well, which had no row left.
+    pub(crate) crowded: bool,
 }
 
 /// Where the first row with this output lies: the output's first 8 bytes.
@@ -77,10 +84,11 @@ impl Sealing {
     }
 
     /// Opens a box: only what was sealed for exactly this output, scope and build opens.
-    pub(crate) fn open(&self, key: &BoxKey, sealed: &[u8; BOX]) -> Option<Reference> {
+    pub(crate) fn open(&self, key: &BoxKey, sealed: &[u8; BOX]) -> Option<Opened> {
         let mut sealed = *sealed;
         let text = aead(key)?.open_in_place(nonce(), Aad::from(&self.context), &mut sealed).ok()?;
-        Reference::parse((&*text).try_into().ok()?)
+        let text: &[u8; REFERENCE] = (&*text).try_into().ok()?;
+        Some(Opened { reference: Reference::parse(text)?, crowded: crowded(text) })
     }
 }
 
@@ -133,7 +141,7 @@ impl KeyType for Bytes {
     }
 }
 
-redacted!(BoxKey, Root, Sealing);
+redacted!(BoxKey, Opened, Root, Sealing);
 
 #[cfg(test)]
 mod tests {
@@ -160,7 +168,8 @@ mod tests {
         let row = |n: u8| {
             let key = sealing.root(&output).row(n);
             let sealed = sealing.seal(&key, &reference.to_bytes()).unwrap();
-            assert_eq!(sealing.open(&key, &sealed), Some(reference));
+            let opened = sealing.open(&key, &sealed).unwrap();
+            assert_eq!((opened.reference, opened.crowded), (reference, false));
             (format!("{:016x}", key.tag()), hex(&sealed))
         };
         assert_eq!(tag(&output), 0);

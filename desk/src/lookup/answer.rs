@@ -6,6 +6,7 @@ use mayag_protocol::lookup::{Hit, Verdict, no_hit_anywhere};
 use mayag_protocol::names::{Country, QuestionId, TableName};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -44,6 +45,20 @@ pub struct CountryAnswered {
     said: Vec<Said>,
     /// Why not all of its tables were evaluated.
     lacking: Option<Reason>,
+    /// Of each table that was evaluated: rows that nobody can find, because what they hold is written in no form that can be
+    /// searched. Tables without such rows are left out.
+    pub left_out: BTreeMap<TableName, u64>,
+}
+
+/// What one table that was evaluated says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfTable {
+    /// The table.
+    pub table: TableName,
+    /// Rows that are not in its index.
+    pub left_out: u64,
+    /// What it says of each identifier, in their order.
+    pub said: Vec<Said>,
 }
 
 /// What tables say of one identifier.
@@ -53,8 +68,8 @@ pub enum Said {
     Hits(Vec<Found>),
     /// It is not there, and their positive controls are.
     No,
-    /// It was not found, but neither was a positive control.
-    Unknown,
+    /// It was not found, and that says nothing.
+    Unknown(Reason),
 }
 
 /// A hit, and the table that it is in.
@@ -84,12 +99,16 @@ pub struct Finding<'a> {
 pub enum Reason {
     /// The positive control was not found: the table is not what its node says.
     Control,
+    /// So many records share a part of the identifier that the table has no row for each.
+    Crowded,
     /// A table answers only if it is told what is searched.
     Declared,
     /// The published filter or boxes are not those that were signed for.
     Index,
     /// No key of the table is in force.
     NoEpoch,
+    /// A table that may be searched has no key or no index yet.
+    NotReady,
     /// The country has no table of this kind.
     NoTable,
     /// The country lets this person search nothing for this purpose. It does not say whether there is anything.
@@ -113,7 +132,7 @@ pub enum Reason {
     Unfetched,
 }
 
-/// A finding without a reason has this one: a table answered, and its control was not found.
+/// A finding without a reason has this one: nothing is known, and nobody said why.
 static CONTROL: Reason = Reason::Control;
 
 impl LookupAnswer {
@@ -156,26 +175,27 @@ impl LookupAnswer {
 impl CountryAnswered {
     /// A country that evaluated nothing.
     pub fn nothing(country: Country, reason: Reason) -> Self {
-        Self { country, said: Vec::new(), lacking: Some(reason) }
+        Self { country, said: Vec::new(), lacking: Some(reason), left_out: BTreeMap::new() }
     }
 
-    /// A country of whose tables at least one was evaluated. `said` is what each says, `lacking` what is missing of others.
-    pub fn evaluated(country: Country, said: Vec<Vec<Said>>, lacking: Option<Reason>) -> Self {
-        let all = said.into_iter().reduce(|one, other| {
+    /// A country of whose tables these were evaluated; `lacking` is what is missing of others.
+    pub fn evaluated(country: Country, tables: Vec<OfTable>, lacking: Option<Reason>) -> Self {
+        let left_out = tables.iter().filter(|one| one.left_out > 0);
+        let left_out = left_out.map(|one| (one.table.clone(), one.left_out)).collect();
+        let all = tables.into_iter().map(|one| one.said).reduce(|one, other| {
             one.into_iter().zip(other).map(|(one, other)| one.and(other)).collect()
         });
-        Self { country, said: all.unwrap_or_default(), lacking }
+        Self { country, said: all.unwrap_or_default(), lacking, left_out }
     }
 
     /// What it says of the identifier at this place.
     pub fn of(&self, identifier: usize) -> Finding<'_> {
         let country = &self.country;
-        let unknown = |reason: &'static Reason| (Verdict::NotEvaluated {}, Some(reason));
         let lacking = self.lacking.as_ref();
         let nothing = || match lacking {
             Some(reason) if reason.forbids() => (Verdict::NotPermitted {}, Some(reason)),
             Some(reason) => (Verdict::NotEvaluated {}, Some(reason)),
-            None => unknown(&CONTROL),
+            None => (Verdict::NotEvaluated {}, Some(&CONTROL)),
         };
         let (hits, (verdict, reason)) = match self.said.get(identifier) {
             Some(Said::Hits(hits)) => match hits.first() {
@@ -186,7 +206,9 @@ impl CountryAnswered {
             },
             Some(Said::No) if lacking.is_none() => (&[] as &[Found], (Verdict::NoHit {}, None)),
             Some(Said::No) | None => (&[] as &[Found], nothing()),
-            Some(Said::Unknown) => (&[] as &[Found], unknown(&CONTROL)),
+            Some(Said::Unknown(reason)) => {
+                (&[] as &[Found], (Verdict::NotEvaluated {}, Some(reason)))
+            }
         };
         Finding { country, verdict, hits, reason }
     }
@@ -210,10 +232,15 @@ impl Said {
                 hits.extend(more);
                 Self::of(hits)
             }
-            (Self::Hits(hits), Self::No | Self::Unknown)
-            | (Self::No | Self::Unknown, Self::Hits(hits)) => Self::Hits(hits),
+            (Self::Hits(hits), Self::No | Self::Unknown(_))
+            | (Self::No | Self::Unknown(_), Self::Hits(hits)) => Self::Hits(hits),
             (Self::No, Self::No) => Self::No,
-            (Self::Unknown, Self::No | Self::Unknown) | (Self::No, Self::Unknown) => Self::Unknown,
+            (Self::Unknown(reason), Self::No) | (Self::No, Self::Unknown(reason)) => {
+                Self::Unknown(reason)
+            }
+            (Self::Unknown(one), Self::Unknown(other)) => {
+                Self::Unknown(if other.is_alarm() { other } else { one })
+            }
         }
     }
 
@@ -235,10 +262,12 @@ impl Reason {
             Self::Refused(refusal) => forbids(refusal.code),
             Self::Outcome(outcome) => *outcome == Outcome::Withdrawn,
             Self::Control
+            | Self::Crowded
             | Self::Declared
             | Self::Index
             | Self::NoEpoch
             | Self::NoTable
+            | Self::NotReady
             | Self::OtherRules
             | Self::Proof
             | Self::TooMany { .. }
@@ -250,9 +279,11 @@ impl Reason {
     pub fn is_alarm(&self) -> bool {
         match self {
             Self::Control | Self::Index | Self::Proof => true,
-            Self::Declared
+            Self::Crowded
+            | Self::Declared
             | Self::NoEpoch
             | Self::NoTable
+            | Self::NotReady
             | Self::NothingShared
             | Self::OtherPurpose
             | Self::OtherRules
@@ -267,10 +298,12 @@ impl Reason {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Control => "control",
+            Self::Crowded => "crowded",
             Self::Declared => "declared",
             Self::Index => "index",
             Self::NoEpoch => "no_epoch",
             Self::NoTable => "no_table",
+            Self::NotReady => "not_ready",
             Self::NothingShared => "nothing_shared",
             Self::OtherPurpose => "other_purpose",
             Self::OtherRules => "other_rules",
@@ -287,12 +320,16 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Control => f.write_str("its positive control was not found: tell the country"),
+            Self::Crowded => f.write_str(
+                "more records share a part of it than its table can tell apart: ask the country",
+            ),
             Self::Declared => f.write_str("its table answers only if it is told what is searched"),
             Self::Index => f.write_str(
                 "what it published of its table is not what it signed for: tell the country",
             ),
             Self::NoEpoch => f.write_str("no key of its table is in force now"),
             Self::NoTable => f.write_str("it has no table of this kind"),
+            Self::NotReady => f.write_str("its table is not ready: search again later"),
             Self::NothingShared => f.write_str("it lets you search nothing for this purpose"),
             Self::OtherPurpose => f.write_str("its table may be searched for other purposes only"),
             Self::OtherRules => f.write_str(

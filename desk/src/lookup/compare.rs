@@ -1,14 +1,14 @@
 //! Comparing, on this machine alone: a proof is checked, outputs are looked up, and rows are put together by record.
 
-use super::answer::{Found, Reason, Said};
+use super::answer::{Found, OfTable, Reason, Said};
 use super::identifiers::{Identifiers, Part};
 use super::plan::Chosen;
 use mayag_matching::batch::{Batch, Outputs};
-use mayag_matching::index::Index;
+use mayag_matching::index::{Index, Rows};
 use mayag_matching::normalise::Normalised;
 use mayag_matching::reference::Reference;
 use mayag_matching::voprf::{Evaluation, PublicKey};
-use mayag_protocol::lookup::{Band, DirectoryEntry, Hit, Legend};
+use mayag_protocol::lookup::{Band, DirectoryEntry, Hit, Legend, PublishedIndex};
 use mayag_protocol::names::hex;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,13 +47,14 @@ pub(super) fn outputs(
     hidden.batch.outputs(&key, &evaluation, workers).map_err(|_| Reason::Proof)
 }
 
-/// What a table says of each identifier, in their order.
+/// What a table says of each identifier, in their order. `chosen` has the entry that names filter and boxes: what numbers stand for
+/// may be otherwise in another.
 pub(super) fn compare(
     hidden: &Hidden,
     chosen: &Chosen,
     evaluated: &Evaluated,
     workers: NonZero<usize>,
-) -> Result<Vec<Said>, Reason> {
+) -> Result<OfTable, Reason> {
     let Evaluated { vector, proof, filter, boxes } = evaluated;
     let outputs = outputs(hidden, chosen, vector, proof, workers)?;
     let index = Index::parse(&chosen.scope(), filter, boxes).map_err(|_| Reason::Index)?;
@@ -61,25 +62,30 @@ pub(super) fn compare(
     let rows = outputs.rows(&index);
     let said = |(identifier, parts): (&Normalised, &[Part])| {
         let hits = hits(identifier, parts, &rows, &chosen.entry);
-        match (hits.is_empty(), alive) {
-            (false, _) => Said::of(hits),
-            (true, true) => Said::No,
-            (true, false) => Said::Unknown,
+        // Its record may be one of those that a crowded row stands for.
+        let crowded = parts.iter().any(|part| rows.get(part.at).is_some_and(|rows| rows.crowded));
+        match (hits.is_empty(), alive, crowded) {
+            (false, _, _) => Said::of(hits),
+            (true, true, false) => Said::No,
+            (true, true, true) => Said::Unknown(Reason::Crowded),
+            (true, false, _) => Said::Unknown(Reason::Control),
         }
     };
-    Ok(hidden.identifiers.with_parts().map(said).collect())
+    let said = hidden.identifiers.with_parts().map(said).collect();
+    let DirectoryEntry { table, index: PublishedIndex { left_out, .. }, .. } = &chosen.entry;
+    Ok(OfTable { table: table.clone(), left_out: *left_out, said })
 }
 
 /// The records that agree well enough: rows with one contact are one record, found through several elements.
 fn hits(
     identifier: &Normalised,
     parts: &[Part],
-    rows: &[Vec<Reference>],
+    rows: &[Rows],
     entry: &DirectoryEntry,
 ) -> Vec<Found> {
     let mut records: BTreeMap<[u8; 16], Record> = BTreeMap::new();
     for part in parts {
-        for row in rows.get(part.at).into_iter().flatten() {
+        for row in rows.get(part.at).into_iter().flat_map(|rows| &rows.references) {
             let record = records.entry(row.contact).or_insert_with(|| Record::of(row));
             record.add(part.slot, row);
         }

@@ -10,7 +10,7 @@ use mayag_audit::keys::{Ed25519, sha256};
 use mayag_protocol::envelope::{Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::lookup::{Directory, DirectoryEntry, LONGEST_DIRECTORY};
-use mayag_protocol::names::{Country, Digest, EvaluationKey, TableName};
+use mayag_protocol::names::{Country, Digest, EvaluationKey, KindName, TableName};
 use mayag_protocol::roster::Roster;
 use mayag_protocol::strict;
 use mayag_protocol::timestamp::Timestamp;
@@ -44,12 +44,15 @@ struct Known {
     tables: Vec<KnownTable>,
 }
 
-/// What is remembered of one table in one epoch.
+/// What is remembered of one table in one epoch, for one kind and version of the rules: its key follows from all four, so that
+/// an operator who changes the last two within an epoch has another key and traces nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownTable {
     table: TableName,
     epoch: u32,
+    kind: KindName,
+    rules: u16,
     key: EvaluationKey,
     until: Timestamp,
     /// The serial of the directory that said so last.
@@ -152,22 +155,32 @@ impl Known {
         }
         for entry in &directory.tables {
             let now = table(entry, directory.serial);
-            let same =
-                |known: &&mut KnownTable| known.table == entry.table && known.epoch == entry.epoch;
-            match self.tables.iter_mut().find(same) {
-                Some(known) => {
-                    let changed = known.serial == now.serial && known.entry != now.entry;
-                    if known.key != now.key || changed {
-                        return Err(Fault::TableChanged);
-                    }
-                    *known = now;
-                }
+            // One serial says one thing of a table, whatever it says.
+            if self.tables.iter().any(|known| known.contradicts(&now)) {
+                return Err(Fault::TableChanged);
+            }
+            match self.tables.iter_mut().find(|known| known.scope() == now.scope()) {
+                Some(known) => *known = now,
                 None => self.tables.push(now),
             }
         }
         self.tables.retain(|known| now < known.until.plus(FORGET));
         self.serial = directory.serial;
         Ok(self)
+    }
+}
+
+impl KnownTable {
+    /// What its key depends on.
+    fn scope(&self) -> (&TableName, u32, &KindName, u16) {
+        (&self.table, self.epoch, &self.kind, self.rules)
+    }
+
+    /// Whether both cannot be what one honest node says.
+    fn contradicts(&self, now: &Self) -> bool {
+        let place = |known: &Self| (known.table.clone(), known.epoch, known.serial);
+        let other_key = self.scope() == now.scope() && self.key != now.key;
+        other_key || (place(self) == place(now) && self.entry != now.entry)
     }
 }
 
@@ -180,6 +193,8 @@ fn table(entry: &DirectoryEntry, serial: u64) -> KnownTable {
     KnownTable {
         table: table.clone(),
         epoch: *epoch,
+        kind: kind.clone(),
+        rules: *rules,
         key: key.clone(),
         until: *until,
         serial,

@@ -10,7 +10,7 @@ use mayag_audit::keys::sha256;
 use mayag_matching::batch::{Batch, BatchSeed};
 use mayag_matching::index::{Builder, Row};
 use mayag_matching::input::Input;
-use mayag_matching::normalise::{Kind, normalise, rules};
+use mayag_matching::normalise::{Element, Kind, normalise, rules};
 use mayag_matching::reference::Reference;
 use mayag_matching::scope::Scope;
 use mayag_matching::voprf::{Elements, SecretKey, Seed};
@@ -55,16 +55,22 @@ impl Table {
 
     /// The table of a scope, with the key of a seed.
     pub(super) fn of(scope: Scope, seed: &Seed, records: &[Record<'_>]) -> Self {
+        let elements = records.iter().flat_map(|(typed, contact)| {
+            let elements = normalise(typed).unwrap().indexed();
+            elements.into_iter().map(|element| (element, *contact))
+        });
+        Self::with(scope, seed, elements.collect())
+    }
+
+    /// The same of single elements of records.
+    pub(super) fn with(scope: Scope, seed: &Seed, elements: Vec<(Element, u8)>) -> Self {
         let secret = SecretKey::derive(seed, &scope).unwrap();
         let mut builder = Builder::new(&secret, &scope, ONE).unwrap();
-        for (typed, contact) in records {
-            for element in normalise(typed).unwrap().indexed() {
-                let input = Input::new(&scope.rules, element.text()).unwrap();
-                let contact = [*contact; 16];
-                let band = element.band();
-                let reference = Reference { band, category: 4, handling: 1, rows: 1, contact };
-                builder.push(Row { input, reference });
-            }
+        for (element, contact) in elements {
+            let input = Input::new(&scope.rules, element.text()).unwrap();
+            let (band, contact) = (element.band(), [contact; 16]);
+            let reference = Reference { band, category: 4, handling: 1, rows: 1, contact };
+            builder.push(Row { input, reference });
         }
         let index = builder.finish().unwrap();
         let (filter, boxes) = (index.filter_bytes(), index.box_bytes());
@@ -136,9 +142,18 @@ impl Table {
     ) -> LookupAnswer {
         let mut evaluated = self.evaluate(hidden);
         change(&mut evaluated);
-        let chosen = self.chosen();
+        self.read(hidden, self.chosen(), &evaluated)
+    }
+
+    /// What the desk makes of an answer that it holds against this entry.
+    pub(super) fn read(
+        &self,
+        hidden: &Hidden,
+        chosen: Chosen,
+        evaluated: &Evaluated,
+    ) -> LookupAnswer {
         let (mut lacking, mut said) = (BTreeMap::new(), BTreeMap::new());
-        match compare(hidden, &chosen, &evaluated, ONE) {
+        match compare(hidden, &chosen, evaluated, ONE) {
             Ok(one) => drop(said.insert(chosen.country, vec![one])),
             Err(reason) => drop(lacking.insert(chosen.country, reason)),
         }

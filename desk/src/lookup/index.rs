@@ -83,23 +83,23 @@ impl IndexError {
     }
 }
 
-/// What is wanted: by whom it was published, its digest, and its length where that was signed for.
+/// What is wanted: by whom it was published, its digest and its length, as a directory that was accepted names them.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
     pub(super) country: Country,
     pub(super) digest: Digest,
-    pub(super) bytes: Option<u64>,
+    pub(super) bytes: u64,
 }
 
 impl Named {
     /// As a directory names it.
     pub(super) fn published(country: &Country, published: &Published) -> Self {
         let Published { digest, bytes } = published;
-        Self { country: country.clone(), digest: digest.clone(), bytes: Some(*bytes) }
+        Self { country: country.clone(), digest: digest.clone(), bytes: *bytes }
     }
 
     fn longest(&self) -> u64 {
-        self.bytes.unwrap_or(LONGEST).min(LONGEST)
+        self.bytes.min(LONGEST)
     }
 }
 
@@ -211,19 +211,14 @@ async fn pieces(
     loop {
         let offset = bytes.held();
         told(offset);
-        if named.bytes == Some(offset) {
+        if named.bytes == offset {
             return Ok(());
         }
         let wanted =
             Wanted { country: named.country.clone(), digest: named.digest.clone(), offset };
         let piece = source.piece(&wanted).await?.unwrap_or_default();
         if piece.is_empty() {
-            // Where the length is not known this is the end, and the digest says whether it is the right one.
-            return if named.bytes.is_none() && offset > 0 {
-                Ok(())
-            } else {
-                Err(IndexError::Missing)
-            };
+            return Err(IndexError::Missing);
         }
         let longer = offset.saturating_add(length(&piece));
         if PIECE < piece.len() || named.longest() < longer {

@@ -1,13 +1,13 @@
 //! The straight line of a lookup: tables -> fetch -> hide -> search -> compare.
 
-use super::answer::{CountryAnswered, LookupAnswer, Reason, Said, SentLookup};
+use super::answer::{CountryAnswered, LookupAnswer, OfTable, Reason, SentLookup};
 use super::compare::{Evaluated, Hidden, compare};
 use super::directory::{self, Seen};
 use super::index::{IndexError, Named, Store, blocking};
 use super::opening::Sealing;
 use super::plan::{Choice, Chosen, Needs, choose};
 use super::{Identifiers, LookupError, Progress, Tables, Watch};
-use crate::ask::{self, Reply, report};
+use crate::ask::{self, AskError, Reply, report};
 use crate::connection::Sent;
 use crate::desk::{Desk, DeskError, Request, SignedQuestion};
 use crate::receipt::ReceiptFile;
@@ -17,7 +17,7 @@ use mayag_audit::keys::{random_question_id, sha256};
 use mayag_matching::batch::{self, Batch, BatchSeed};
 use mayag_protocol::answer::{Bundle, Decision};
 use mayag_protocol::envelope::Envelope;
-use mayag_protocol::lookup::{DirectoryEntry, EvaluatedTable, Search};
+use mayag_protocol::lookup::{Directory, DirectoryEntry, EvaluatedTable, Search};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::Ask;
@@ -138,7 +138,7 @@ impl<'a> Lookups<'a> {
                 Checked::Complete { countries, release, .. } => {
                     let outcomes = countries.iter().map(report).collect();
                     let receipt = receipt(&signed, &countries, release);
-                    self.compare_all(&hidden, &mut choice, &countries, &mut all).await?;
+                    self.compare_all(request, &hidden, &mut choice, &countries, &mut all).await?;
                     let question = signed.question.id;
                     sent.push(SentLookup { question, elements, outcomes, receipt, sealed });
                 }
@@ -255,10 +255,11 @@ impl<'a> Lookups<'a> {
     /// only another one.
     async fn compare_all(
         &mut self,
+        request: &Request,
         hidden: &Arc<Hidden>,
         choice: &mut Choice,
         countries: &[CountryAnswer],
-        all: &mut BTreeMap<Country, Vec<Vec<Said>>>,
+        all: &mut BTreeMap<Country, Vec<OfTable>>,
     ) -> Result<(), LookupError> {
         let chosen = std::mem::take(&mut choice.chosen);
         for answer in countries {
@@ -280,8 +281,19 @@ impl<'a> Lookups<'a> {
                 continue;
             };
             // Checked to be those that were asked, in their order, each with its vector.
-            for ((chosen, table), vector) in own.into_iter().zip(tables).zip(&answer.parts) {
-                match self.compare_one(hidden, chosen, table, vector).await? {
+            let own: Vec<_> = own.into_iter().zip(tables).collect();
+            let since = if own.iter().all(|(chosen, table)| names(&chosen.entry, table)) {
+                Ok(None)
+            } else {
+                self.directory_now(request, country).await?.map(Some)
+            };
+            for ((chosen, table), vector) in own.into_iter().zip(&answer.parts) {
+                let entry = in_force(&chosen.entry, since.as_ref(), table);
+                let compared = match entry {
+                    Ok(entry) => self.compare_one(hidden, chosen, entry, table, vector).await?,
+                    Err(reason) => Err(reason),
+                };
+                match compared {
                     Ok(said) => all.entry(country.clone()).or_default().push(said),
                     Err(reason) => choice.lacks(country, reason),
                 }
@@ -294,34 +306,54 @@ impl<'a> Lookups<'a> {
         &mut self,
         hidden: &Arc<Hidden>,
         chosen: &Chosen,
+        entry: &DirectoryEntry,
         table: &EvaluatedTable,
         vector: &[u8],
-    ) -> Result<Result<Vec<Said>, Reason>, LookupError> {
-        let index = self.index(&chosen.country, &chosen.entry, table).await;
-        let (filter, boxes) = match index {
+    ) -> Result<Result<OfTable, Reason>, LookupError> {
+        let (filter, boxes) = match self.index(&chosen.country, entry).await {
             Ok(index) => index,
             Err(error) => return error.reason().map(Err),
         };
         let evaluated =
             Evaluated { vector: vector.to_vec(), proof: table.proof.0.clone(), filter, boxes };
-        let (hidden, chosen, workers) = (Arc::clone(hidden), chosen.clone(), self.workers);
+        let chosen = Chosen { entry: entry.clone(), ..chosen.clone() };
+        let (hidden, workers) = (Arc::clone(hidden), self.workers);
         let compared = blocking(move || compare(&hidden, &chosen, &evaluated, workers));
         compared.await.ok_or(LookupError::NoResources)
     }
 
-    /// Filter and boxes that were in force when the node evaluated: newer ones than the directory's, if it built them since.
+    /// Filter and boxes that an entry names.
     async fn index(
         &mut self,
         country: &Country,
         entry: &DirectoryEntry,
-        table: &EvaluatedTable,
     ) -> Result<(Vec<u8>, Vec<u8>), IndexError> {
-        let now = self.desk.clock().now();
-        let [filter, boxes] = in_force(country, entry, table);
-        let source = self.desk.connection();
+        let (source, now) = (self.desk.connection(), self.desk.clock().now());
+        let [filter, boxes] = [&entry.index.filter, &entry.index.boxes]
+            .map(|published| Named::published(country, published));
         let filter = self.store.read(source, &filter, now).await?;
         let boxes = self.store.read(source, &boxes, now).await?;
         Ok((filter, boxes))
+    }
+
+    /// What a country says of its tables now, where it has built one anew since it was asked. What it says is held against
+    /// what was seen before, like any directory; one that does not pass is its own fault, and the others have answered.
+    async fn directory_now(
+        &mut self,
+        request: &Request,
+        country: &Country,
+    ) -> Result<Result<Directory, Reason>, LookupError> {
+        let countries = Some(vec![country.clone()]);
+        let request = Request { ask: Ask::Tables {}, countries, ..request.clone() };
+        match self.tables(&request, &mut |_| ()).await {
+            Ok(Reply::Answer(Tables { mut directories, .. })) => {
+                Ok(directories.pop().map(|(_, directory)| directory).ok_or(Reason::Unfetched))
+            }
+            Ok(Reply::Refused(_)) => Ok(Err(Reason::Unfetched)),
+            Err(LookupError::Ask(AskError::Verification(_))) => Ok(Err(Reason::Index)),
+            Err(LookupError::Ask(_)) => Ok(Err(Reason::Unfetched)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -335,26 +367,35 @@ pub(super) fn without(own: &[&Chosen], refusal: &Refusal) -> Vec<Chosen> {
     own.iter().filter(|one| !refused(one)).map(|one| (*one).clone()).collect()
 }
 
-/// The names of filter and boxes; their lengths are known where the directory named the same ones.
-pub(super) fn in_force(
-    country: &Country,
-    entry: &DirectoryEntry,
+/// The entry of the filter and boxes that were in force when the node evaluated, as it signed: that of the directory which was
+/// chosen from, or of the one that it shows since. What no directory names, that others see and a log knows, may have been made for
+/// this person alone, and nobody has said what its numbers stand for.
+pub(super) fn in_force<'a>(
+    chosen: &'a DirectoryEntry,
+    since: Result<&'a Option<Directory>, &Reason>,
     table: &EvaluatedTable,
-) -> [Named; 2] {
-    let named = |published: &mayag_protocol::lookup::Published, digest: &_| {
-        if published.digest == *digest {
-            Named::published(country, published)
-        } else {
-            Named { country: country.clone(), digest: digest.clone(), bytes: None }
-        }
+) -> Result<&'a DirectoryEntry, Reason> {
+    if names(chosen, table) {
+        return Ok(chosen);
+    }
+    let scope = |entry: &DirectoryEntry| {
+        let DirectoryEntry { table, kind, rules, epoch, key, .. } = entry;
+        (table.clone(), kind.clone(), *rules, *epoch, key.clone())
     };
-    [named(&entry.index.filter, &table.filter), named(&entry.index.boxes, &table.boxes)]
+    let since = since.map_err(Clone::clone)?;
+    let mut entries = since.iter().flat_map(|directory| &directory.tables);
+    entries.find(|entry| scope(entry) == scope(chosen) && names(entry, table)).ok_or(Reason::Index)
+}
+
+/// Whether an entry names the filter and boxes of an answer.
+fn names(entry: &DirectoryEntry, table: &EvaluatedTable) -> bool {
+    entry.index.filter.digest == table.filter && entry.index.boxes.digest == table.boxes
 }
 
 /// What all countries say: those that evaluated, and those that did not, with the reason.
 pub(super) fn finish(
     mut lacking: BTreeMap<Country, Reason>,
-    said: BTreeMap<Country, Vec<Vec<Said>>>,
+    said: BTreeMap<Country, Vec<OfTable>>,
 ) -> Vec<CountryAnswered> {
     let mut all = Vec::new();
     for (country, said) in said {

@@ -12,7 +12,7 @@ use mayag_audit::checkpoint::Origin;
 use mayag_audit::detail::{
     self, DetailError, LONGEST_DETAIL, Place, RecipientKey, RecipientSecret,
 };
-use mayag_audit::entry::{DetailRef, Type};
+use mayag_audit::entry::{DetailRef, RecipientKeyId, Type};
 use mayag_audit::keys::sha256;
 use mayag_matching::batch::{BatchSeed, opens};
 use mayag_matching::input::Rules;
@@ -23,6 +23,7 @@ use mayag_protocol::names::{KindName, QuestionId, hex, unhex};
 use mayag_protocol::question::Question;
 use mayag_protocol::strict;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZero;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -166,6 +167,14 @@ pub fn open(
     read.seed.zeroize();
     let opening = Opening { kind: read.kind, identifiers: read.identifiers };
     proved.map(|()| opening)
+}
+
+/// The keys that can open all of a file, as whoever sealed it says: others than these cannot.
+pub fn sealed_to(file: &[u8]) -> Result<BTreeSet<RecipientKeyId>, OpeningError> {
+    let file: File = strict::parse(file, LONGEST).map_err(|_| OpeningError::Garbage)?;
+    let keys = |part: Part| part.reference.recipients.into_iter().collect::<BTreeSet<_>>();
+    let all = file.parts.into_iter().map(keys).reduce(|one, other| &one & &other);
+    Ok(all.unwrap_or_default())
 }
 
 fn plain(

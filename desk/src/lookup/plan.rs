@@ -94,12 +94,18 @@ fn of_country(country: &Country, directory: &Directory, needs: Needs<'_>, choice
     for entry in directory.tables.iter().filter(|entry| entry.kind == needs.rules.kind) {
         by_table.entry(&entry.table).or_default().push(entry);
     }
-    if directory.tables.is_empty() {
+    let unready = || directory.unready.iter().filter(|table| table.kind == needs.rules.kind);
+    // Before all else: it may be searched, and what is in it is not known, whatever the other tables say.
+    if unready().any(|table| table.purposes.contains(&needs.purpose)) {
+        choice.lacks(country, Reason::NotReady);
+    }
+    let none = by_table.is_empty() && unready().next().is_none();
+    if directory.tables.is_empty() && directory.unready.is_empty() {
         choice.lacks(country, Reason::NothingShared);
-    } else if by_table.is_empty() {
+    } else if none {
         choice.lacks(country, Reason::NoTable);
     }
-    let mut other_purpose = !by_table.is_empty();
+    let mut other_purpose = !none;
     for epochs in by_table.into_values() {
         match of_table(&epochs, needs) {
             Ok(entry) => {

@@ -1,6 +1,6 @@
 //! A lookup against a country made of crate `matching`, and against the same country when it errs or lies.
 
-use super::answer::{CountryAnswered, Reason, Said};
+use super::answer::{CountryAnswered, OfTable, Reason, Said};
 use super::directory::{self, Seen};
 use super::fixture::{
     Table, answer_of, choice, federation, hidden, identifiers, lacking, now, report, signed,
@@ -12,10 +12,10 @@ use crate::ask::AskError;
 use crate::fault::Fault;
 use crate::fixture::country;
 use mayag_audit::keys::sha256;
-use mayag_matching::normalise::{Kind, normalise};
+use mayag_matching::normalise::{Element, Kind, normalise};
 use mayag_matching::voprf::Seed;
 use mayag_protocol::envelope::Base64;
-use mayag_protocol::lookup::{EvaluatedTable, Mode, Verdict};
+use mayag_protocol::lookup::{DirectoryEntry, EvaluatedTable, Legend, Mode, UnreadyTable, Verdict};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::refusal::{Code, Refusal};
@@ -26,6 +26,10 @@ const OTHER: &str = "passport:M87654321@PHL";
 
 fn table() -> Table {
     Table::new("kr", Kind::TravelDocument, &[(STOLEN, 5)])
+}
+
+fn of_table(left_out: u64, said: Said) -> OfTable {
+    OfTable { table: "known".parse().unwrap(), left_out, said: vec![said] }
 }
 
 fn reason(answer: &LookupAnswer) -> Option<Reason> {
@@ -76,6 +80,38 @@ fn a_person_is_found_through_keys_and_never_by_one_weak_one() {
 }
 
 #[test]
+fn a_person_among_more_than_a_key_has_rows_for_is_not_called_unknown_to_a_country() {
+    const TYPED: &str = "person:Erika Mustermann@1964-08-12";
+    let person = normalise(TYPED).unwrap();
+    // Records that agree with what is searched in one key, which is no hit by itself.
+    let (kind, seed) = (Kind::Person, Seed::from_bytes([7; 32]));
+    let scope = || Table::new("kr", kind, &[]).scope;
+    let sharing = |key: &Element, records: u8| {
+        let rows = (1..=records).map(|contact| (key.clone(), contact));
+        Table::with(scope(), &seed, rows.collect())
+    };
+    let hidden = hidden(&[TYPED]);
+    let weak = person.indexed().into_iter().find(|key| {
+        let answer = sharing(key, 1).answered(&hidden, |_| ());
+        word(&answer, 0) == "no_hit"
+    });
+    let weak = weak.expect("one weak key alone is no hit");
+    let said = |held: &Table| {
+        let answer = held.answered(&hidden, |_| ());
+        (word(&answer, 0), reason(&answer))
+    };
+    assert_eq!(said(&sharing(&weak, 16)), ("no_hit".to_owned(), None));
+    let crowded = ("not_evaluated".to_owned(), Some(Reason::Crowded));
+    assert_eq!(said(&sharing(&weak, 17)), crowded);
+    assert!(!Reason::Crowded.is_alarm() && !Reason::Crowded.forbids());
+    // Who is found by other keys is found.
+    let rows = (1..=17).map(|contact| (weak.clone(), contact));
+    let whole = person.indexed().into_iter().map(|key| (key, 99));
+    let held = Table::with(scope(), &seed, rows.chain(whole).collect());
+    assert_eq!(said(&held), ("hit exact".to_owned(), None));
+}
+
+#[test]
 fn without_the_positive_control_nothing_is_called_no_hit() {
     let stale = Table::of(table().scope, &Seed::from_bytes([8; 32]), &[(STOLEN, 5)]);
     // An index of another key: the proof is right, and nothing is found in it.
@@ -114,7 +150,7 @@ fn nothing_of_an_answer_that_is_not_proved_is_believed() {
 fn a_country_says_no_only_if_all_its_tables_do() {
     let hidden = hidden(&[STOLEN]);
     let said = |all: Vec<Said>, lacking| {
-        let all = all.into_iter().map(|one| vec![one]).collect();
+        let all = all.into_iter().map(|one| of_table(0, one)).collect();
         let country = CountryAnswered::evaluated(country("kr"), all, lacking);
         word(&answer_of(&hidden, vec![country]), 0)
     };
@@ -123,9 +159,10 @@ fn a_country_says_no_only_if_all_its_tables_do() {
         Said::of(answer.of(0).next().unwrap().hits.to_vec())
     };
     assert_eq!(said(vec![Said::No, Said::No], None), "no_hit");
-    assert_eq!(said(vec![Said::No, Said::Unknown], None), "not_evaluated");
+    assert_eq!(said(vec![Said::No, Said::Unknown(Reason::Crowded)], None), "not_evaluated");
     assert_eq!(said(vec![Said::No], Some(Reason::OtherRules)), "not_evaluated");
-    assert_eq!(said(vec![Said::Unknown, hits(), Said::No], None), "hit exact");
+    assert_eq!(said(vec![Said::No], Some(Reason::NotReady)), "not_evaluated");
+    assert_eq!(said(vec![Said::Unknown(Reason::Control), hits(), Said::No], None), "hit exact");
     assert_eq!(said(vec![hits()], Some(Reason::Proof)), "hit exact");
     assert_eq!(said(vec![], Some(Reason::OtherPurpose)), "not_permitted");
     let refused = |code| Some(Reason::Refused(Refusal::new(code, "rule", "hint")));
@@ -141,7 +178,7 @@ fn only_tables_that_can_answer_are_asked_and_the_others_say_why() {
     let one = choice(directory(), Purpose::Border, 2);
     assert_eq!(one.countries(), [country("kr")]);
     assert_eq!(one.lacking.get(&country("zz")), Some(&Reason::Outcome(Outcome::Unreachable)));
-    let why = |change: &dyn Fn(&mut mayag_protocol::lookup::DirectoryEntry)| {
+    let why = |change: &dyn Fn(&mut DirectoryEntry)| {
         let mut directory = directory();
         change(&mut directory.tables[0]);
         let choice = choice(directory, Purpose::Border, 513);
@@ -157,6 +194,51 @@ fn only_tables_that_can_answer_are_asked_and_the_others_say_why() {
     assert_eq!(why(&|it| it.from = it.until), Some(Reason::NoEpoch));
     assert_eq!(why(&|it| it.most_elements = 512), Some(Reason::TooMany { most: 512 }));
     assert_eq!(why(&|it| it.most_elements = 513), None);
+}
+
+#[test]
+fn a_table_that_is_not_ready_is_never_a_no() {
+    let unready = |kind: Kind, purpose| UnreadyTable {
+        table: "late".parse().unwrap(),
+        kind: kind.name(),
+        purposes: vec![purpose],
+    };
+    let why = |tables: bool, unready| {
+        let mut directory = table().directory(1);
+        directory.unready = vec![unready];
+        if !tables {
+            directory.tables.clear();
+        }
+        let choice = choice(directory, Purpose::Border, 2);
+        (choice.chosen.len(), lacking(&choice).cloned())
+    };
+    let kind = Kind::TravelDocument;
+    // Others of its kind are asked: their hits count, and their "no" is not the country's.
+    assert_eq!(why(true, unready(kind, Purpose::Border)), (1, Some(Reason::NotReady)));
+    assert_eq!(why(true, unready(kind, Purpose::Alert)), (1, None));
+    assert_eq!(why(true, unready(Kind::Iban, Purpose::Border)), (1, None));
+    assert_eq!(why(false, unready(kind, Purpose::Border)), (0, Some(Reason::NotReady)));
+    assert_eq!(why(false, unready(kind, Purpose::Alert)), (0, Some(Reason::OtherPurpose)));
+    assert_eq!(why(false, unready(Kind::Iban, Purpose::Border)), (0, Some(Reason::NoTable)));
+    // Nor is it a table that may not be searched, where the others of the kind may not.
+    let mut directory = table().directory(1);
+    directory.unready = vec![unready(kind, Purpose::Alert)];
+    let choice = choice(directory, Purpose::Alert, 2);
+    assert_eq!(lacking(&choice), Some(&Reason::NotReady));
+    assert!(!Reason::NotReady.forbids() && !Reason::NotReady.is_alarm());
+}
+
+#[test]
+fn rows_that_an_index_leaves_out_are_told_with_what_it_says() {
+    let of = |tables| CountryAnswered::evaluated(country("kr"), tables, None).left_out;
+    assert_eq!(of(vec![of_table(3, Said::No)]).values().collect::<Vec<_>>(), [&3]);
+    assert!(of(vec![of_table(0, Said::No)]).is_empty());
+    let (held, hidden) = (table(), hidden(&[OTHER]));
+    let mut chosen = held.chosen();
+    chosen.entry.index.left_out = 3;
+    let answer = held.read(&hidden, chosen, &held.evaluate(&hidden));
+    assert_eq!(word(&answer, 0), "no_hit");
+    assert_eq!(answer.countries[0].left_out.values().collect::<Vec<_>>(), [&3]);
 }
 
 #[test]
@@ -261,6 +343,31 @@ fn a_directory_never_goes_back_and_never_shows_another_key() {
 }
 
 #[test]
+fn another_kind_or_other_rules_have_another_key_and_that_is_no_tagging() {
+    let first = table().directory(4);
+    let other = Table::of(table().scope, &Seed::from_bytes([8; 32]), &[(STOLEN, 5)]);
+    let changes: [&dyn Fn(&mut DirectoryEntry); 2] =
+        [&|entry| entry.rules += 1, &|entry| entry.kind = Kind::Iban.name()];
+    for change in changes {
+        let mut memory = Seen::new(None);
+        assert_eq!(seen(&mut memory, &first), Ok(()));
+        let mut changed = other.directory(5);
+        change(&mut changed.tables[0]);
+        // Not under the serial that said something else.
+        changed.serial = 4;
+        assert_eq!(seen(&mut memory, &changed), Err(Fault::TableChanged));
+        changed.serial = 5;
+        assert_eq!(seen(&mut memory, &changed), Ok(()));
+        // What was seen of either stays.
+        let mut third = table().directory(6);
+        change(&mut third.tables[0]);
+        assert_eq!(seen(&mut memory, &third), Err(Fault::TableChanged));
+        assert_eq!(seen(&mut memory, &other.directory(6)), Err(Fault::TableChanged));
+        assert_eq!(seen(&mut memory, &table().directory(6)), Ok(()));
+    }
+}
+
+#[test]
 fn keys_that_ended_long_ago_are_forgotten() {
     let mut memory = Seen::new(None);
     let first = table().directory(1);
@@ -273,28 +380,63 @@ fn keys_that_ended_long_ago_are_forgotten() {
     assert_eq!(seen(&mut memory, &other.directory(3)), Ok(()));
 }
 
-#[test]
-fn what_is_compared_is_what_was_in_force_when_the_node_answered() {
-    let held = table();
+/// What a node signs of an answer by this table.
+fn evaluated_by(held: &Table) -> EvaluatedTable {
     let entry = held.entry();
-    let signed = |filter: &[u8], boxes: &[u8]| EvaluatedTable {
-        table: entry.table.clone(),
+    EvaluatedTable {
+        table: entry.table,
         epoch: entry.epoch,
         evaluated: sha256(b""),
         proof: Base64::default(),
-        filter: sha256(filter),
-        boxes: sha256(boxes),
+        filter: entry.index.filter.digest,
+        boxes: entry.index.boxes.digest,
+    }
+}
+
+#[test]
+fn what_is_compared_is_what_was_in_force_and_a_directory_names() {
+    let (before, now) = (table(), Table::new("kr", Kind::TravelDocument, &[(OTHER, 6)]));
+    let entry = before.entry();
+    let since = Some(now.directory(2));
+    let found = |since: Result<&Option<_>, &Reason>, table: &EvaluatedTable| {
+        in_force(&entry, since, table).cloned()
     };
-    let names = |table: &EvaluatedTable| {
-        in_force(&country("kr"), &entry, table).map(|named| (named.digest, named.bytes))
-    };
-    let same = names(&signed(&held.filter, &held.boxes));
-    assert_eq!(same[1], (sha256(&held.boxes), Some(held.boxes.len() as u64)));
-    // Built anew since the directory was signed: nobody has said how long they are.
-    assert_eq!(
-        names(&signed(b"filter", b"boxes")),
-        [(sha256(b"filter"), None), (sha256(b"boxes"), None)]
-    );
+    assert_eq!(found(Ok(&None), &evaluated_by(&before)), Ok(entry.clone()));
+    // Built anew since the directory was signed.
+    let signed = evaluated_by(&now);
+    assert_eq!(found(Ok(&since), &signed), Ok(now.entry()));
+    assert_eq!(found(Ok(&None), &signed), Err(Reason::Index));
+    assert_eq!(found(Err(&Reason::Unfetched), &signed), Err(Reason::Unfetched));
+    // An index that no directory names: both digests must be those of one entry.
+    let mine = EvaluatedTable { boxes: sha256(b"yours alone"), ..signed.clone() };
+    assert_eq!(found(Ok(&since), &mine), Err(Reason::Index));
+    let mixed = EvaluatedTable { boxes: entry.index.boxes.digest.clone(), ..signed.clone() };
+    assert_eq!(found(Ok(&since), &mixed), Err(Reason::Index));
+    let changes: [&dyn Fn(&mut DirectoryEntry); 5] = [
+        &|it| it.table = "other".parse().unwrap(),
+        &|it| it.epoch += 1,
+        &|it| it.kind = Kind::Iban.name(),
+        &|it| it.rules += 1,
+        &|it| it.key = mayag_protocol::names::EvaluationKey::from_bytes([1; 32]),
+    ];
+    for change in changes {
+        let mut other = now.directory(2);
+        change(&mut other.tables[0]);
+        assert_eq!(found(Ok(&Some(other)), &signed), Err(Reason::Index));
+    }
+}
+
+#[test]
+fn numbers_mean_what_the_directory_says_that_names_the_index() {
+    let (held, hidden) = (table(), hidden(&[STOLEN]));
+    let mut entry = Table::new("kr", Kind::TravelDocument, &[]).entry();
+    entry.categories = vec![Legend { number: 4, text: "found again".to_owned() }];
+    let since = Some(held.directory(2));
+    let entry = in_force(&entry, Ok(&since), &evaluated_by(&held)).unwrap().clone();
+    let chosen = super::plan::Chosen { entry, ..held.chosen() };
+    let answer = held.read(&hidden, chosen, &held.evaluate(&hidden));
+    let finding = answer.of(0).next().unwrap();
+    assert_eq!(finding.hits[0].hit.category, "stolen document");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::filter::{Filter, FilterError};
 use crate::input::{Input, Rules};
 use crate::parallel::{in_parts, on_parts};
 use crate::redacted::redacted;
-use crate::reference::{REFERENCE, Reference, contact};
+use crate::reference::{REFERENCE, Reference, contact, crowd, crowded};
 use crate::scope::Scope;
 use crate::sealing::{Root, SALT, Sealing, tag};
 use crate::voprf::{KeyError, Output, SecretKey};
@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Rows with the same identifier have the same tag and root. Those with the same contact become one; the others are
-    /// counted.
+    /// counted, and the last of them says that it stands for more.
     fn merge(&mut self) {
         self.rows.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
         self.rows.dedup_by(|later, kept| {
@@ -143,9 +143,14 @@ impl<'a> Builder<'a> {
                 return false;
             }
             let [ordinal] = kept.ordinal;
-            let merges = later.order().2 == contact || ordinal + 1 >= MOST_ROWS;
+            let same = later.order().2 == contact;
+            let merges = same || ordinal + 1 >= MOST_ROWS;
             if merges {
+                let more = !same || crowded(&kept.reference);
                 kept.reference = merged(&kept.reference, &later.reference);
+                if more {
+                    crowd(&mut kept.reference);
+                }
             } else {
                 later.ordinal = [ordinal + 1];
             }

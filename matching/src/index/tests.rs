@@ -1,6 +1,6 @@
 //! What is in an index is found, nothing else is, and nothing is to be seen of it.
 
-use super::{Builder, HEAD, Index, MalformedIndex, ROW, Row, padded};
+use super::{Builder, HEAD, Index, MalformedIndex, ROW, Row, Rows, padded};
 use crate::input::{Input, Rules};
 use crate::reference::{Reference, SEVERAL};
 use crate::scope::Scope;
@@ -44,6 +44,10 @@ fn found(index: &Index, scope: &Scope, identifier: &str) -> Option<Reference> {
 }
 
 fn listed(index: &Index, scope: &Scope, identifier: &str) -> Vec<Reference> {
+    rows(index, scope, identifier).references
+}
+
+fn rows(index: &Index, scope: &Scope, identifier: &str) -> Rows {
     index.rows(&key(scope).output(&Input::new(&scope.rules, identifier).unwrap()))
 }
 
@@ -107,6 +111,20 @@ fn rows_with_one_identifier_and_contact_become_one_and_no_more_than_sixteen_are_
     assert_eq!(rows[..15], [2; 15]);
     assert_eq!(rows[15], 10);
     assert!(listed.iter().all(|reference| reference.category == SEVERAL));
+}
+
+#[test]
+fn what_has_no_row_of_its_own_is_not_lost_in_silence() {
+    let scope = scope(1, 1);
+    for (contacts, crowded) in [(16, false), (17, true), (20, true)] {
+        // The rows of one contact are one, before and after the others.
+        let all: Vec<(&str, Reference)> =
+            (1..=contacts).flat_map(|n| [("A", reference(1, n)); 2]).collect();
+        let built = built(&scope, &all);
+        let read = Index::parse(&scope, &built.filter_bytes(), &built.box_bytes()).unwrap();
+        let rows = rows(&read, &scope, "A");
+        assert_eq!((rows.references.len(), rows.crowded), (16, crowded), "{contacts}");
+    }
 }
 
 #[test]
@@ -204,6 +222,27 @@ fn boxes_have_one_form() {
     twice.extend_from_slice(&bytes[HEAD..HEAD + ROW]);
     refused(&twice);
     Index::parse(&scope, &filter[1..], &bytes).unwrap_err();
+}
+
+#[test]
+fn not_many_rows_are_tried_for_one_tag() {
+    let scope = scope(1, 1);
+    let index = built(&scope, &[("A", reference(1, 1))]);
+    let output = key(&scope).output(&Input::new(&scope.rules, "A").unwrap());
+    let crowded = |count: u8| {
+        let mut rows: Vec<[u8; ROW]> = (1..count).map(|n| [n; ROW]).collect();
+        rows.iter_mut().for_each(|row| {
+            row[..8].copy_from_slice(&output.as_bytes()[..8]);
+            row[8] = 0;
+        });
+        let mut last = [0xff; ROW];
+        last[..8].copy_from_slice(&output.as_bytes()[..8]);
+        rows.push(last);
+        let bytes = index.box_bytes();
+        Index::parse(&scope, &index.filter_bytes(), &[&bytes[..HEAD], rows.as_flattened()].concat())
+    };
+    assert_eq!(crowded(16).map(|index| index.len()).ok(), Some(16));
+    assert_eq!(crowded(17).err(), Some(MalformedIndex::Boxes));
 }
 
 proptest! {

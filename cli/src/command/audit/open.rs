@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use clap::Args;
 use mayag_audit::checkpoint::Origin;
-use mayag_audit::detail::{self, Content, DetailError, Place, RecipientSecret};
+use mayag_audit::detail::{self, Content, DetailError, Place, RecipientKey, RecipientSecret};
 use mayag_audit::entry::{Entry, ReadFor, Type};
 use mayag_audit::search::Asked;
 use mayag_desk::lookup::opening::{self, OpeningError};
@@ -21,6 +21,7 @@ use mayag_transport::details::{self, Kept};
 use mayag_transport::files::{self, Mode};
 use mayag_transport::requests::{self, Request};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
@@ -34,13 +35,14 @@ that a log is in (`STATE/query-log/2026/published`), or of a copy that is laid o
 
 Of a lookup the logs hold a digest of the vector that was searched. `--lookup` names what the person's desk sealed for the auditors of
 their country (`lookups/QUESTION.sealed` in their state folder): what was searched is shown if the sealed identifiers give that same vector
-again, and whoever sealed others is caught.
+again, and whoever sealed others is caught. With `--roster`, so is whoever sealed it for others than the auditors that the roster in force
+at that time lists for their country.
 
 Reading is logged before anything is shown: a party in whose own folder the details are writes a `log_read` entry. Whoever
 reads a copy has `--notice` write the same request into a file; hand it to the party, which puts it into `STATE/requests`.
 
 Ends with 0 if a detail was opened or was erased as the log says, with 1 if none is for this key, with 6 if a detail is
-missing, was changed, what was searched is not what was sealed, or a log does not verify, with 2 if a file cannot be read.
+missing, was changed, what was searched is not what was sealed or was sealed for others, or a log does not verify, with 2 if a file cannot be read.
 
 Examples:
   mayag audit open 0f1e2d3c4b5a69788796a5b4c3d2e1f0 --list verify.txt --key kr.key --purpose lawfulness --reader ada
@@ -163,7 +165,7 @@ fn open(args: &OpenArgs) -> Result<Vec<Shown>, Ended> {
     let mut shown: Vec<Shown> =
         found.iter().map(|one| shown(one, &secret, &redactions, &rosters)).collect();
     if let Some(sealed) = &sealed {
-        prove(&mut shown, sealed, lookup_key.as_ref().unwrap_or(&secret))?;
+        prove(&mut shown, sealed, lookup_key.as_ref().unwrap_or(&secret), &rosters)?;
     }
     Ok(shown)
 }
@@ -177,7 +179,12 @@ fn read_key(path: &Path) -> Result<RecipientSecret, Ended> {
 }
 
 /// Proves to the first entry that was opened what was searched: all of them are about the same signed question.
-fn prove(all: &mut [Shown], sealed: &[u8], secret: &RecipientSecret) -> Result<(), Ended> {
+fn prove(
+    all: &mut [Shown],
+    sealed: &[u8],
+    secret: &RecipientSecret,
+    rosters: &[Roster],
+) -> Result<(), Ended> {
     let opened = all.iter_mut().find_map(|one| match &mut one.what {
         What::Opened { question: Some(question), searched, .. } => Some((question, searched)),
         What::Opened { .. } | What::Erased { .. } | What::ForOthers | What::Wrong { .. } => None,
@@ -189,8 +196,28 @@ fn prove(all: &mut [Shown], sealed: &[u8], secret: &RecipientSecret) -> Result<(
             *searched = Some(opening.identifiers().to_vec());
             Ok(())
         }
+        Err(OpeningError::OtherRecipient) if is_kept_from_auditors(sealed, question, rosters) => {
+            let why = "the file is sealed for others than the auditors whom the rosters list for the searcher's country";
+            Err((Exit::VerificationFailed, why.to_owned()))
+        }
         Err(error) => Err((unproved(&error), error.to_string())),
     }
+}
+
+/// Whether one of the auditors whom a roster lists for the searcher's country could not open the file. Rosters that were not in
+/// force when the question was signed say nothing; what one of the others allows is right.
+fn is_kept_from_auditors(sealed: &[u8], question: &Question, rosters: &[Roster]) -> bool {
+    let Ok(to) = opening::sealed_to(sealed) else { return false };
+    let at = question.issued_at;
+    let in_force = rosters.iter().filter(|it| it.issued_at <= at && at < it.expires_at);
+    let nodes = in_force.filter_map(|roster| roster.node(question.analyst.country()?));
+    let mut listed = nodes
+        .map(|node| {
+            let keys = node.auditor_keys.iter().filter_map(|key| RecipientKey::try_from(key).ok());
+            keys.map(|key| key.id()).collect::<BTreeSet<_>>()
+        })
+        .peekable();
+    listed.peek().is_some() && listed.all(|keys| !keys.is_subset(&to))
 }
 
 /// How a run ends that does not prove what was searched.

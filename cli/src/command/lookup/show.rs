@@ -7,7 +7,7 @@ use crate::format::{FormatError, Style, csv};
 use crate::printer::Reader;
 use crate::safe::safe;
 use clap::ValueEnum;
-use mayag_desk::lookup::{Finding, Found, LookupAnswer, Reason};
+use mayag_desk::lookup::{CountryAnswered, Finding, Found, LookupAnswer, Reason};
 use mayag_matching::normalise::Kind;
 use mayag_protocol::lookup::{Band, Verdict};
 use mayag_protocol::names::{Country, QuestionId, TableName};
@@ -142,6 +142,16 @@ impl Shown {
         counts
     }
 
+    /// Rows that nobody can find, by the tables that were searched.
+    fn left_out(&self) -> BTreeMap<(&Country, &TableName), u64> {
+        let countries = self.batches.iter().flat_map(|batch| &batch.answer.countries);
+        let of = |country| {
+            let CountryAnswered { country, left_out, .. }: &CountryAnswered = country;
+            left_out.iter().map(move |(table, rows)| ((country, table), *rows))
+        };
+        countries.flat_map(of).collect()
+    }
+
     /// How the run ends.
     pub(super) fn exit(&self) -> Exit {
         match self.counts() {
@@ -169,6 +179,9 @@ impl Shown {
                 alarms.insert((finding.country, reason.as_str()), reason);
             }
         }
+        for ((country, table), rows) in self.left_out() {
+            lines.push(format!("-- {country} {table}: {}", left_out(rows)));
+        }
         lines.extend(alarms.iter().map(|((country, _), why)| format!("-- ALARM {country}: {why}")));
         for sent in self.batches.iter().flat_map(|batch| &batch.answer.sent) {
             let sealed = sent.sealed.display();
@@ -179,6 +192,12 @@ impl Shown {
         }
         lines
     }
+}
+
+/// What is said of rows that an index leaves out.
+pub(super) fn left_out(rows: u64) -> String {
+    let (are, hold) = if rows == 1 { ("row is", "it holds") } else { ("rows are", "they hold") };
+    format!("{rows} {are} not in the index: what {hold} is written in no form that can be searched")
 }
 
 impl Layout {
@@ -327,6 +346,15 @@ struct End<'a> {
     complete: bool,
     no_hit_anywhere: bool,
     questions: Vec<QuestionLine<'a>>,
+    /// Tables that were searched and do not hold all of their rows.
+    left_out: Vec<LeftOutLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftOutLine<'a> {
+    country: &'a Country,
+    table: &'a TableName,
+    rows: u64,
 }
 
 #[derive(Serialize)]
@@ -381,10 +409,13 @@ fn whole(shown: &Shown, names: Names) -> Whole<'_> {
 fn ending(shown: &Shown) -> End<'_> {
     let counts = shown.counts();
     let questions = shown.batches.iter().flat_map(questions).collect();
+    let left_out = shown.left_out().into_iter();
+    let left_out = left_out.map(|((country, table), rows)| LeftOutLine { country, table, rows });
     End {
         complete: counts.forbidden + counts.unknown == 0,
         no_hit_anywhere: shown.rows().into_iter().all(Row::no_hit_anywhere),
         questions,
+        left_out: left_out.collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `mayag lookup tables`: what may be searched where, and who learns what.
 
 use super::no_answer;
+use super::show::left_out;
 use crate::arguments::{Asking, Folders};
 use crate::command::ask::{self, Asked};
 use crate::command::datasets::ListFormat;
@@ -14,7 +15,7 @@ use crate::safe::safe;
 use clap::Args;
 use mayag_desk::lookup::{Lookups, Progress, Tables};
 use mayag_matching::normalise::NORMVER;
-use mayag_protocol::lookup::{DirectoryEntry, Mode};
+use mayag_protocol::lookup::{DirectoryEntry, Mode, UnreadyTable};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::Ask;
@@ -50,6 +51,7 @@ struct CountryTables<'a> {
     country: &'a Country,
     serial: u64,
     tables: &'a [DirectoryEntry],
+    unready: &'a [UnreadyTable],
 }
 
 /// Asks, verifies, prints.
@@ -100,6 +102,7 @@ fn json(tables: &Tables, reader: Reader) -> Result<String, FormatError> {
         country,
         serial: directory.serial,
         tables: &directory.tables,
+        unready: &directory.unready,
     });
     let whole = Whole {
         question: &tables.question,
@@ -113,7 +116,7 @@ fn json(tables: &Tables, reader: Reader) -> Result<String, FormatError> {
 fn table(tables: &Tables, purpose: Purpose) -> String {
     let mut out = String::new();
     for (country, directory) in &tables.directories {
-        if directory.tables.is_empty() {
+        if directory.tables.is_empty() && directory.unready.is_empty() {
             push(&mut out, &format!("{country}  lets nothing be searched"));
         }
         for entry in &directory.tables {
@@ -121,18 +124,27 @@ fn table(tables: &Tables, purpose: Purpose) -> String {
                 push(&mut out, &line);
             }
         }
+        for UnreadyTable { table, kind, purposes } in &directory.unready {
+            push(&mut out, &format!("{country}  {table}  identifiers of kind {kind}"));
+            push(&mut out, &format!("    for {}", in_words(purposes)));
+            push(&mut out, "    not ready: it can be searched later");
+        }
     }
     out
 }
 
+fn in_words(purposes: &[Purpose]) -> String {
+    purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 fn lines(country: &Country, entry: &DirectoryEntry, purpose: Purpose) -> Vec<String> {
     let DirectoryEntry { table, kind, rules, mode, epoch, from, until, key, index, .. } = entry;
-    let purposes: Vec<&str> = entry.purposes.iter().map(|purpose| purpose.as_str()).collect();
+    let purposes = in_words(&entry.purposes);
     // One of the elements is the positive control.
     let most = entry.most_elements.saturating_sub(1);
     let mut all = vec![
         format!("{country}  {table}  identifiers of kind {kind}"),
-        format!("    for {}; at most {most} at once, padding included", purposes.join(", ")),
+        format!("    for {purposes}; at most {most} at once, padding included"),
         format!("    {}", learns(*mode)),
     ];
     if !entry.purposes.contains(&purpose) {
@@ -146,6 +158,9 @@ fn lines(country: &Country, entry: &DirectoryEntry, purpose: Purpose) -> Vec<Str
     let key: String = key.as_str().chars().take(16).collect();
     all.push(format!("    key {key}.. of epoch {epoch}, from {from} until {until}"));
     all.push(format!("    {} rows with padding, built {}", index.rows, index.built_at));
+    if index.left_out > 0 {
+        all.push(format!("    {}", left_out(index.left_out)));
+    }
     let legends = |what: &str, legends: &[mayag_protocol::lookup::Legend]| {
         let texts: Vec<_> = legends.iter().map(|legend| safe(&legend.text)).collect();
         (!texts.is_empty()).then(|| format!("    {what}: {}", texts.join(", ")))
@@ -178,7 +193,7 @@ mod tests {
     use crate::printer::Reader;
     use mayag_desk::lookup::Tables;
     use mayag_protocol::lookup::{
-        Directory, DirectoryEntry, Legend, Mode, Published, PublishedIndex,
+        Directory, DirectoryEntry, Legend, Mode, Published, PublishedIndex, UnreadyTable,
     };
     use mayag_protocol::names::{Digest, EvaluationKey};
     use mayag_protocol::purpose::Purpose;
@@ -210,15 +225,25 @@ mod tests {
         };
         let directory = |code: &str, tables| {
             let node = format!("spiffe://demo/country/{code}/node").parse().unwrap();
-            let directory =
-                Directory { v: 1, node, serial: 7, issued_at: now, tables, unready: Vec::new() };
+            let unready = vec![UnreadyTable {
+                table: "late".parse().unwrap(),
+                kind: "iban".parse().unwrap(),
+                purposes: vec![Purpose::Border, Purpose::Alert],
+            }];
+            let unready = if code == "us" { unready } else { Vec::new() };
+            let directory = Directory { v: 1, node, serial: 7, issued_at: now, tables, unready };
             (code.parse().unwrap(), directory)
         };
-        let other = DirectoryEntry { rules: 2, mode: Mode::Declared, ..entry.clone() };
+        let mut other = DirectoryEntry { rules: 2, mode: Mode::Declared, ..entry.clone() };
+        other.index.left_out = 3;
         Tables {
             question: "00".repeat(16).parse().unwrap(),
             outcomes: Vec::new(),
-            directories: vec![directory("kr", vec![entry, other]), directory("th", vec![])],
+            directories: vec![
+                directory("kr", vec![entry, other]),
+                directory("th", vec![]),
+                directory("us", vec![]),
+            ],
         }
     }
 
@@ -233,6 +258,9 @@ mod tests {
         assert!(text.contains("declared: the country learns what you search"), "{text}");
         assert!(text.contains("written by version 2 of the rules"), "{text}");
         assert!(text.contains("th  lets nothing be searched\n"), "{text}");
+        assert_eq!(text.matches("3 rows are not in the index: what they hold is").count(), 1);
+        let late = "us  late  identifiers of kind iban\n    for BORDER, ALERT\n    not ready: it can be searched later\n";
+        assert!(text.ends_with(late), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains("not for"), "{text:?}");
         assert!(table(&tables(), Purpose::Alert).contains("    not for ALERT\n"));
     }
@@ -246,5 +274,7 @@ mod tests {
             (&value["tables"][0]["serial"], &value["tables"][1]["tables"]),
             (&7.into(), &serde_json::json!([]))
         );
+        assert_eq!(value["tables"][0]["tables"][1]["index"]["left_out"], 3);
+        assert_eq!(value["tables"][2]["unready"][0]["table"], "late");
     }
 }

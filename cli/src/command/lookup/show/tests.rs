@@ -1,9 +1,9 @@
 //! What people and programs read, how a run ends, and what neither is shown.
 
-use super::{Batch, LEAD, Layout, Named, Names, Shown, masked};
+use super::{Batch, LEAD, Layout, Named, Names, Shown, left_out, masked};
 use crate::exit::Exit;
 use crate::printer::Reader;
-use mayag_desk::lookup::{CountryAnswered, Found, LookupAnswer, Reason, Said};
+use mayag_desk::lookup::{CountryAnswered, Found, LookupAnswer, OfTable, Reason, Said};
 use mayag_matching::normalise::Kind;
 use mayag_protocol::lookup::{Band, Hit};
 use mayag_protocol::outcome::Outcome;
@@ -33,9 +33,15 @@ fn answer(said: &[(&str, Say)]) -> LookupAnswer {
                 Said::of(vec![Found { table: "known".parse().unwrap(), hit }])
             }
             Say::No => Said::No,
-            Say::Unknown => Said::Unknown,
+            Say::Unknown => Said::Unknown(Reason::Control),
         };
-        CountryAnswered::evaluated(country, vec![vec![said]], None)
+        let table = "known".parse().unwrap();
+        let left_out = if *code == "us" { 3 } else { 0 };
+        CountryAnswered::evaluated(
+            country,
+            vec![OfTable { table, left_out, said: vec![said] }],
+            None,
+        )
     };
     LookupAnswer::new(1, said.iter().map(country).collect(), Vec::new())
 }
@@ -104,6 +110,20 @@ fn no_hit_anywhere_is_said_only_where_everybody_proved_it() {
         let json = text(&some, Layout::Json, Names::Masked);
         assert!(!json.contains("\"no_hit_anywhere\":true"), "{json}");
     }
+}
+
+#[test]
+fn rows_that_nobody_can_find_are_told() {
+    let shown = passport(&[("kr", Say::No), ("us", Say::No)]);
+    let said = "-- us known: 3 rows are not in the index: what they hold is written in no form that can be searched";
+    assert_eq!(shown.footer().iter().filter(|line| line.contains("rows are not")).count(), 1);
+    assert!(shown.footer().iter().any(|line| line == said), "{:?}", shown.footer());
+    let left = serde_json::json!([{"country": "us", "table": "known", "rows": 3}]);
+    let of = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(of(&text(&shown, Layout::Json, Names::Masked))["left_out"], left);
+    let lines = text(&shown, Layout::Ndjson, Names::Masked);
+    assert_eq!(of(lines.lines().last().unwrap())["left_out"], left);
+    assert!(left_out(1).starts_with("1 row is not in the index: what it holds"));
 }
 
 #[test]
