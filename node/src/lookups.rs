@@ -11,9 +11,12 @@ use mayag_audit::log::commit::Kind as Priority;
 use mayag_audit::party::Book;
 use mayag_matching::scope::Scope;
 use mayag_matching::voprf::{self, SecretKey};
+use mayag_policies::document::Policy;
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
-use mayag_protocol::lookup::{Directory, DirectoryEntry, LONGEST_DIRECTORY, Mode};
+use mayag_protocol::lookup::{
+    Directory, DirectoryEntry, LONGEST_DIRECTORY, Mode, PublishedIndex, UnreadyTable,
+};
 use mayag_protocol::names::{Digest, EvaluationKey, PublicKey, TableName};
 use mayag_protocol::timestamp::Timestamp;
 use mayag_transport::files::FilesError;
@@ -37,7 +40,7 @@ mod terms;
 use build::{Built, Order};
 use config::{LookupConfig, LookupSettings};
 use epochs::Epochs;
-use keys::TableSeed;
+use keys::{SeedError, TableSeed};
 use rows::handling_legend;
 use store::{Build, Kept, Store};
 use terms::{Closed, Terms};
@@ -140,6 +143,24 @@ impl InService {
     }
 }
 
+impl InService {
+    /// The same directory, answered only as far as its tables are open and what it says of them is still to be had.
+    fn narrowed(&self, open: &[OpenTable], kept: &Kept) -> Self {
+        let (files, mut keys) = (kept.files(), keys_of(open));
+        keys.retain(|(table, epoch), key| {
+            self.directory.tables.iter().any(|entry| {
+                let index = [&entry.index.filter, &entry.index.boxes];
+                entry.table == *table
+                    && entry.epoch == *epoch
+                    && entry.key.to_bytes() == *key.public().as_bytes()
+                    && index.iter().all(|file| files.contains(&file.digest))
+            })
+        });
+        let (directory, envelope) = (self.directory.clone(), self.envelope.clone());
+        Self { directory, envelope, empty: self.empty.clone(), keys, files }
+    }
+}
+
 impl Lookups {
     /// Reads what was published last. What of it still counts is found by [`Lookups::settle`].
     pub(crate) fn open(
@@ -148,6 +169,7 @@ impl Lookups {
         now: Timestamp,
     ) -> Result<Self, LookupsError> {
         let store = Store::new(&config.state);
+        store.forget_all_but(&config.lookups.iter().map(|lookup| &lookup.table).collect())?;
         let kept = store.read()?;
         let settings = config.lookup_settings;
         let node = Identity::node(&config.federation, &config.country);
@@ -157,14 +179,15 @@ impl Lookups {
         let (directory, envelope) = if let Some(read) = read {
             read
         } else {
-            let (node, tables) = (node.clone(), Vec::new());
+            // What was published may be lost: whoever saw it must not take this for something older.
+            store.folder()?;
+            let (serial, node, tables) = (store.next_serial(0)?, node.clone(), Vec::new());
             let nothing =
-                Directory { v: 1, node, serial: 0, issued_at: now, tables, unready: Vec::new() };
+                Directory { v: 1, node, serial, issued_at: now, tables, unready: Vec::new() };
             let envelope = sealed(&nothing, answer_key)?;
             (nothing, envelope)
         };
-        let nobody = Directory { tables: Vec::new(), unready: Vec::new(), ..directory.clone() };
-        let empty = sealed(&nobody, answer_key)?;
+        let empty = sealed(&without_tables(&directory), answer_key)?;
         let files = kept.files();
         let in_service = InService { directory, envelope, empty, keys: BTreeMap::new(), files };
         Ok(Self {
@@ -245,7 +268,7 @@ impl Lookups {
             let built_at = node.clock().now();
             let filter = self.store.publish(&index.filter_bytes())?;
             let boxes = self.store.publish(&index.box_bytes())?;
-            let rows = index.len() as u64;
+            let (rows, left_out) = (index.len() as u64, built.tally.left_out);
             drop(index);
             builds.push(Build {
                 table: table.clone(),
@@ -253,13 +276,7 @@ impl Lookups {
                 key: EvaluationKey::from_bytes(*key.public().as_bytes()),
                 terms: terms.clone(),
                 data: data.clone(),
-                index: mayag_protocol::lookup::PublishedIndex {
-                    built_at,
-                    rows,
-                    left_out: 0,
-                    filter,
-                    boxes,
-                },
+                index: PublishedIndex { built_at, rows, left_out, filter, boxes },
                 categories: built.categories.clone(),
                 handling: handling_legend(),
             });
@@ -269,78 +286,65 @@ impl Lookups {
         self.publish(node, &mut state).map(drop)
     }
 
-    /// Brings what is published in line with the policy in force, the keys, and what is built. The log knows a directory before
-    /// anybody can have it. Returns the tables that there are.
+    /// Brings what is published in line with the policy in force, the keys, and what is built. What is closed is out of service
+    /// whatever becomes of the rest; the log knows a directory before anybody can have it. Returns the tables that there are.
     fn publish(&self, node: &Node, state: &mut State) -> Result<Vec<OpenTable>, LookupsError> {
         let now = node.clock().now();
-        let open = self.open_tables(node, state, now)?;
-        state.kept.builds.retain(|build| open.iter().any(|table| table.has(build)));
-        state.kept.before.retain(|table, _| open.iter().any(|open| open.terms.table == *table));
+        let in_force = node.in_force();
+        let open = self.open_tables(in_force.policy(), state, now);
+        close(&mut state.kept, &open);
+        let before = Arc::new(self.in_service().narrowed(&open, &state.kept));
+        *self.in_service.write() = Arc::clone(&before);
         let tables = self.entries(&open, &state.kept);
-        let before = self.in_service();
-        let keys = open.iter().flat_map(|table| &table.keys);
-        let keys = keys.map(|(scope, key)| ((scope.table.clone(), scope.epoch), Arc::clone(key)));
-        let keys = keys.collect();
-        let in_service = if tables == before.directory.tables {
-            let (directory, envelope) = (before.directory.clone(), before.envelope.clone());
-            InService {
-                directory,
-                envelope,
-                empty: before.empty.clone(),
-                keys,
-                files: state.kept.files(),
-            }
-        } else {
-            self.store.folder()?;
-            let serial = self.store.next_serial(before.directory.serial)?;
-            let directory = Directory {
-                v: 1,
-                node: self.node.clone(),
-                serial,
-                issued_at: now,
-                tables,
-                unready: Vec::new(),
-            };
-            let envelope = sealed(&directory, node.answer_key())?;
-            let nothing =
-                Directory { tables: Vec::new(), unready: Vec::new(), ..directory.clone() };
-            let empty = sealed(&nothing, node.answer_key())?;
-            let entry = Entry {
-                about: Some(format!("lookups {serial} {}", sha256(&envelope))),
-                decision: Some("published".to_owned()),
-                ..Entry::new(Type::Configuration, now)?
-            };
-            node.logs().append(Book::Administration, Priority::Record, &entry)?;
-            state.kept.envelope = Some(Base64(envelope.clone()));
-            self.store.write(&state.kept)?;
-            tracing::info!(serial, tables = directory.tables.len(), "lookup tables published");
-            InService { directory, envelope, empty, keys, files: state.kept.files() }
+        let unready = unready(in_force.policy(), &tables, now);
+        if tables == before.directory.tables && unready == before.directory.unready {
+            return Ok(open);
+        }
+        self.store.folder()?;
+        let serial = self.store.next_serial(before.directory.serial)?;
+        let node_of = self.node.clone();
+        let directory = Directory { v: 1, node: node_of, serial, issued_at: now, tables, unready };
+        let envelope = sealed(&directory, node.answer_key())?;
+        let empty = sealed(&without_tables(&directory), node.answer_key())?;
+        let entry = Entry {
+            about: Some(format!("lookups {serial} {}", sha256(&envelope))),
+            decision: Some("published".to_owned()),
+            ..Entry::new(Type::Configuration, now)?
         };
+        node.logs().append(Book::Administration, Priority::Record, &entry)?;
+        state.kept.envelope = Some(Base64(envelope.clone()));
+        self.store.write(&state.kept)?;
+        let (tables, unready) = (directory.tables.len(), directory.unready.len());
+        tracing::info!(serial, tables, unready, "lookup tables published");
+        let (keys, files) = (keys_of(&open), state.kept.files());
+        let in_service = InService { directory, envelope, empty, keys, files };
         *self.in_service.write() = Arc::new(in_service);
         Ok(open)
     }
 
-    /// The tables that the policy in force and `node.toml` both have, with the keys of their live epochs.
+    /// The tables that the policy in force and `node.toml` both have, with the keys of their live epochs. Keys of all tables of
+    /// `node.toml` move on.
     fn open_tables(
         &self,
-        node: &Node,
+        policy: Option<&Policy>,
         state: &mut State,
         now: Timestamp,
-    ) -> Result<Vec<OpenTable>, LookupsError> {
-        let in_force = node.in_force();
+    ) -> Vec<OpenTable> {
         let mut closed = BTreeMap::new();
         let mut open = Vec::new();
         for config in &self.tables {
             // Also of a table that is closed: the keys of ended epochs are forgotten in any case.
             let (oldest, newest) = (self.epochs.oldest(now), self.epochs.at(now));
-            let seed = TableSeed::open(self.store.folder()?, &config.table, oldest, newest);
-            let seed = seed.map_err(|error| {
-                if state.told.get(&config.table) != Some(&Closed::NoKey) {
-                    tracing::error!(table = %config.table, %error, "a lookup table has no key");
-                }
-                Closed::NoKey
-            });
-            let policy = in_force.policy().ok_or(Closed::NotInPolicy);
+            let folder = self.store.folder().map_err(SeedError::from);
+            let seed = folder
+                .and_then(|folder| TableSeed::open(folder, &config.table, oldest, newest))
+                .map_err(|error| {
+                    if state.told.get(&config.table) != Some(&Closed::NoKey) {
+                        tracing::error!(table = %config.table, %error, "a lookup table has no key");
+                    }
+                    Closed::NoKey
+                });
+            let policy = policy.ok_or(Closed::NotInPolicy);
             match policy.and_then(|policy| Ok((Terms::of(config, policy, now)?, seed?))) {
                 Ok((terms, seed)) => {
                     let keys = self.keys(&terms, &seed, now);
@@ -349,8 +353,7 @@ impl Lookups {
                 Err(why) => drop(closed.insert(config.table.clone(), why)),
             }
         }
-        let declared = in_force.policy().map(mayag_policies::document::Policy::tables);
-        for table in declared.unwrap_or_default() {
+        for table in policy.map(Policy::tables).unwrap_or_default() {
             if !self.tables.iter().any(|config| config.table == table.name) {
                 closed.insert(table.name, Closed::NotInNode);
             }
@@ -362,7 +365,7 @@ impl Lookups {
         }
         state.told = closed;
         open.sort_by(|one, other| one.terms.table.cmp(&other.terms.table));
-        Ok(open)
+        open
     }
 
     fn keys(
@@ -410,6 +413,51 @@ impl Lookups {
         }
         entries
     }
+}
+
+/// Takes out what none of these tables was built under. Where the terms are other ones, the build before goes as well: it may
+/// say more than is to be said now.
+fn close(kept: &mut Kept, open: &[OpenTable]) {
+    let terms = |build: &Build| {
+        let mut open = open.iter().map(|open| &open.terms);
+        open.any(|terms| terms.table == build.table && terms.digest() == build.terms)
+    };
+    let closed = kept.builds.iter().filter(|build| !terms(build));
+    let closed: BTreeSet<TableName> = closed.map(|build| build.table.clone()).collect();
+    kept.builds.retain(|build| open.iter().any(|table| table.has(build)));
+    kept.before.retain(|table, _| {
+        !closed.contains(table) && open.iter().any(|open| open.terms.table == *table)
+    });
+}
+
+fn keys_of(open: &[OpenTable]) -> BTreeMap<(TableName, u32), Arc<SecretKey>> {
+    let keys = open.iter().flat_map(|table| &table.keys);
+    keys.map(|(scope, key)| ((scope.table.clone(), scope.epoch), Arc::clone(key))).collect()
+}
+
+/// The tables that the policy opens at this time and that none of these entries answers for: whoever knows of the others only
+/// would take it that there are no more.
+fn unready(
+    policy: Option<&Policy>,
+    tables: &[DirectoryEntry],
+    now: Timestamp,
+) -> Vec<UnreadyTable> {
+    let Some(policy) = policy else { return Vec::new() };
+    let answers = |name: &TableName| {
+        tables.iter().any(|entry| entry.table == *name && entry.from <= now && now < entry.until)
+    };
+    let opened = policy.tables().into_iter().filter(|table| !answers(&table.name));
+    let unready = opened.filter_map(|table| {
+        let terms = policy.table_terms(&table.name, now)?;
+        let purposes = terms.purposes.into_iter().collect();
+        Some(UnreadyTable { table: table.name, kind: table.kind, purposes })
+    });
+    unready.collect()
+}
+
+/// What who may search nothing is told.
+fn without_tables(directory: &Directory) -> Directory {
+    Directory { tables: Vec::new(), unready: Vec::new(), ..directory.clone() }
 }
 
 fn sealed(directory: &Directory, key: &SigningKey) -> Result<Vec<u8>, LookupsError> {

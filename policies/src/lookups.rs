@@ -113,7 +113,8 @@ pub struct TableTerms {
     pub most_elements: u32,
 }
 
-/// Identifiers that may be searched, padding included and the positive control left out.
+/// Identifiers that may be searched, padding included. At once the positive control is left out; a day counts it, because a
+/// node cannot know which element it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// In one lookup.

@@ -72,6 +72,10 @@ pub(super) async fn lookup(
     let node = asked.node;
     // Every table is decided before anything is done for one: a refusal says nothing of the others.
     let targets: Vec<&Target> = search.targets_of(node.country()).collect();
+    // Sorted. One table under two keys would be two evaluations for one charge.
+    if targets.array_windows().any(|[one, next]| one.table == next.table) {
+        return Err(malformed());
+    }
     let mut permits = Vec::with_capacity(targets.len());
     for target in &targets {
         let (table, kind) = (&target.table, &search.identifiers);
@@ -145,7 +149,8 @@ fn live<'a>(
     Ok((permitted, keys))
 }
 
-/// What a lookup costs: every identifier that the vector has a place for, in each table.
+/// What a lookup costs: every element of the vector, in each table. The control's place counts, because the node cannot tell
+/// whether there is a control in it.
 fn charge(
     asked: &Asked<'_>,
     search: &Search,
@@ -163,7 +168,7 @@ fn charge(
         question: asked.question.question().id.clone(),
         person: sha256(asked.question.question().analyst.to_string().as_bytes()),
         country: asked.subject.country.clone(),
-        identifiers: u64::from(search.elements).saturating_sub(1),
+        identifiers: u64::from(search.elements),
         tables,
     }
 }

@@ -51,6 +51,12 @@ pub(crate) enum Unbuilt {
     Categories(#[from] Categories),
     #[error("it was given up before the last row")]
     GivenUp,
+    #[error(
+        "{} of {} rows would be left out ({_0}), and nobody could find them: are `label`, the qualifier and the policy's kind right?",
+        _0.left_out,
+        _0.rows
+    )]
+    Hopeless(Tally),
     #[error(transparent)]
     Index(#[from] IndexError),
     #[error(transparent)]
@@ -110,6 +116,9 @@ fn hash(
             told = read / PROGRESS;
             tracing::info!(table = %terms.table, rows = read, "building a lookup table");
         }
+    }
+    if rows.tally().is_hopeless() {
+        return Err(Unbuilt::Hopeless(rows.tally().clone()));
     }
     let indices = builders.into_iter().map(Builder::finish).collect::<Result<Vec<_>, _>>()?;
     Ok(Built { indices, categories, tally: rows.tally().clone() })

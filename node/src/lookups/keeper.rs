@@ -17,8 +17,25 @@ const EPOCHS: Duration = Duration::from_mins(1);
 /// A build that was tried: table, epochs, terms. It is tried again when the data are looked at again.
 type Tried = (TableName, Vec<u32>, Digest);
 
-/// Builds what has to be built, again and again. Ends when it is dropped, between two portions of rows.
+/// Moves keys on and builds what has to be built, again and again. Ends when it is dropped, between two portions of rows.
 pub(crate) async fn keep(node: Arc<Node>) {
+    tokio::join!(move_on(&node), build_all(&node));
+}
+
+/// Lets go of what the time ends. Waits for no source and no build: an ended epoch's key is gone a minute later.
+async fn move_on(node: &Arc<Node>) {
+    let pause = node.lookups().settings.refresh.min(EPOCHS);
+    loop {
+        sleep(pause).await;
+        let of = Arc::clone(node);
+        let settled = blocking(move || of.lookups().settle(&of)).await;
+        if let Some(Err(error)) = settled {
+            tracing::error!(%error, "the directory of lookup tables stays as it was; what is closed is not answered");
+        }
+    }
+}
+
+async fn build_all(node: &Arc<Node>) {
     let lookups = node.lookups();
     if lookups.tables.is_empty() {
         return;
@@ -32,7 +49,7 @@ pub(crate) async fn keep(node: Arc<Node>) {
             looked = node.data_version().await.map(|data| (Instant::now(), data));
         }
         if let Some((_, data)) = &looked {
-            if let Err(error) = once(&node, data, &mut tried).await {
+            if let Err(error) = once(node, data, &mut tried).await {
                 tracing::error!(%error, "lookup tables stay as they were");
             }
         } else {
@@ -77,7 +94,7 @@ async fn built(node: &Arc<Node>, order: Order, data: &Digest) -> Option<Built> {
         Ok(built) => built,
         Err(Unbuilt::GivenUp) => return None,
         Err(error) => {
-            tracing::error!(%table, %error, "a lookup table was not built: what was published stays");
+            tracing::error!(%table, %error, "a lookup table was not built: what was published stays, and where nothing was, it is not ready");
             return None;
         }
     };
@@ -89,7 +106,7 @@ async fn built(node: &Arc<Node>, order: Order, data: &Digest) -> Option<Built> {
     }
     let tally = &built.tally;
     let seconds = began.elapsed().as_secs();
-    tracing::info!(%table, rows = tally.rows, elements = tally.elements, seconds, "a lookup table was built");
+    tracing::info!(%table, rows = tally.rows, left_out = tally.left_out, elements = tally.elements, seconds, "a lookup table was built");
     if !tally.problems.is_empty() {
         tracing::warn!(%table, problems = %tally, "rows of a lookup table do not normalise and cannot be found, or their handling code is unknown and the strictest is told");
     }

@@ -41,6 +41,8 @@ pub(crate) struct RowReader {
 pub(crate) struct Tally {
     /// Rows with an identifier.
     pub(crate) rows: u64,
+    /// Of these, rows of which nothing is in the index.
+    pub(crate) left_out: u64,
     /// Elements in the index.
     pub(crate) elements: u64,
     /// Rows that are not in the index, or not as they say, by the sort of problem.
@@ -131,9 +133,11 @@ impl RowReader {
                 Ok(elements) => elements,
                 Err(problem) => {
                     self.tally.count(problem);
+                    self.tally.left_out += 1;
                     continue;
                 }
             };
+            let before = self.tally.elements;
             let category = self.category(&columns, row)?;
             let handling = self.handling(&columns, row);
             let contact = self.contact(&columns, row);
@@ -146,6 +150,7 @@ impl RowReader {
                 let band = element.band();
                 each(&input, Reference { band, category, handling, rows: 1, contact });
             }
+            self.tally.left_out += u64::from(self.tally.elements == before);
         }
         Ok(())
     }
@@ -216,6 +221,12 @@ fn first(code: [u8; 32]) -> [u8; 16] {
 }
 
 impl Tally {
+    /// Whether these rows are no table of their kind: an index of them would prove that identifiers are in none of it.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let Self { rows, left_out, elements, problems: _ } = self;
+        *rows > 0 && (*elements == 0 || *left_out > rows / 2)
+    }
+
     fn count(&mut self, problem: &'static str) {
         *self.problems.entry(problem).or_default() += 1;
     }

@@ -136,11 +136,44 @@ impl Store {
         Ok(())
     }
 
-    /// A serial that no directory ever had, durably.
+    /// Removes what a crash left beside a file, and keys of other tables than these: nothing moves them on any more, so that they
+    /// would open what was published under them for ever.
+    pub(crate) fn forget_all_but(&self, tables: &BTreeSet<&TableName>) -> Result<(), FilesError> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Ok(()) };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let left_behind = name.starts_with('.') && name.ends_with(".new");
+            let other = name
+                .strip_suffix(".key")
+                .is_some_and(|table| !tables.iter().any(|kept| kept.as_str() == table));
+            if left_behind || other {
+                let path = entry.path();
+                std::fs::remove_file(&path).map_err(|source| FilesError::Write { path, source })?;
+                if other {
+                    tracing::warn!(
+                        file = name,
+                        "node.toml has no such lookup table any more: its key is removed"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A serial that no directory ever had, durably. One that cannot be read is an error: it may have been any.
     pub(crate) fn next_serial(&self, after: u64) -> Result<u64, FilesError> {
         let path = self.folder.join(SERIAL);
-        let kept = if path.exists() { files::read(&path, 64)? } else { Vec::new() };
-        let kept: u64 = String::from_utf8_lossy(&kept).trim().parse().unwrap_or_default();
+        let kept: u64 = if path.exists() {
+            let text = files::read(&path, 64)?;
+            let serial = String::from_utf8_lossy(&text).trim().parse();
+            serial.map_err(|error| FilesError::Read {
+                path: path.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidData, error),
+            })?
+        } else {
+            0
+        };
         let serial = kept.max(after).saturating_add(1);
         files::replace(&path, format!("{serial}\n").as_bytes(), Mode::Secret)?;
         Ok(serial)

@@ -123,6 +123,11 @@ impl House {
         self.running.as_ref().unwrap().reload().unwrap();
     }
 
+    /// Whether everything of a reload went well.
+    pub(crate) fn try_reload(&self) -> bool {
+        self.running.as_ref().unwrap().reload().is_ok()
+    }
+
     /// Puts the clock of the node forward.
     pub(crate) fn later(&self, by: Duration) {
         self.clock.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);

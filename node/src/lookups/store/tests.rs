@@ -85,4 +85,10 @@ fn a_serial_is_never_given_twice() {
     assert_eq!(store.next_serial(0).unwrap(), 2, "also where the first came to nothing");
     assert_eq!(store.next_serial(9).unwrap(), 10);
     assert_eq!(store.next_serial(2).unwrap(), 11);
+    std::io::Write::write_all(
+        &mut std::fs::File::create(store.folder.join("serial")).unwrap(),
+        b"x",
+    )
+    .unwrap();
+    store.next_serial(2).unwrap_err();
 }

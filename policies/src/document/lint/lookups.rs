@@ -43,7 +43,8 @@ fn too_large(place: &str, written: &DocumentLookup) -> Option<Problem> {
         .into_iter()
         .filter_map(|(key, limit)| Some((key, limit?)))
         .min_by_key(|(_, limit)| *limit)?;
-    (least < u64::from(limits.at_once)).then(|| {
+    // The positive control is charged as well: a node cannot know which element it is.
+    (least <= u64::from(limits.at_once)).then(|| {
         let message = format!(
             "no lookup of {} identifiers is ever answered: `{key}` is {least} a day",
             limits.at_once
