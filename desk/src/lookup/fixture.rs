@@ -142,16 +142,11 @@ impl Table {
     ) -> LookupAnswer {
         let mut evaluated = self.evaluate(hidden);
         change(&mut evaluated);
-        self.read(hidden, self.chosen(), &evaluated)
+        Self::read(hidden, self.chosen(), &evaluated)
     }
 
     /// What the desk makes of an answer that it holds against this entry.
-    pub(super) fn read(
-        &self,
-        hidden: &Hidden,
-        chosen: Chosen,
-        evaluated: &Evaluated,
-    ) -> LookupAnswer {
+    pub(super) fn read(hidden: &Hidden, chosen: Chosen, evaluated: &Evaluated) -> LookupAnswer {
         let (mut lacking, mut said) = (BTreeMap::new(), BTreeMap::new());
         match compare(hidden, &chosen, evaluated, ONE) {
             Ok(one) => drop(said.insert(chosen.country, vec![one])),

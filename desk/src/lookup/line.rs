@@ -349,9 +349,8 @@ impl<'a> Lookups<'a> {
             Ok(Reply::Answer(Tables { mut directories, .. })) => {
                 Ok(directories.pop().map(|(_, directory)| directory).ok_or(Reason::Unfetched))
             }
-            Ok(Reply::Refused(_)) => Ok(Err(Reason::Unfetched)),
             Err(LookupError::Ask(AskError::Verification(_))) => Ok(Err(Reason::Index)),
-            Err(LookupError::Ask(_)) => Ok(Err(Reason::Unfetched)),
+            Ok(Reply::Refused(_)) | Err(LookupError::Ask(_)) => Ok(Err(Reason::Unfetched)),
             Err(error) => Err(error),
         }
     }

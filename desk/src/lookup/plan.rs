@@ -108,10 +108,11 @@ fn of_country(country: &Country, directory: &Directory, needs: Needs<'_>, choice
     let mut other_purpose = !none;
     for epochs in by_table.into_values() {
         match of_table(&epochs, needs) {
-            Ok(entry) => {
-                let (node, entry) = (directory.node.clone(), entry.clone());
-                choice.chosen.push(Chosen { country: country.clone(), node, entry });
-            }
+            Ok(newest) => choice.chosen.push(Chosen {
+                country: country.clone(),
+                node: directory.node.clone(),
+                entry: newest.clone(),
+            }),
             // What may not be searched for this purpose is no part of what was asked, as long as something else may.
             Err(Reason::OtherPurpose) => continue,
             Err(reason) => choice.lacks(country, reason),

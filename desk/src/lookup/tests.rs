@@ -236,7 +236,7 @@ fn rows_that_an_index_leaves_out_are_told_with_what_it_says() {
     let (held, hidden) = (table(), hidden(&[OTHER]));
     let mut chosen = held.chosen();
     chosen.entry.index.left_out = 3;
-    let answer = held.read(&hidden, chosen, &held.evaluate(&hidden));
+    let answer = Table::read(&hidden, chosen, &held.evaluate(&hidden));
     assert_eq!(word(&answer, 0), "no_hit");
     assert_eq!(answer.countries[0].left_out.values().collect::<Vec<_>>(), [&3]);
 }
@@ -342,22 +342,24 @@ fn a_directory_never_goes_back_and_never_shows_another_key() {
     assert!(matches!(broken, Err(LookupError::Memory(_))), "{broken:?}");
 }
 
+/// A change to what a directory says of a table.
+type Change = fn(&mut DirectoryEntry);
+
 #[test]
 fn another_kind_or_other_rules_have_another_key_and_that_is_no_tagging() {
     let first = table().directory(4);
     let other = Table::of(table().scope, &Seed::from_bytes([8; 32]), &[(STOLEN, 5)]);
-    let changes: [&dyn Fn(&mut DirectoryEntry); 2] =
-        [&|entry| entry.rules += 1, &|entry| entry.kind = Kind::Iban.name()];
+    let changes: [Change; 2] = [|entry| entry.rules += 1, |entry| entry.kind = Kind::Iban.name()];
     for change in changes {
         let mut memory = Seen::new(None);
         assert_eq!(seen(&mut memory, &first), Ok(()));
-        let mut changed = other.directory(5);
-        change(&mut changed.tables[0]);
+        let mut renewed = other.directory(5);
+        change(&mut renewed.tables[0]);
         // Not under the serial that said something else.
-        changed.serial = 4;
-        assert_eq!(seen(&mut memory, &changed), Err(Fault::TableChanged));
-        changed.serial = 5;
-        assert_eq!(seen(&mut memory, &changed), Ok(()));
+        renewed.serial = 4;
+        assert_eq!(seen(&mut memory, &renewed), Err(Fault::TableChanged));
+        renewed.serial = 5;
+        assert_eq!(seen(&mut memory, &renewed), Ok(()));
         // What was seen of either stays.
         let mut third = table().directory(6);
         change(&mut third.tables[0]);
@@ -412,12 +414,12 @@ fn what_is_compared_is_what_was_in_force_and_a_directory_names() {
     assert_eq!(found(Ok(&since), &mine), Err(Reason::Index));
     let mixed = EvaluatedTable { boxes: entry.index.boxes.digest.clone(), ..signed.clone() };
     assert_eq!(found(Ok(&since), &mixed), Err(Reason::Index));
-    let changes: [&dyn Fn(&mut DirectoryEntry); 5] = [
-        &|it| it.table = "other".parse().unwrap(),
-        &|it| it.epoch += 1,
-        &|it| it.kind = Kind::Iban.name(),
-        &|it| it.rules += 1,
-        &|it| it.key = mayag_protocol::names::EvaluationKey::from_bytes([1; 32]),
+    let changes: [Change; 5] = [
+        |it| it.table = "other".parse().unwrap(),
+        |it| it.epoch += 1,
+        |it| it.kind = Kind::Iban.name(),
+        |it| it.rules += 1,
+        |it| it.key = mayag_protocol::names::EvaluationKey::from_bytes([1; 32]),
     ];
     for change in changes {
         let mut other = now.directory(2);
@@ -434,7 +436,7 @@ fn numbers_mean_what_the_directory_says_that_names_the_index() {
     let since = Some(held.directory(2));
     let entry = in_force(&entry, Ok(&since), &evaluated_by(&held)).unwrap().clone();
     let chosen = super::plan::Chosen { entry, ..held.chosen() };
-    let answer = held.read(&hidden, chosen, &held.evaluate(&hidden));
+    let answer = Table::read(&hidden, chosen, &held.evaluate(&hidden));
     let finding = answer.of(0).next().unwrap();
     assert_eq!(finding.hits[0].hit.category, "stolen document");
 }

@@ -231,10 +231,10 @@ fn not_many_rows_are_tried_for_one_tag() {
     let output = key(&scope).output(&Input::new(&scope.rules, "A").unwrap());
     let crowded = |count: u8| {
         let mut rows: Vec<[u8; ROW]> = (1..count).map(|n| [n; ROW]).collect();
-        rows.iter_mut().for_each(|row| {
+        for row in &mut rows {
             row[..8].copy_from_slice(&output.as_bytes()[..8]);
             row[8] = 0;
-        });
+        }
         let mut last = [0xff; ROW];
         last[..8].copy_from_slice(&output.as_bytes()[..8]);
         rows.push(last);

@@ -143,7 +143,7 @@ impl Store {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            let left_behind = name.starts_with('.') && name.ends_with(".new");
+            let left_behind = name.starts_with('.') && name.strip_suffix(".new").is_some();
             let other = name
                 .strip_suffix(".key")
                 .is_some_and(|table| !tables.iter().any(|kept| kept.as_str() == table));

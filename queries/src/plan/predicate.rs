@@ -102,7 +102,7 @@ fn binary(binary: &BinaryExpr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Pre
     let comparison = match binary.op {
         Operator::And | Operator::Or => {
             let parts = vec![read(&binary.left, rows, schema)?, read(&binary.right, rows, schema)?];
-            return Ok(together(binary.op == Operator::And, parts));
+            return Ok(if binary.op == Operator::And { all(parts) } else { any(parts) });
         }
         Operator::IsNotDistinctFrom => return same(&binary.left, &binary.right, rows, schema),
         Operator::IsDistinctFrom => {
@@ -187,22 +187,38 @@ fn not(part: Predicate) -> Predicate {
     }
 }
 
-/// A chain of `AND`, or of `OR`, is one list: a predicate is as deep as its brackets, not as long as its text.
-fn together(and: bool, parts: Vec<Predicate>) -> Predicate {
-    let flat = |part| match (and, part) {
-        (true, Predicate::All(parts)) | (false, Predicate::Any(parts)) => parts,
-        (true | false, part) => vec![part],
-    };
-    // What every row passes, or none, has nothing to give to a list but itself.
-    let parts: Vec<Predicate> = parts
-        .into_iter()
-        .flat_map(|part| {
-            let constant =
-                matches!(&part, Predicate::All(of) | Predicate::Any(of) if of.is_empty());
-            if constant { vec![part] } else { flat(part) }
-        })
-        .collect();
-    if and { Predicate::All(parts) } else { Predicate::Any(parts) }
+/// A chain of `AND` is one list: a predicate is as deep as its brackets, not as long as its text.
+fn all(parts: Vec<Predicate>) -> Predicate {
+    Predicate::All(flat(parts, |part| match part {
+        // What every row passes has nothing to give to a list but itself.
+        Predicate::All(parts) if !parts.is_empty() => Ok(parts),
+        part @ (Predicate::All(_)
+        | Predicate::Any(_)
+        | Predicate::Compare { .. }
+        | Predicate::In { .. }
+        | Predicate::IsNull { .. }
+        | Predicate::Not(_)) => Err(part),
+    }))
+}
+
+/// The same of `OR`.
+fn any(parts: Vec<Predicate>) -> Predicate {
+    Predicate::Any(flat(parts, |part| match part {
+        Predicate::Any(parts) if !parts.is_empty() => Ok(parts),
+        part @ (Predicate::All(_)
+        | Predicate::Any(_)
+        | Predicate::Compare { .. }
+        | Predicate::In { .. }
+        | Predicate::IsNull { .. }
+        | Predicate::Not(_)) => Err(part),
+    }))
+}
+
+fn flat(
+    parts: Vec<Predicate>,
+    list: impl Fn(Predicate) -> Result<Vec<Predicate>, Predicate>,
+) -> Vec<Predicate> {
+    parts.into_iter().flat_map(|part| list(part).unwrap_or_else(|part| vec![part])).collect()
 }
 
 /// Asking twice whether something is true is asking once, and what is asked must not grow with each time.
