@@ -378,3 +378,39 @@ async fn an_error_of_the_tail_quotes_nothing() {
     assert_eq!(error.to_string(), "the question divides by zero; `nullif(.., 0)` makes it null");
     plan.tail.run(Vec::new()).await.unwrap_err();
 }
+
+/// What a question comes to if a country lists `a` and `c` alone, and whether it says that these are all.
+async fn listed(sql: &str, listed: Listed) -> Vec<String> {
+    let catalogue = catalogue();
+    let plan = plan(sql, &catalogue).unwrap();
+    let merged = plan.releases.iter().map(|release| {
+        let dataset = catalogue.dataset(release.dataset.as_str()).unwrap();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec!["a", "c"])),
+            Arc::new(Int64Array::from(vec![4, 10])),
+            Arc::new(UInt8Array::from(vec![0, 0])),
+            Arc::new(Float64Array::from(vec![None, None])),
+        ];
+        let part = RecordBatch::try_new(wire_schema(release, dataset).unwrap(), columns).unwrap();
+        fold(release, dataset, &[Part { listed, ..of_kr(part) }]).unwrap()
+    });
+    let result = plan.tail.run(merged.collect()).await.unwrap();
+    let status = result.column_by_name("n_status").unwrap().as_string::<i32>();
+    status.iter().flatten().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn what_is_added_up_from_cells_that_are_not_all_listed_is_partial() {
+    for sql in [
+        "SELECT sum(n) AS n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t",
+        "SELECT upper('x') AS x, sum(n) AS n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t GROUP BY 1",
+    ] {
+        assert_eq!(listed(sql, Listed::All).await, ["known"], "{sql}");
+        assert_eq!(listed(sql, Listed::Shown).await, ["partial"], "{sql}");
+    }
+    // The cells themselves are what they are.
+    let cells = "SELECT region, count(*) AS n FROM seizures GROUP BY region ORDER BY region";
+    assert_eq!(listed(cells, Listed::Shown).await, ["known", "known"]);
+    let share = "SELECT region, sum(n) OVER () AS n FROM (SELECT region, count(*) AS n FROM seizures GROUP BY region) t";
+    assert_eq!(listed(share, Listed::Shown).await, ["partial", "partial"]);
+}
