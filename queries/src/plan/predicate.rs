@@ -189,36 +189,27 @@ fn not(part: Predicate) -> Predicate {
 
 /// A chain of `AND` is one list: a predicate is as deep as its brackets, not as long as its text.
 fn all(parts: Vec<Predicate>) -> Predicate {
-    Predicate::All(flat(parts, |part| match part {
-        // What every row passes has nothing to give to a list but itself.
-        Predicate::All(parts) if !parts.is_empty() => Ok(parts),
-        part @ (Predicate::All(_)
-        | Predicate::Any(_)
-        | Predicate::Compare { .. }
-        | Predicate::In { .. }
-        | Predicate::IsNull { .. }
-        | Predicate::Not(_)) => Err(part),
-    }))
+    let list = |part: &mut Predicate| {
+        if let Predicate::All(of) = part { std::mem::take(of) } else { Vec::new() }
+    };
+    Predicate::All(flat(parts, list))
 }
 
 /// The same of `OR`.
 fn any(parts: Vec<Predicate>) -> Predicate {
-    Predicate::Any(flat(parts, |part| match part {
-        Predicate::Any(parts) if !parts.is_empty() => Ok(parts),
-        part @ (Predicate::All(_)
-        | Predicate::Any(_)
-        | Predicate::Compare { .. }
-        | Predicate::In { .. }
-        | Predicate::IsNull { .. }
-        | Predicate::Not(_)) => Err(part),
-    }))
+    let list = |part: &mut Predicate| {
+        if let Predicate::Any(of) = part { std::mem::take(of) } else { Vec::new() }
+    };
+    Predicate::Any(flat(parts, list))
 }
 
-fn flat(
-    parts: Vec<Predicate>,
-    list: impl Fn(Predicate) -> Result<Vec<Predicate>, Predicate>,
-) -> Vec<Predicate> {
-    parts.into_iter().flat_map(|part| list(part).unwrap_or_else(|part| vec![part])).collect()
+/// Puts the members of lists in their place. What is no such list, or an empty one (everything, or nothing), stays itself.
+fn flat(parts: Vec<Predicate>, list: fn(&mut Predicate) -> Vec<Predicate>) -> Vec<Predicate> {
+    let members = |mut part| {
+        let of = list(&mut part);
+        if of.is_empty() { vec![part] } else { of }
+    };
+    parts.into_iter().flat_map(members).collect()
 }
 
 /// Asking twice whether something is true is asking once, and what is asked must not grow with each time.
