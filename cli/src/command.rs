@@ -20,7 +20,7 @@ use std::io;
 use std::process::ExitCode;
 
 /// Federated questions about synthetic and counterfeit drugs: each country decides what it answers, and only
-/// protected aggregates leave it.
+/// protected aggregates and sealed hits leave it.
 #[derive(Debug, Parser)]
 #[command(name = "mayag", version, after_help = exit::HELP)]
 pub struct Arguments {
