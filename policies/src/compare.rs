@@ -141,18 +141,8 @@ fn of_dataset(
     };
     let (old_grants, new_grants) = (grants(old), grants(Some(new)));
     let both = Both::new(old_grants.iter().collect(), new_grants.iter().collect());
-    let times = times(&both, old, new, now);
-    let in_force = times.iter().filter(|(_, set)| !set.is_empty());
-    let everybody = Everybody {
-        countries: subjects::named_countries(&both),
-        times: in_force.map(|(span, _)| *span).collect(),
-    };
+    let (everybody, by_grants) = people(&both, old, new, now)?;
     let atoms = lattice::atoms(&both, dataset);
-    // Many classes of people may use the same grants: what they see is compared once.
-    let mut by_grants: BTreeMap<Set, Vec<Class>> = BTreeMap::new();
-    for (usable, class) in subjects::classes(&both, &times)? {
-        by_grants.entry(usable).or_default().push(class);
-    }
     let mut collector = Collector::new(dataset, &both, &atoms, everybody);
     let mut looked_at = 0;
     for (usable, classes) in &by_grants {
@@ -168,6 +158,26 @@ fn of_dataset(
         }
     }
     Ok(collector.differences())
+}
+
+/// Everybody, and by the grants that they may use: many classes of people may use the same, and what they see is compared once.
+fn people<G: AsRef<Whom>>(
+    both: &Both<'_, G>,
+    old: Option<&Policy>,
+    new: &Policy,
+    now: Timestamp,
+) -> Result<(Everybody, BTreeMap<Set, Vec<Class>>), TooMany> {
+    let times = times(both, old, new, now);
+    let in_force = times.iter().filter(|(_, set)| !set.is_empty());
+    let everybody = Everybody {
+        countries: subjects::named_countries(both),
+        times: in_force.map(|(span, _)| *span).collect(),
+    };
+    let mut by_grants: BTreeMap<Set, Vec<Class>> = BTreeMap::new();
+    for (usable, class) in subjects::classes(both, &times)? {
+        by_grants.entry(usable).or_default().push(class);
+    }
+    Ok((everybody, by_grants))
 }
 
 /// The times between beginnings and ends, with the grants that are in force then.

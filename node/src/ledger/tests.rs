@@ -17,11 +17,11 @@ fn charge(person: &str, country: &str, datasets: &[(&str, Budget)]) -> Charge {
     }
 }
 
-fn noon(day: i64) -> Timestamp {
+pub(super) fn noon(day: i64) -> Timestamp {
     Timestamp::from_millis(day * super::DAY + super::DAY / 2)
 }
 
-fn open() -> (tempfile::TempDir, Ledger) {
+pub(super) fn open() -> (tempfile::TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
     (folder, ledger)

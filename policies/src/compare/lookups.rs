@@ -5,10 +5,10 @@
 //! grants are used, and so which limits a day hold, may differ from size to size.
 
 use crate::compare::difference::{Difference, Direction, joined};
-use crate::compare::grants::{Both, Set, Side};
+use crate::compare::grants::{Both, Side};
 use crate::compare::outcome::{Respect, respect};
-use crate::compare::subjects::{self, Class, Everybody};
-use crate::compare::{TooMany, times};
+use crate::compare::subjects::Class;
+use crate::compare::{TooMany, people};
 use crate::document::Policy;
 use crate::lookups::{Limits, LookupGrant, LookupTable, Reveals, at_once_sizes};
 use mayag_protocol::lookup::Mode;
@@ -44,16 +44,7 @@ fn of_table(
     };
     let (old_grants, new_grants) = (of(old), of(Some(new)));
     let both = Both::new(old_grants.iter().collect(), new_grants.iter().collect());
-    let times = times(&both, old, new, now);
-    let in_force = times.iter().filter(|(_, set)| !set.is_empty());
-    let everybody = Everybody {
-        countries: subjects::named_countries(&both),
-        times: in_force.map(|(span, _)| *span).collect(),
-    };
-    let mut by_grants: BTreeMap<Set, Vec<Class>> = BTreeMap::new();
-    for (usable, class) in subjects::classes(&both, &times)? {
-        by_grants.entry(usable).or_default().push(class);
-    }
+    let (everybody, by_grants) = people(&both, old, new, now)?;
     let mut found: BTreeMap<Respect, Vec<Class>> = BTreeMap::new();
     for (usable, classes) in by_grants {
         let (before, after) = (both.of(&usable, Side::Old), both.of(&usable, Side::New));

@@ -1,6 +1,7 @@
 //! Budgets of lookups in one process; that they survive being killed is in `tests/it`.
 
 use super::{SearchBudget, SearchCharge};
+use crate::ledger::tests::{noon, open};
 use crate::ledger::{Ledger, NotSpent};
 use crate::records::Records;
 use mayag_audit::keys::{random_question_id, sha256};
@@ -14,16 +15,6 @@ fn charge(person: &str, identifiers: u64, tables: &[(&str, SearchBudget)]) -> Se
         identifiers,
         tables: tables.iter().map(|(name, budget)| (name.parse().unwrap(), *budget)).collect(),
     }
-}
-
-fn noon(day: i64) -> Timestamp {
-    Timestamp::from_millis(day * super::DAY + super::DAY / 2)
-}
-
-fn open() -> (tempfile::TempDir, Ledger) {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("ledger")).unwrap();
-    (folder, ledger)
 }
 
 const NONE: SearchBudget = SearchBudget { person: None, country: None, table: None };
