@@ -160,20 +160,23 @@ fn of_dataset(
     Ok(collector.differences())
 }
 
+/// The classes of people, by the grants that they may use.
+type ByGrants = BTreeMap<Set, Vec<Class>>;
+
 /// Everybody, and by the grants that they may use: many classes of people may use the same, and what they see is compared once.
 fn people<G: AsRef<Whom>>(
     both: &Both<'_, G>,
     old: Option<&Policy>,
     new: &Policy,
     now: Timestamp,
-) -> Result<(Everybody, BTreeMap<Set, Vec<Class>>), TooMany> {
+) -> Result<(Everybody, ByGrants), TooMany> {
     let times = times(both, old, new, now);
     let in_force = times.iter().filter(|(_, set)| !set.is_empty());
     let everybody = Everybody {
         countries: subjects::named_countries(both),
         times: in_force.map(|(span, _)| *span).collect(),
     };
-    let mut by_grants: BTreeMap<Set, Vec<Class>> = BTreeMap::new();
+    let mut by_grants = ByGrants::new();
     for (usable, class) in subjects::classes(both, &times)? {
         by_grants.entry(usable).or_default().push(class);
     }

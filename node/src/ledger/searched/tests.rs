@@ -5,7 +5,6 @@ use crate::ledger::tests::{noon, open};
 use crate::ledger::{Ledger, NotSpent};
 use crate::records::Records;
 use mayag_audit::keys::{random_question_id, sha256};
-use mayag_protocol::timestamp::Timestamp;
 
 fn charge(person: &str, identifiers: u64, tables: &[(&str, SearchBudget)]) -> SearchCharge {
     SearchCharge {
