@@ -115,7 +115,9 @@ fn test() -> Result<(), TaskError> {
     machine::look_after()?;
     Ok(steps::run_all(&[
         Step::cargo("build of all tests", &["test", "--workspace", "--locked", "--no-run"]),
-        Step::cargo("tests", &["test", "--workspace", "--locked"]),
+        // The same cases whenever a change is judged; `cargo test` alone draws new ones.
+        Step::cargo("tests", &["test", "--workspace", "--locked"])
+            .with("PROPTEST_RNG_SEED", "20260601"),
     ])?)
 }
 

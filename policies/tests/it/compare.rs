@@ -141,6 +141,8 @@ fn shapes() -> Vec<ReleaseShape> {
         of(Aggregate::Count, Some(level("quantity", None))),
         of(Aggregate::CountDistinct, None),
         of(Aggregate::Max, Some(level("drug", None))),
+        // Every grant without noise covers it, so it keeps apart what grants with noise would make noisy.
+        of(Aggregate::Max, Some(level("country", None))),
     ];
     let all = levels.len() + measures.len();
     let subsets = (0_u32..1 << all).filter(|subset| subset.count_ones() <= 3);
@@ -310,6 +312,25 @@ proptest! {
         let first = compare(&Catalogue::builtin(), None, &new, NOW.parse().unwrap());
         prop_assert_eq!(first.change, Found { widens: !grants.is_empty(), narrows: false }.change());
     }
+}
+
+/// What a second grant without noise shows beside a noisy one: whatever the noisy one does not cover is exact.
+#[test]
+fn a_grant_without_noise_beside_a_noisy_one_widens_and_narrows() {
+    let grant = |id: &str, high: u64, noise: Value| {
+        json!({
+            "id": id, "why": "x", "to": { "countries": "any", "roles": ["liaison"] }, "purposes": ["TREND"],
+            "dataset": "seizures", "min_units": 5, "difference_guard": "off", "noise": noise,
+            "columns": { "quantity": { "measure": { "aggregates": ["sum"], "high": high } } }
+        })
+    };
+    let noisy = grant("a", 20, json!({ "largest": 5, "variance": 3 }));
+    let (old, new) =
+        (policy(std::slice::from_ref(&noisy)), policy(&[noisy, grant("c", 10, json!("off"))]));
+    let found = naive(&old, &new);
+    assert_eq!(found.change(), Change::Both);
+    let comparison = compare(&Catalogue::builtin(), Some(&old), &new, NOW.parse().unwrap());
+    assert_eq!(comparison.change, found.change(), "{:#?}", comparison.differences);
 }
 
 #[test]
