@@ -15,6 +15,7 @@ mod folds;
 mod grouping;
 mod joins;
 mod keys;
+mod listed;
 mod measures;
 mod mistakes;
 mod paths;

@@ -246,7 +246,25 @@ impl Cutter<'_, '_> {
         }
     }
 
-    /// The measure that an argument is: a bare column, at most read as a float.
+    /// Whether a measure that is read as another type says the same: as a float, or as a decimal with more digits.
+    fn keeps_measure(&self, expr: &Expr, to: &DataType) -> bool {
+        let Some(Source::Measure(column)) = self.rows.source(expr, self.schema) else {
+            return to == &DataType::Float64;
+        };
+        match (column.kind, to) {
+            (_, DataType::Float64) => true,
+            (
+                Kind::Measure { number: Number::Decimal { precision, scale }, .. },
+                DataType::Decimal128(digits, places),
+            ) => {
+                let whole = |digits: u8, places: i8| i16::from(digits) - i16::from(places);
+                scale <= *places && whole(precision, scale) <= whole(*digits, *places)
+            }
+            (_, _) => false,
+        }
+    }
+
+    /// The measure that an argument is: a bare column, at most read as a wider number.
     fn measure(
         &self,
         function: &AggregateFunction,
@@ -255,7 +273,7 @@ impl Cutter<'_, '_> {
         let (name, distinct) = (function.func.name(), function.params.distinct);
         let mut inner = argument;
         if let Expr::Cast(cast) = argument
-            && cast.field.data_type() == &DataType::Float64
+            && self.keeps_measure(&cast.expr, cast.field.data_type())
         {
             inner = &cast.expr;
         }
@@ -287,7 +305,11 @@ impl Cutter<'_, '_> {
     ) -> Result<Output, Refusal> {
         let Kind::Measure { number, center } = column.kind else { return Err(refuse::internal()) };
         let (sum_type, average_type) = natural_type(number);
-        let fits = |natural: &DataType| planned == natural || planned == &DataType::Float64;
+        let fits = |natural: &DataType| match (planned, natural) {
+            (DataType::Float64, _) => true,
+            (DataType::Decimal128(_, places), DataType::Decimal128(_, own)) => own <= places,
+            (planned, natural) => planned == natural,
+        };
         let column = &column.name;
         let count = MeasureOf::NonNull(column.clone());
         match name {
@@ -321,8 +343,9 @@ impl Cutter<'_, '_> {
     }
 }
 
-/// `count(CASE WHEN a THEN x END)` is `count(x) FILTER (WHERE a)`, and `sum(CASE WHEN a THEN 1 ELSE 0 END)` counts rows:
-/// the condition, and what is aggregated where it is true.
+/// `count(CASE WHEN a THEN x END)` is `count(x) FILTER (WHERE a)`, `sum(CASE WHEN a THEN 1 ELSE 0 END)` counts rows, and
+/// `sum(CASE WHEN a THEN x ELSE 0 END)` is `sum(x) FILTER (WHERE a)`, nothing where no `x` is known: the condition, and what
+/// is aggregated where it is true.
 fn conditional<'e>(name: &str, argument: &'e Expr) -> Option<(&'e Expr, &'e Expr)> {
     let Expr::Case(case) = argument else { return None };
     let (None, [(when, then)]) = (&case.expr, case.when_then_expr.as_slice()) else { return None };
@@ -330,11 +353,18 @@ fn conditional<'e>(name: &str, argument: &'e Expr) -> Option<(&'e Expr, &'e Expr
     let listed = match case.else_expr.as_deref() {
         None => true,
         Some(otherwise) if nothing(otherwise) => true,
-        Some(otherwise) => name == "sum" && is_whole(then, 1) && is_whole(otherwise, 0),
+        Some(otherwise) => name == "sum" && is_zero(otherwise),
     };
     listed.then_some((&**when, &**then))
 }
 
 fn is_whole(expr: &Expr, number: i64) -> bool {
     constant(expr) == Some(ScalarValue::Int64(Some(number)))
+}
+
+/// Zero, in whatever type the planner read it as.
+fn is_zero(expr: &Expr) -> bool {
+    let number = constant(expr).filter(|value| value.data_type().is_numeric());
+    let float = number.and_then(|value| value.cast_to(&DataType::Float64).ok());
+    float == Some(ScalarValue::Float64(Some(0.0)))
 }

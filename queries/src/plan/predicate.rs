@@ -4,12 +4,14 @@
 //! quarters only, because that day begins one. A bound that begins no period needs days.
 
 use super::calendar::{coarsest, first_of_year, number, start};
+use super::listed::listed;
 use super::refuse;
 use super::rows::{Level, Rows, Source, Values};
 use super::spelling::Texts;
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
 use mayag_policies::shape::{Comparison, Grain, LevelRef, Literal, Predicate};
 use mayag_protocol::refusal::Refusal;
 
@@ -42,6 +44,11 @@ fn depth(part: &Predicate) -> usize {
 
 fn read(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Refusal> {
     let inner = |expr: &Expr| read(expr, rows, schema);
+    if is_computed(expr, rows, schema)
+        && let Some(listed) = listed(expr, rows, schema)
+    {
+        return Ok(listed);
+    }
     #[expect(deprecated, reason = "an exhaustive match has to name the deprecated variant")]
     match expr {
         Expr::Alias(alias) => inner(&alias.expr),
@@ -95,6 +102,26 @@ fn read(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> Result<Predicate, Re
         | Expr::HigherOrderFunction(_)
         | Expr::Lambda(_)
         | Expr::LambdaVariable(_) => Err(refuse::predicate(refuse::compared(expr))),
+    }
+}
+
+/// Whether a condition is about something that is worked out, not a level as it stands.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other condition is made of conditions, or is none"
+)]
+fn is_computed(expr: &Expr, rows: &Rows<'_>, schema: &DFSchema) -> bool {
+    let computed = |expr: &Expr| rows.source(expr, schema).is_none();
+    match expr {
+        Expr::Between(Between { expr, .. })
+        | Expr::InList(InList { expr, .. })
+        | Expr::IsNotNull(expr)
+        | Expr::IsNull(expr) => computed(expr),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            !matches!(op, Operator::And | Operator::Or) && (computed(left) || computed(right))
+        }
+        Expr::Case(_) | Expr::Like(_) | Expr::ScalarFunction(_) => true,
+        _ => false,
     }
 }
 
