@@ -1,7 +1,8 @@
 //! The files of a signed log: the door that `mayag_audit::log` is written through.
 //!
 //! All files and folders are their owner's alone (0600, 0700). A lock is on the folder itself and ends with the process,
-//! so a crash leaves none. Two files are open for as long as the log is, and one more while it is read or replaced.
+//! so a crash leaves none. Two files are open for as long as the log is, one more while it is read, and up to 64 more while
+//! files are replaced.
 
 use crate::details::names;
 use crate::files::{FilesError, create_folder, sync_folder};
@@ -67,6 +68,9 @@ impl LogFolders {
         })
     }
 }
+
+/// So many files are open at once while they are written.
+const TOGETHER: usize = 64;
 
 /// The write-ahead files.
 const AREAS: [&str; 2] = ["a", "b"];
@@ -189,17 +193,23 @@ impl Folder for FileFolder {
     fn replace(&self, files: &[NewFile]) -> io::Result<()> {
         let mut changed = BTreeSet::new();
         let mut renames = Vec::new();
-        for NewFile { name, bytes } in files {
-            let path = self.path.join(name);
-            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-                return Err(io::Error::from(io::ErrorKind::InvalidInput));
-            };
-            self.make(folder, &mut changed)?;
-            // Always the same name: what a crash leaves is written over by the next attempt.
-            let beside = folder.join(beside(&name.to_string_lossy()));
-            write(&beside, bytes)?;
-            changed.insert(folder.to_owned());
-            renames.push((beside, path));
+        for files in files.chunks(TOGETHER) {
+            let mut unsynced = Vec::with_capacity(files.len());
+            for NewFile { name, bytes } in files {
+                let path = self.path.join(name);
+                let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+                    return Err(io::Error::from(io::ErrorKind::InvalidInput));
+                };
+                self.make(folder, &mut changed)?;
+                // Always the same name: what a crash leaves is written over by the next attempt.
+                let beside = folder.join(beside(&name.to_string_lossy()));
+                unsynced.push(write(&beside, bytes)?);
+                changed.insert(folder.to_owned());
+                renames.push((beside, path));
+            }
+            // All are written before the first is synchronised: the file system then writes its journal for all at once,
+            // and appends, which wait for the same disk, wait less.
+            unsynced.iter().try_for_each(File::sync_all)?;
         }
         // A crash up to here leaves files beside those that count.
         for (beside, path) in &renames {
@@ -259,11 +269,12 @@ fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file that is still to be synchronised.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file =
         File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    Ok(file)
 }
 
 #[cfg(test)]
