@@ -258,7 +258,7 @@ fn show(
     if let Some(undecided) =
         answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0)
     {
-        printer.line(&format!("-- {undecided} rows are left out: withheld cells would have decided whether they belong here"))?;
+        printer.line(&format!("-- {undecided} rows are in doubt: withheld or partial cells decide whether they belong here"))?;
     }
     printer.line(&format!("-- {}", format::summary(&answer.outcomes)))?;
     Ok(())

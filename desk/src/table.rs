@@ -24,7 +24,7 @@ pub struct Table {
     pub batch: RecordBatch,
     /// The columns a person reads, in order.
     pub columns: Vec<Column>,
-    /// Rows that a filter left out because a withheld cell would have decided about them.
+    /// Rows in doubt: a withheld cell would have decided, or a partial one has, whether they belong here.
     pub undecided: u64,
 }
 

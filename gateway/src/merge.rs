@@ -244,7 +244,7 @@ pub(crate) async fn table(
     timeout(limits.time, work).await.unwrap_or(Err(TableFault::TooLong))
 }
 
-/// `undecided` counts the rows that a filter left out because a withheld cell would have decided about them.
+/// `undecided` counts the rows in doubt: a withheld cell would have decided, or a partial one has, whether they are there.
 fn write(batch: &RecordBatch, label: &Label, undecided: Option<u64>) -> Option<Table> {
     let words = [
         ("mayag.question", label.question.to_string()),

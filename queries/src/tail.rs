@@ -42,7 +42,8 @@ pub struct Tail {
     pub columns: Vec<TailColumn>,
     /// Columns `c0, c1, ..`, then `s{i}` for those with a status.
     plan: LogicalPlan,
-    /// What withheld cells would have decided. Each may read what those before it came to, and so may the plan.
+    /// What withheld cells would have decided, and partial values have. Each may read what those before it came to, and so
+    /// may the plan.
     doubts: Vec<Doubt>,
     /// Joins without an equation: the engine cannot be stopped inside one.
     crosses: u32,
@@ -155,12 +156,12 @@ impl Tail {
         })
     }
 
-    /// Whether withheld cells may leave it undecided which rows there are.
+    /// Whether withheld or partial cells may leave it undecided which rows there are.
     pub fn undecidable(&self) -> bool {
         self.doubts.iter().any(|doubt| doubt.about == About::Rows)
     }
 
-    /// Whether withheld cells may leave it undecided in which order the rows come.
+    /// Whether withheld or partial cells may leave it undecided in which order the rows come.
     pub fn unplaceable(&self) -> bool {
         self.doubts.iter().any(|doubt| doubt.about == About::Order)
     }
@@ -190,7 +191,8 @@ impl Tail {
         self.finish(&result)
     }
 
-    /// How many rows are left out, or may stand in the place of others, because a withheld cell would have decided.
+    /// How many rows are in doubt: they are left out or may stand in the place of others, because a withheld cell would have
+    /// decided or a partial value has.
     pub async fn undecided(&self, merged: Vec<RecordBatch>) -> Result<u64, TailError> {
         self.undecided_keeping(merged, ()).await
     }
@@ -205,7 +207,8 @@ impl Tail {
         self.counted(&counts, About::Rows)
     }
 
-    /// How many rows come last because a withheld cell would have decided about their place.
+    /// How many rows come last because a withheld cell would have decided about their place, or stand where a partial value
+    /// places them.
     pub async fn unplaced(&self, merged: Vec<RecordBatch>) -> Result<u64, TailError> {
         let counts = self.execute(self.plans(None), merged, ()).await?;
         self.counted(&counts, About::Order)

@@ -336,7 +336,7 @@ fn print(
     if let Some(undecided) =
         answer.table.as_ref().map(|table| table.undecided).filter(|rows| *rows > 0)
     {
-        printer.talk(&format!("-- {undecided} rows are left out: withheld cells would have decided whether they belong here"));
+        printer.talk(&format!("-- {undecided} rows are in doubt: withheld or partial cells decide whether they belong here"));
     }
     footer(&answer.question, &answer.outcomes, exit, printer);
     exit

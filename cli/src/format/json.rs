@@ -24,7 +24,7 @@ struct Whole<'a> {
     countries: Vec<CountryLine<'a>>,
     columns: Vec<ColumnLine<'a>>,
     rows: Vec<RowLine<'a>>,
-    /// Rows that a filter left out because a withheld cell would have decided about them.
+    /// Rows in doubt: a withheld cell would have decided, or a partial one has, whether they belong here.
     undecided: u64,
 }
 

@@ -36,7 +36,7 @@ pub struct Answer {
     pub merged: Option<Cells>,
     /// The cells that countries signed: country, number of the release, cells.
     pub signed: Vec<(String, usize, Cells)>,
-    /// Rows of the table that were left out because a withheld cell would have decided.
+    /// Rows in doubt: a withheld cell would have decided, or a partial one has, whether they are in the table.
     pub undecided: u64,
 }
 

@@ -346,7 +346,8 @@ impl<'a> Cutting<'a> {
         self.arrange(input, parts, row)
     }
 
-    /// Orders rows by what is known. Where a withheld cell decides, nobody knows the place: such rows come last.
+    /// Orders rows by what is known. Where a withheld cell decides, nobody knows the place: such rows come last. A partial
+    /// value has the place of what is known of it, which is in doubt.
     fn sort(&mut self, sort: &Sort) -> Result<Cells, Refusal> {
         let input = self.cells(&sort.input)?;
         let input = doubts::sure(self, input)?;
@@ -367,7 +368,7 @@ impl<'a> Cutting<'a> {
         });
         let mut cells = Cells { order, ..input.with(plan) };
         if sort.fetch.is_some() {
-            self.doubt_which_rows(&mut cells);
+            self.doubt_which_rows(&mut cells, None)?;
         }
         Ok(cells)
     }
@@ -377,18 +378,19 @@ impl<'a> Cutting<'a> {
         let input = self.cells(&limit.input)?;
         let input = doubts::sure(self, input)?;
         let mut input = doubts::counted_rows(self, input)?;
-        self.doubt_which_rows(&mut input);
+        let most = limit.fetch.as_deref().filter(|_| limit.skip.is_none()).cloned();
+        self.doubt_which_rows(&mut input, most)?;
         let plan = Limit { input: Arc::new(input.plan.clone()), ..limit.clone() };
         Ok(input.with(LogicalPlan::Limit(plan)))
     }
 
-    fn doubt_which_rows(&mut self, cells: &mut Cells) {
+    /// Doubts which rows are the first ones, or the first so many.
+    fn doubt_which_rows(&mut self, cells: &mut Cells, most: Option<Expr>) -> Result<(), Refusal> {
         if let Some(order) = cells.order.take() {
-            if let Some(doubt) = self.doubts.get_mut(order) {
-                doubt.about = About::Rows;
-            }
+            doubts::first_ones(self, order, &cells.plan, most)?;
             cells.doubts.insert(order);
         }
+        Ok(())
     }
 
     fn alias(&mut self, alias: &SubqueryAlias) -> Result<Cells, Refusal> {

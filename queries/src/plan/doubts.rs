@@ -1,6 +1,7 @@
 //! What withheld cells would have decided: rows that may be missing, and rows whose place is not known.
 //!
-//! A filter leaves out the rows that a withheld cell would decide about. Whoever adds up what is left must say that
+//! A filter leaves out the rows that a withheld cell would decide about. A partial value decides by what is known of it,
+//! in either way: the row stays or goes, and is as much in doubt. Whoever adds up what is left must say that
 //! something may be missing, but only where something is: so each such filter is counted when the tail runs, before
 //! everything that is above it, and the statuses above read the count.
 
@@ -8,10 +9,13 @@ use super::cells::{Cells, Cutting, ok};
 use super::refuse;
 use super::status::{constant, least_of, or_known};
 use arrow::datatypes::{DataType, Field};
+use datafusion::common::{Column, Spans};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan, lit};
+use datafusion::logical_expr::{
+    Aggregate, Expr, Filter, LogicalPlan, Projection, Subquery, lit, when,
+};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::refusal::Refusal;
 use std::collections::BTreeSet;
@@ -20,7 +24,7 @@ use std::sync::Arc;
 /// Numbers of [`Doubt`]s.
 pub(super) type Doubts = BTreeSet<usize>;
 
-/// One thing that withheld cells would have decided.
+/// One thing that withheld cells would have decided, or partial values have.
 #[derive(Debug)]
 pub(crate) struct Doubt {
     /// One number: how many rows are affected.
@@ -62,6 +66,11 @@ pub(super) fn is_shown(status: Expr) -> Expr {
     or_known(status).lt(constant(CellStatus::Suppressed))
 }
 
+/// Whether something of a value is withheld, or all of it: what it decides may be otherwise.
+pub(super) fn is_doubtful(status: Expr) -> Expr {
+    or_known(status).gt_eq(constant(CellStatus::Partial))
+}
+
 pub(super) fn kept(plan: LogicalPlan, conditions: Vec<Expr>) -> Result<LogicalPlan, Refusal> {
     let condition = conjunction(conditions).ok_or_else(refuse::internal)?;
     Ok(LogicalPlan::Filter(ok(Filter::try_new(condition, Arc::new(plan)))?))
@@ -77,6 +86,18 @@ pub(super) fn doubt(
     let plan = ok(Aggregate::try_new(Arc::new(rows), Vec::new(), counted))?;
     cutting.doubts.push(Doubt { plan: LogicalPlan::Aggregate(plan), about });
     Ok(cutting.doubts.len() - 1)
+}
+
+/// The status that rows may be missing because a country does not list them; `None` where all are listed.
+pub(super) fn unlisted(cutting: &Cutting<'_>, doubts: &Doubts) -> Option<Expr> {
+    status_of(&of_cells(cutting, doubts).0)
+}
+
+/// The doubts about cells that are not listed, and all others.
+pub(super) fn of_cells(cutting: &Cutting<'_>, doubts: &Doubts) -> (Doubts, Doubts) {
+    let cells =
+        |doubt: &usize| cutting.doubts.get(*doubt).is_some_and(|of| of.about == About::Cells);
+    doubts.iter().copied().partition(cells)
 }
 
 /// Leaves out the rows that may not be there, where nothing in the row would say so.
@@ -100,13 +121,37 @@ pub(super) fn counted_rows(cutting: &mut Cutting<'_>, cells: Cells) -> Result<Ce
     Ok(cells)
 }
 
-/// The doubt about the order of rows of which one of these statuses is withheld.
+/// The doubt about the order of rows of which one of these statuses is withheld or partial.
 pub(super) fn unplaced(
     cutting: &mut Cutting<'_>,
     cells: &Cells,
     statuses: Vec<Expr>,
 ) -> Result<Option<usize>, Refusal> {
     let Some(worst) = least_of(statuses.into_iter().map(Some)) else { return Ok(None) };
-    let rows = kept(cells.plan.clone(), vec![is_withheld(worst)])?;
+    let rows = kept(cells.plan.clone(), vec![is_doubtful(worst)])?;
     doubt(cutting, rows, About::Order).map(Some)
+}
+
+/// The doubt about the order of some rows becomes one about which of them are the first `most`: none if these are all.
+pub(super) fn first_ones(
+    cutting: &mut Cutting<'_>,
+    order: usize,
+    rows: &LogicalPlan,
+    most: Option<Expr>,
+) -> Result<(), Refusal> {
+    let doubt = cutting.doubts.get_mut(order).ok_or_else(refuse::internal)?;
+    doubt.about = About::Rows;
+    let Some(most) = most else { return Ok(()) };
+    let counted = vec![count(lit(1_i64)).alias("all")];
+    let all = ok(Aggregate::try_new(Arc::new(rows.clone()), Vec::new(), counted))?;
+    let all = Expr::ScalarSubquery(Subquery {
+        subquery: Arc::new(LogicalPlan::Aggregate(all)),
+        outer_ref_columns: Vec::new(),
+        spans: Spans::new(),
+    });
+    let rows = Expr::Column(Column::new_unqualified("rows"));
+    let affected = ok(when(all.gt(most), rows).otherwise(lit(0_i64)))?.alias("rows");
+    let plan = ok(Projection::try_new(vec![affected], Arc::new(doubt.plan.clone())))?;
+    doubt.plan = LogicalPlan::Projection(plan);
+    Ok(())
 }

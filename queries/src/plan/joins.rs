@@ -1,7 +1,7 @@
 //! Joins and unions of results.
 
 use super::cells::{Carried, Cells, Cutting, Part, ok};
-use super::doubts::{self, About, doubt, is_shown, is_withheld, kept};
+use super::doubts::{self, About, doubt, is_doubtful, is_shown, is_withheld, kept};
 use super::status::{constant, least_of};
 use super::subqueries::{self, expr};
 use super::{refuse, spelling};
@@ -72,8 +72,31 @@ fn inner(
     }
     cutting.crosses += u32::from(on.is_empty());
     let join = Join { on, filter: conjunction(filters), ..join.clone() };
-    let pairs = paired(cutting, &join, left, right)?;
+    let alone = partnerless(cutting, &join, &left, &right)?;
+    let mut pairs = paired(cutting, &join, left, right)?;
+    pairs.doubts.extend(alone);
     if late.is_empty() { Ok(pairs) } else { subqueries::keep(cutting, late, pairs) }
+}
+
+/// The doubts about rows of either side that have no partner among those that are listed of the other.
+fn partnerless(
+    cutting: &mut Cutting<'_>,
+    join: &Join,
+    left: &Cells,
+    right: &Cells,
+) -> Result<doubts::Doubts, Refusal> {
+    let mut alone = doubts::Doubts::new();
+    if join.on.is_empty() && join.filter.is_none() {
+        return Ok(alone);
+    }
+    for (other, join_type) in [(right, JoinType::LeftAnti), (left, JoinType::RightAnti)] {
+        let Some(gap) = doubts::unlisted(cutting, &other.doubts) else { continue };
+        let without = Join { join_type, ..join.clone() };
+        let without = with_sides(&without, left.plan.clone(), right.plan.clone())?;
+        let open = kept(LogicalPlan::Join(without), vec![is_doubtful(gap)])?;
+        alone.insert(doubt(cutting, open, About::Rows)?);
+    }
+    Ok(alone)
 }
 
 /// Whether a condition reads a measure.
@@ -139,7 +162,8 @@ fn filled(side: &Cells) -> Vec<Part> {
 }
 
 /// A join that keeps the rows of the left side that have, or do not have, a partner. Partners that may not be there
-/// leave it open: such rows are left out and counted.
+/// leave it open: such rows are left out and counted. Partners that may be there unlisted leave it open for every row
+/// without one: these are counted, too.
 fn chosen(
     cutting: &mut Cutting<'_>,
     join: &Join,
@@ -148,11 +172,16 @@ fn chosen(
 ) -> Result<Cells, Refusal> {
     let mut doubts: doubts::Doubts = left.doubts.union(&right.doubts).copied().collect();
     let mut partners = right.plan.clone();
+    let single = Join { null_aware: false, ..join.clone() };
+    let without = Join { join_type: JoinType::LeftAnti, ..single.clone() };
+    if let Some(gap) = doubts::unlisted(cutting, &right.doubts) {
+        let alone = with_sides(&without, left.plan.clone(), right.plan.clone())?;
+        let open = kept(LogicalPlan::Join(alone), vec![is_doubtful(gap)])?;
+        doubts.insert(doubt(cutting, open, About::Rows)?);
+    }
     if let Some(row) = right.row() {
         let sure = kept(right.plan.clone(), vec![is_shown(row.clone())])?;
         let unsure = kept(right.plan, vec![is_withheld(row)])?;
-        let single = Join { null_aware: false, ..join.clone() };
-        let without = Join { join_type: JoinType::LeftAnti, ..single.clone() };
         let without = LogicalPlan::Join(with_sides(&without, left.plan.clone(), sure.clone())?);
         let open = Join { join_type: JoinType::LeftSemi, ..single };
         let open = LogicalPlan::Join(with_sides(&open, without, unsure)?);

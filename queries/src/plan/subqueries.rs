@@ -33,7 +33,8 @@ pub(super) fn expr(
     Ok((value, status))
 }
 
-/// Keeps the rows that the predicate is true for; leaves out those for which a withheld cell would decide.
+/// Keeps the rows that the predicate is true for; leaves out those for which a withheld cell would decide. Where a partial
+/// value decides, the row is in doubt as well.
 pub(super) fn filter(cutting: &mut Cutting<'_>, filter: &Filter) -> Result<Cells, Refusal> {
     let mut parts = split_conjunction_owned(filter.predicate.clone());
     if let Some(at) = parts.iter().position(|part| matches!(part, Expr::InSubquery(_))) {
@@ -71,10 +72,10 @@ pub(super) fn keep(
     let mut cells = input.clone();
     if let Some(status) = least_of(statuses) {
         let status = or_known(status);
-        certain.push(status.clone().eq(constant(CellStatus::Suppressed)));
+        certain.push(doubts::is_doubtful(status.clone()));
         conditions.push(status.lt(constant(CellStatus::Suppressed)));
-        let left_out = kept(input.plan.clone(), certain)?;
-        cells.doubts.insert(doubt(cutting, left_out, About::Rows)?);
+        let in_doubt = kept(input.plan.clone(), certain)?;
+        cells.doubts.insert(doubt(cutting, in_doubt, About::Rows)?);
     }
     Ok(cells.with(kept(input.plan, conditions)?))
 }

@@ -9,6 +9,7 @@
 )]
 
 mod catalogue;
+mod doubtful;
 mod hostile;
 mod law;
 mod manual;

@@ -57,7 +57,11 @@ async fn ask(sql: &str) -> (RecordBatch, u64) {
 
 /// The rows as text: `value` for known, `value~` for partial, `?` for suppressed.
 async fn rows(sql: &str) -> String {
-    let (result, _) = ask(sql).await;
+    text(sql, &ask(sql).await.0)
+}
+
+/// The same of a result.
+pub(crate) fn text(sql: &str, result: &RecordBatch) -> String {
     let schema = result.schema();
     let beside = |name: &str| name.ends_with("_status") || name.ends_with("_sd");
     let visible = schema.fields().iter().filter(|field| !beside(field.name())).count();
