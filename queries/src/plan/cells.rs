@@ -44,6 +44,8 @@ pub(crate) struct Cells {
 pub(crate) struct Carried {
     /// The column of its status, where it depends on a measure.
     pub(crate) status: Option<Column>,
+    /// The column that says how sure it is whether it is null, where an outer join may have filled it in.
+    pub(super) partner: Option<Column>,
     /// The column of its standard deviation, where it is a measure as a release says it.
     pub(crate) deviation: Option<Column>,
     /// The unit of its numbers.
@@ -57,6 +59,7 @@ pub(crate) struct Carried {
 pub(super) struct Part {
     pub(super) value: Expr,
     pub(super) status: Option<Expr>,
+    pub(super) partner: Option<Expr>,
     pub(super) deviation: Option<Expr>,
     pub(super) unit: Option<String>,
     pub(super) texts: Option<Texts>,
@@ -74,7 +77,7 @@ pub(super) struct Several {
 impl Part {
     /// A column that nothing travels with.
     pub(super) fn plain(value: Expr) -> Self {
-        Self { value, status: None, deviation: None, unit: None, texts: None }
+        Self { value, status: None, partner: None, deviation: None, unit: None, texts: None }
     }
 }
 
@@ -107,6 +110,16 @@ impl Cells {
         }
     }
 
+    /// How sure it is whether an expression is null that is a column and nothing more.
+    pub(super) fn partner_of(&self, expr: &Expr) -> Option<Expr> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "only a column is filled in")]
+        match expr {
+            Expr::Alias(alias) => self.partner_of(&alias.expr),
+            Expr::Column(column) => self.index(column)?.partner.clone().map(Expr::Column),
+            _ => None,
+        }
+    }
+
     /// The standard deviation of an expression that is a column and nothing more.
     fn deviation_of(&self, expr: &Expr) -> Option<Expr> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only a column keeps its noise")]
@@ -133,6 +146,7 @@ impl Cells {
         let part = |(value, carried): (Expr, &Carried)| Part {
             value,
             status: carried.status.clone().map(Expr::Column),
+            partner: carried.partner.clone().map(Expr::Column),
             deviation: carried.deviation.clone().map(Expr::Column),
             unit: carried.unit.clone(),
             texts: carried.texts.clone(),
@@ -335,12 +349,12 @@ impl<'a> Cutting<'a> {
         for (expr, (qualifier, field)) in projection.expr.iter().zip(projection.schema.iter()) {
             let (value, status) = subqueries::expr(self, expr, &input)?;
             let (unit, deviation) = (unit(&value, &input), input.deviation_of(&value));
-            let texts = input.texts_of(&value);
+            let (texts, partner) = (input.texts_of(&value), input.partner_of(&value));
             // The engine names some projections by their schema alone.
             let named = value.qualified_name() == (qualifier.cloned(), field.name().clone());
             let value =
                 if named { value } else { value.alias_qualified(qualifier.cloned(), field.name()) };
-            parts.push(Part { value, status, deviation, unit, texts });
+            parts.push(Part { value, status, partner, deviation, unit, texts });
         }
         let row = input.row();
         self.arrange(input, parts, row)
@@ -405,8 +419,10 @@ impl<'a> Cutting<'a> {
         let renamed = |column: &mut Column| {
             *column = Column::new(Some(alias.alias.clone()), &column.name);
         };
-        cells.carried.iter_mut().filter_map(|carried| carried.status.as_mut()).for_each(renamed);
-        cells.carried.iter_mut().filter_map(|carried| carried.deviation.as_mut()).for_each(renamed);
+        for carried in &mut cells.carried {
+            let Carried { status, partner, deviation, unit: _, texts: _ } = carried;
+            [status, partner, deviation].into_iter().flatten().for_each(renamed);
+        }
         cells.row.iter_mut().for_each(renamed);
         let plan = ok(SubqueryAlias::try_new(Arc::new(cells.plan.clone()), alias.alias.clone()))?;
         Ok(cells.with(LogicalPlan::SubqueryAlias(plan)))
@@ -429,6 +445,7 @@ impl<'a> Cutting<'a> {
             exprs.push(part.value);
             carried.push(Carried {
                 status: part.status.map(&mut hide),
+                partner: part.partner.map(&mut hide),
                 deviation: part.deviation.map(&mut hide),
                 unit: part.unit,
                 texts: part.texts,

@@ -152,7 +152,8 @@ pub(super) fn distinct(
 ) -> Result<Cells, Refusal> {
     let cells = cutting.cells(input)?;
     let mut parts = cells.parts();
-    if cells.row.is_none() && !cells.shows_statuses() {
+    let partners = parts.iter().any(|part| part.partner.is_some());
+    if cells.row.is_none() && !cells.shows_statuses() && !partners {
         // Nothing may stand beside the visible columns.
         let Cells { plan, carried, row, doubts, order: _ } = cutting.arrange(cells, parts, None)?;
         let plan = LogicalPlan::Distinct(Distinct::All(Arc::new(plan)));
@@ -163,6 +164,9 @@ pub(super) fn distinct(
         let status = part.status.take();
         part.status =
             status.map(|status| or_known(hidden.add(cutting, extreme(max_udaf(), &status, None))));
+        let partner = part.partner.take();
+        part.partner = partner
+            .map(|partner| or_known(hidden.add(cutting, extreme(max_udaf(), &partner, None))));
         let deviation = part.deviation.take();
         part.deviation =
             deviation.map(|noise| hidden.add(cutting, extreme(max_udaf(), &noise, None)));

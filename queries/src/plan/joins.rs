@@ -2,15 +2,16 @@
 
 use super::cells::{Carried, Cells, Cutting, Part, ok};
 use super::doubts::{self, About, doubt, is_doubtful, is_shown, is_withheld, kept};
-use super::status::{constant, least_of};
+use super::status::{constant, least_of, or_known};
 use super::subqueries::{self, expr};
 use super::{refuse, spelling};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality};
+use datafusion::error::DataFusionError;
 use datafusion::functions::core::expr_fn::{coalesce, least};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, Union, when};
 use mayag_protocol::columns::CellStatus;
 use mayag_protocol::refusal::Refusal;
 use std::collections::HashMap;
@@ -133,8 +134,8 @@ fn paired(
 ) -> Result<Cells, Refusal> {
     let left_filled = matches!(join.join_type, JoinType::Right | JoinType::Full);
     let right_filled = matches!(join.join_type, JoinType::Left | JoinType::Full);
-    let mut parts = if left_filled { filled(&left) } else { left.parts() };
-    parts.extend(if right_filled { filled(&right) } else { right.parts() });
+    let mut parts = if left_filled { filled(cutting, &left)? } else { left.parts() };
+    parts.extend(if right_filled { filled(cutting, &right)? } else { right.parts() });
     let row = match (left_filled, right_filled) {
         (false, false) => least_of([left.row(), right.row()]),
         (false, true) => left.row(),
@@ -150,15 +151,42 @@ fn paired(
     cutting.arrange(Cells { doubts, order: None, ..left.with(plan) }, parts, row)
 }
 
-/// The columns of one side. Where an outer join fills them in, they are truly null, not withheld; unless a row that
-/// would have met is missing.
-fn filled(side: &Cells) -> Vec<Part> {
+/// The columns of one side. Where an outer join fills them in, they are truly null, not withheld; unless the row that
+/// would have met may be there unlisted, with small numbers: then they are withheld. Where a filter left out rows that were in
+/// doubt, they are partial.
+fn filled(cutting: &Cutting<'_>, side: &Cells) -> Result<Vec<Part>, Refusal> {
+    let known = || constant(CellStatus::Known);
+    let (_, left_out) = doubts::of_cells(cutting, &side.doubts);
+    let unlisted = doubts::unlisted(cutting, &side.doubts).map(|unlisted| {
+        let withheld = constant(CellStatus::Suppressed);
+        when(is_doubtful(unlisted), withheld).otherwise(known())
+    });
+    let unlisted = ok(unlisted.transpose())?;
+    let gap = least_of([doubts::status_of(&left_out), unlisted]).unwrap_or_else(known);
+    let missing = doubts::status_of(&side.doubts);
     let mut parts = side.parts();
-    let gap = doubts::status_of(&side.doubts).unwrap_or_else(|| constant(CellStatus::Known));
     for part in &mut parts {
-        part.status = part.status.take().map(|status| coalesce(vec![status, gap.clone()]));
+        match part.status.take() {
+            Some(status) => part.status = Some(coalesce(vec![status, gap.clone()])),
+            None => part.partner = ok(partner(&part.value, side.row(), missing.clone()))?,
+        }
     }
-    parts
+    Ok(parts)
+}
+
+/// How sure it is whether there is a partner, where a key of its row tells: the row may not be there though it is listed,
+/// or there though it is not. `None` where it is sure.
+fn partner(
+    key: &Expr,
+    row: Option<Expr>,
+    missing: Option<Expr>,
+) -> Result<Option<Expr>, DataFusionError> {
+    if row.is_none() && missing.is_none() {
+        return Ok(None);
+    }
+    let known = || constant(CellStatus::Known);
+    let there = row.map_or_else(known, or_known);
+    when(key.clone().is_not_null(), there).otherwise(missing.unwrap_or_else(known)).map(Some)
 }
 
 /// A join that keeps the rows of the left side that have, or do not have, a partner. Partners that may not be there
@@ -236,6 +264,7 @@ pub(super) fn together(
         let texts = part(i).next().and_then(|carried| carried.texts.clone());
         carried.push(Carried {
             status: name(part(i).any(|carried| carried.status.is_some())),
+            partner: name(part(i).any(|carried| carried.partner.is_some())),
             deviation: name(part(i).any(|carried| carried.deviation.is_some())),
             unit: unit.filter(|unit| part(i).all(|carried| carried.unit.as_ref() == Some(unit))),
             texts: texts
@@ -261,6 +290,7 @@ pub(super) fn together(
     };
     for carried in &carried {
         add(carried.status.as_ref(), DataType::UInt8);
+        add(carried.partner.as_ref(), DataType::UInt8);
         add(carried.deviation.as_ref(), DataType::Float64);
     }
     add(row.as_ref(), DataType::UInt8);
@@ -288,6 +318,9 @@ fn side(
     for (own, wanted) in cells.carried.iter().zip(wanted) {
         if let Some(name) = &wanted.status {
             exprs.push(own.status.clone().map_or_else(known, Expr::Column).alias(&name.name));
+        }
+        if let Some(name) = &wanted.partner {
+            exprs.push(own.partner.clone().map_or_else(known, Expr::Column).alias(&name.name));
         }
         if let Some(name) = &wanted.deviation {
             let none = || Expr::Literal(datafusion::common::ScalarValue::Float64(None), None);

@@ -65,8 +65,6 @@ pub(super) fn status(expr: &Expr, cells: &Cells, lifted: &Lifted) -> Result<Opti
         Expr::BinaryExpr(binary) => all(&[&binary.left, &binary.right]),
         Expr::Like(like) | Expr::SimilarTo(like) => all(&[&like.expr, &like.pattern]),
         Expr::Not(part)
-        | Expr::IsNotNull(part)
-        | Expr::IsNull(part)
         | Expr::IsTrue(part)
         | Expr::IsFalse(part)
         | Expr::IsUnknown(part)
@@ -74,6 +72,10 @@ pub(super) fn status(expr: &Expr, cells: &Cells, lifted: &Lifted) -> Result<Opti
         | Expr::IsNotFalse(part)
         | Expr::IsNotUnknown(part)
         | Expr::Negative(part) => one(part),
+        // Of a key that an outer join filled in, this asks whether there is a partner.
+        Expr::IsNotNull(part) | Expr::IsNull(part) => {
+            Ok(least_of([one(part)?, cells.partner_of(part)]))
+        }
         Expr::Between(between) => all(&[&between.expr, &between.low, &between.high]),
         Expr::Cast(cast) => one(&cast.expr),
         Expr::TryCast(cast) => one(&cast.expr),

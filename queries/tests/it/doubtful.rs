@@ -153,3 +153,53 @@ async fn a_partner_that_may_be_there_unlisted_leaves_it_open() {
     assert_eq!(decided(&exists, THREE, SHOWN).await, told("", 3));
     assert_eq!(decided(&exists, THREE, ALL).await, told("", 0));
 }
+
+#[tokio::test]
+async fn what_an_outer_join_fills_in_is_withheld_where_the_partner_may_be_unlisted() {
+    let labs = "(SELECT product, count(*) AS m FROM labs GROUP BY product) l";
+    let left = |columns: &str, rest: &str| {
+        format!(
+            "SELECT t.region, {columns} FROM {N} LEFT JOIN {labs} ON t.region = l.product {rest} ORDER BY 1"
+        )
+    };
+    let sql = left("m, coalesce(m, 0) AS z", "");
+    assert_eq!(decided(&sql, THREE, SHOWN).await, told("a 8 8, b ? ?, c ? ?", 0));
+    assert_eq!(decided(&sql, THREE, ALL).await, told("a 8 8, b  0, c  0", 0));
+    let full = format!(
+        "SELECT coalesce(region, product) AS k, n, m FROM {N} FULL JOIN {labs} ON t.region = l.product ORDER BY 1"
+    );
+    assert_eq!(decided(&full, SHOWN, THREE).await, told("a 8 4, b ? 5, c ? 10", 0));
+    let filtered = format!(
+        "SELECT t.region, m FROM {N} LEFT JOIN (SELECT * FROM {labs} WHERE m > 8) l ON t.region = l.product ORDER BY 1"
+    );
+    assert_eq!(decided(&filtered, THREE, PARTIAL).await, told("a 41, b ~, c 12", 2));
+}
+
+#[tokio::test]
+async fn whether_an_outer_join_found_a_partner_is_in_doubt_where_it_may_be_unlisted() {
+    let labs = "(SELECT product, count(*) AS m FROM labs GROUP BY product)";
+    let joined = |columns: &str, rest: &str| {
+        format!(
+            "SELECT t.region{columns} FROM {N} LEFT JOIN {labs} l ON t.region = l.product {rest} ORDER BY 1"
+        )
+    };
+    for (sql, shown, all) in [
+        (joined("", "WHERE l.product IS NULL"), told("b, c", 2), told("b, c", 0)),
+        (joined("", "WHERE l.product IS NOT NULL"), told("a", 2), told("a", 0)),
+        (
+            joined(", l.product IS NULL AS new", ""),
+            told("a false, b true~, c true~", 0),
+            told("a false, b true, c true", 0),
+        ),
+    ] {
+        assert_eq!(decided(&sql, THREE, SHOWN).await, shown, "{sql}");
+        assert_eq!(decided(&sql, THREE, ALL).await, all, "{sql}");
+    }
+    // A partner of which all is withheld may not be there at all.
+    let sql = joined("", "WHERE l.product IS NULL");
+    assert_eq!(decided(&sql, THREE, &[("kr", Listed::All, &[("a", None)])]).await, told("b, c", 1));
+    let distinct = format!(
+        "SELECT region, k FROM (SELECT DISTINCT t.region, l.product AS k FROM {N} LEFT JOIN {labs} l ON t.region = l.product) d WHERE k IS NULL ORDER BY 1"
+    );
+    assert_eq!(decided(&distinct, THREE, SHOWN).await, told("b , c ", 2));
+}
