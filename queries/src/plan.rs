@@ -10,6 +10,7 @@ pub(crate) mod calendar;
 mod cases;
 pub(crate) mod cells;
 mod computed;
+mod defined;
 pub(crate) mod doubts;
 mod folds;
 mod grouping;

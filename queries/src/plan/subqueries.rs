@@ -7,7 +7,7 @@ use super::cells::{Cells, Cutting, ok};
 use super::doubts::{self, About, doubt, kept};
 use super::rows::reads_rows;
 use super::status::{Lifted, constant, least_of, or_known, status};
-use super::{refuse, spelling};
+use super::{defined, refuse, spelling};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::functions_aggregate::expr_fn::count;
@@ -21,7 +21,8 @@ use mayag_protocol::columns::CellStatus;
 use mayag_protocol::refusal::Refusal;
 use std::sync::Arc;
 
-/// An expression above the releases, its subqueries cut as well, and its status.
+/// An expression above the releases, its subqueries cut as well, and its status. What reads no measure is null where it is
+/// not defined, if the row may be that of a group which has no rows.
 pub(super) fn expr(
     cutting: &mut Cutting<'_>,
     expr: &Expr,
@@ -30,6 +31,8 @@ pub(super) fn expr(
     let expr = spelling::spelled(expr, &|column| cells.texts(column))?;
     let (value, lifted) = lift(cutting, &expr)?;
     let status = status(&value, cells, &lifted)?;
+    let maybe_empty = status.is_none() && cells.row().is_some();
+    let value = if maybe_empty { defined::or_null(cutting, value, cells)? } else { value };
     Ok((value, status))
 }
 

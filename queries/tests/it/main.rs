@@ -9,6 +9,7 @@
 )]
 
 mod catalogue;
+mod defined;
 mod doubtful;
 mod hostile;
 mod law;
