@@ -6,6 +6,7 @@
 //! Every path from a dataset to the output passes through exactly one release. `SELECT DISTINCT` of levels counts as one:
 //! its groups, with a hidden count. `GROUP BY` without an aggregate likewise.
 
+mod apart;
 pub(crate) mod calendar;
 mod cases;
 pub(crate) mod cells;

@@ -13,6 +13,7 @@ mod checks;
 mod dice;
 mod executed;
 mod grammar;
+mod levels;
 mod naive;
 mod names;
 mod narrower;

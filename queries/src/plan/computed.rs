@@ -11,7 +11,7 @@ use super::doubts::is_shown;
 use super::keys::Adding;
 use super::predicate::constant;
 use super::rows::{Level, Rows, Source, Values};
-use super::{folds, refuse};
+use super::{apart, folds, refuse};
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue};
@@ -47,13 +47,14 @@ pub(super) fn groups(
         Some(refuse::aggregate(format!("count(DISTINCT {})", refuse::written(&of))))
     });
     let Some(why) = why else { return Ok(None) };
+    let counts: Vec<Option<Expr>> = aggregate.aggr_expr.iter().map(&counted).collect();
+    if let Some(cells) = apart::counted(cutting, aggregate, &counts)? {
+        return Ok(Some(cells));
+    }
     let mut levels = Levels { rows: &rows, schema, exprs: Vec::new() };
     let groups = aggregate.group_expr.iter().map(|key| levels.above(key));
     let groups = groups.collect::<Result<Vec<_>, _>>()?;
-    let counts = aggregate
-        .aggr_expr
-        .iter()
-        .map(|measure| counted(measure).map(|of| levels.above(&of)).transpose());
+    let counts = counts.iter().map(|count| count.as_ref().map(|of| levels.above(of)).transpose());
     let counts = counts.collect::<Result<Vec<_>, _>>()?;
     let asked = aggregate.aggr_expr.iter().zip(&counts).filter(|(_, count)| count.is_none());
     let asked = asked.map(|(measure, _)| measure.clone()).collect();

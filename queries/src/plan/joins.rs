@@ -126,7 +126,7 @@ fn condition(filter: &Expr, left: &Cells, right: &Cells) -> Result<bool, Refusal
 }
 
 /// A join that gives rows of both sides.
-fn paired(
+pub(super) fn paired(
     cutting: &mut Cutting<'_>,
     join: &Join,
     left: Cells,

@@ -203,3 +203,14 @@ async fn whether_an_outer_join_found_a_partner_is_in_doubt_where_it_may_be_unlis
     );
     assert_eq!(decided(&distinct, THREE, SHOWN).await, told("b , c ", 2));
 }
+
+#[tokio::test]
+async fn levels_that_are_counted_apart_leave_no_doubt_about_other_sums() {
+    let counted =
+        "SELECT region, count(*) AS n, count(DISTINCT route) AS r FROM seizures GROUP BY region";
+    let sql = format!("{counted} ORDER BY 1");
+    assert_eq!(decided(&sql, THREE, ALL).await, told("a 4 1~, b 5 1~, c 10 1~", 0));
+    let sql = format!("SELECT sum(n) AS n, sum(r) AS r FROM ({counted}) t");
+    assert_eq!(decided(&sql, THREE, ALL).await, told("19 3~", 0));
+    assert_eq!(decided(&sql, SHOWN, ALL).await, told("8~ 1~", 0));
+}

@@ -320,7 +320,7 @@ async fn groups_that_are_computed_are_partial_where_a_cell_in_them_is_withheld()
     let sql = format!("SELECT {group} AS g, count(*) AS n FROM seizures GROUP BY 1 ORDER BY 1");
     assert_eq!(rows(&sql).await, "ab 4~, c 10, rest ?");
     let sql = "SELECT count(DISTINCT region) AS r, count(*) AS n FROM seizures";
-    assert_eq!(rows(sql).await, "2~ 14~", "of four regions, two of which may be there");
+    assert_eq!(rows(sql).await, "2~ ?", "of four regions, two of which may be there");
     let sql =
         "SELECT region, count(DISTINCT substance) AS s FROM seizures GROUP BY region ORDER BY 1";
     assert_eq!(rows(sql).await, "a 2, b 1~, c 1, d ?");
