@@ -3,7 +3,7 @@
 //! A quarter or a month without its year is no level: policies share dates by day, month, quarter and year. So
 //! `extract(month FROM seized_on)` is read from the month as it is released, and where nothing says which year it is in,
 //! the same month of several years is added up above the release, from protected cells. What cannot be added up
-//! (averages, people) is asked year by year.
+//! (averages, people) is asked year by year, or over at most twelve months of two years: no month is in both.
 
 use super::calendar::number;
 use super::measures::position;
@@ -80,7 +80,7 @@ impl Keys {
                 Grouped::By(level) => {
                     let part = part(level);
                     if let Some(part) = part
-                        && !tells_year(level, part, &by, rows)
+                        && !tells_period(level, part, &by, rows)
                     {
                         let column = level.level.column.as_str();
                         keys.several.get_or_insert_with(|| refuse::no_year(column, part));
@@ -103,12 +103,17 @@ fn part(level: &Level) -> Option<Grain> {
 }
 
 /// Whether each value of a part of a date stands for one period only, beside the other keys and the filters.
-fn tells_year(level: &Level, part: Grain, keys: &[&Level], rows: &Rows<'_>) -> bool {
-    let year = |other: &&Level| {
-        other.level.column == level.level.column
-            && matches!(other.values, Values::Date | Values::Part(Grain::Year))
+fn tells_period(level: &Level, part: Grain, keys: &[&Level], rows: &Rows<'_>) -> bool {
+    let tells = |other: &&Level| match other.values {
+        _ if other.level.column != level.level.column => false,
+        Values::Date | Values::Part(Grain::Year) => true,
+        // Whoever knows which month it is knows the quarter.
+        Values::Part(finer) => {
+            other.level.grain <= level.level.grain && rows.each_once(&other.level, finer)
+        }
+        Values::Int | Values::Text => false,
     };
-    part == Grain::Year || keys.iter().any(year) || rows.in_one_year(&level.level)
+    part == Grain::Year || keys.iter().any(tells)
 }
 
 /// The level that a key is read from: its own, or a finer one of the same date that is a key as well.
@@ -123,18 +128,17 @@ fn read_from<'k>(key: &'k Level, keys: &[&'k Level]) -> &'k LevelRef {
 }
 
 impl Rows<'_> {
-    /// Whether all dates of a level that are public and pass the filters lie in one year.
-    fn in_one_year(&self, level: &LevelRef) -> bool {
+    /// Whether no two periods of a level that are public and pass the filters are the same part of their years.
+    fn each_once(&self, level: &LevelRef, part: Grain) -> bool {
         let filter = Predicate::All(self.filters.clone());
         let Some(domain) = crate::domains::anywhere(self.dataset, level, &filter) else {
             return false;
         };
-        let year = |value: Literal| match value {
-            Literal::Date(day) => Some(number(day, Grain::Year)),
-            Literal::Bool(_) | Literal::Int(_) | Literal::Text(_) => None,
-        };
-        let years: BTreeSet<_> = domain.into_iter().flatten().map(year).collect();
-        years.len() <= 1 && !years.contains(&None)
+        let mut parts = BTreeSet::new();
+        domain.into_iter().flatten().all(|value| match value {
+            Literal::Date(day) => parts.insert(number(day, part)),
+            Literal::Bool(_) | Literal::Int(_) | Literal::Text(_) => false,
+        })
     }
 
     /// What an expression is as a group key.

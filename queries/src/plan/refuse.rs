@@ -119,7 +119,8 @@ pub(super) fn otherwise(column: &str) -> Refusal {
 /// A month or quarter of the year whose cells of several years cannot be added up.
 pub(super) fn no_year(column: &str, part: Grain) -> Refusal {
     let part = part.as_str();
-    let hint = "group by the year as well, or filter by one year; counts and sums need neither";
+    let hint =
+        "group by the year as well, or filter by one year or less; counts and sums need neither";
     Refusal::new(Code::KeyNotLevel, RULE, hint)
         .about(format!("{part} of {column} without its year"))
 }

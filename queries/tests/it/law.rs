@@ -114,6 +114,8 @@ const WITH_RANGE: &[&str] = &[
     "SELECT count(*) AS n FROM seizures WHERE extract(month FROM seized_on) BETWEEN 2 AND 4 OR date_part('month', seized_on) <> 12",
     "SELECT extract(month FROM seized_on) AS m, avg(items) AS a FROM seizures WHERE extract(year FROM seized_on) = 2024 GROUP BY 1 ORDER BY 1",
     "SELECT extract(month FROM seized_on) AS m, var_pop(items) AS v FROM seizures WHERE seized_on > DATE '2023-12-31' GROUP BY 1 ORDER BY 1",
+    "SELECT extract(month FROM seized_on) AS m, avg(items) AS a, count(kg) AS n FROM seizures WHERE seized_on < DATE '2024-04-01' GROUP BY 1 ORDER BY 1",
+    "SELECT extract(quarter FROM seized_on) AS q, extract(month FROM seized_on) AS m, avg(kg) AS a FROM seizures WHERE seized_on < DATE '2024-06-01' GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT count(*) FILTER (WHERE extract(quarter FROM seized_on) = 4) AS n FROM seizures WHERE (extract(month FROM seized_on) = 2) IS NOT TRUE",
 ];
 

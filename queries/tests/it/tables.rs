@@ -104,10 +104,11 @@ const FOLLOWED: &[(&str, &[&str])] = &[
     ),
     ("leave it out; docs/questions.md says what can be asked", &[]),
     (
-        "group by the year as well, or filter by one year; counts and sums need neither",
+        "group by the year as well, or filter by one year or less; counts and sums need neither",
         &[
             "SELECT extract(year FROM seized_on) AS y, extract(month FROM seized_on) AS m, avg(kg) FROM seizures GROUP BY 1, 2",
             "SELECT extract(month FROM found_on) AS m, avg(capacity) FROM labs WHERE extract(year FROM found_on) = 2024 GROUP BY 1",
+            "SELECT extract(month FROM found_on) AS m, avg(capacity) FROM labs WHERE found_on >= DATE '2023-11-01' AND found_on < DATE '2024-03-01' GROUP BY 1",
             "SELECT extract(month FROM seized_on) AS m, count(*), sum(kg) FROM seizures GROUP BY 1",
         ],
     ),
