@@ -49,17 +49,19 @@ impl Step {
         vec![Self::cargo("build of nodes, gateways and the harness", &build), attacks]
     }
 
-    /// A benchmark, measured with what a release would run. That of lookups needs nothing but the arithmetic, so it is an
-    /// example of that package: built in a minute, and with peers that nothing else sees.
+    /// A benchmark, measured with what a release would run. Those of lookups and of logs need nothing but their package, so
+    /// they are examples of it: built in a few minutes, and with peers that nothing else sees.
     pub(crate) fn bench(words: &[String]) -> Self {
-        let (target, rest) = match words.split_first() {
-            Some((name, rest)) if name == "lookup" => {
-                (["--package", "mayag-matching", "--example"], rest)
-            }
-            _ => (["--package", "mayag-integration-tests", "--bin"], words),
+        let example = |name: &str| match name {
+            "log" => Some(["--package", "mayag-transport", "--example", "bench_log"]),
+            "lookup" => Some(["--package", "mayag-matching", "--example", "bench"]),
+            _ => None,
         };
+        let of_package = words.split_first().and_then(|(name, rest)| Some((example(name)?, rest)));
+        let (target, rest) = of_package
+            .unwrap_or((["--package", "mayag-integration-tests", "--bin", "bench"], words));
         let mut step =
-            Self::cargo("bench", &[&["run", "--release"], &target[..], &["bench", "--"]].concat());
+            Self::cargo("bench", &[&["run", "--release"], &target[..], &["--"]].concat());
         step.arguments.extend(rest.iter().map(|word| absolute(word)));
         step
     }
@@ -175,8 +177,12 @@ mod tests {
             "cargo run --release --package mayag-matching --example bench -- --rows 9"
         );
         assert_eq!(
+            command(&["decision"]),
+            "cargo run --release --package mayag-integration-tests --bin bench -- decision"
+        );
+        assert_eq!(
             command(&["log"]),
-            "cargo run --release --package mayag-integration-tests --bin bench -- log"
+            "cargo run --release --package mayag-transport --example bench_log --"
         );
     }
 

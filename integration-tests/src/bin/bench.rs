@@ -5,8 +5,6 @@
 mod data;
 #[path = "../bench/decision.rs"]
 mod decision;
-#[path = "../bench/log.rs"]
-mod log;
 #[path = "../bench/peer.rs"]
 mod peer;
 #[path = "../bench/report.rs"]
@@ -18,14 +16,12 @@ mod timing;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: bench spine [--rows N] [--pairs N] [--cores N] | bench decision | bench log | bench timing [--requests N]";
+const USAGE: &str = "usage: bench spine [--rows N] [--pairs N] [--cores N] | bench decision | bench timing [--requests N]";
 
 /// What was asked for.
 enum Task {
     /// Planning and policy against time limits.
     Decision,
-    /// Appending and verifying against raw writes and raw hashing.
-    Log,
     /// The peer's process; started by the benchmark itself.
     Peer(Vec<String>),
     /// One node against bare DataFusion.
@@ -41,7 +37,6 @@ fn main() -> ExitCode {
     let done = match parse(&arguments) {
         Some(Task::Worker) => return mayag_node::engine::worker::worker_main(),
         Some(Task::Decision) => decision::main(),
-        Some(Task::Log) => log::main(),
         Some(Task::Peer(arguments)) => peer::main(&arguments),
         Some(Task::Spine(settings)) => spine::main(settings),
         Some(Task::Timing(requests)) => timing::main(requests),
@@ -60,7 +55,6 @@ fn parse(arguments: &[String]) -> Option<Task> {
     let (name, rest) = arguments.split_first()?;
     match name.as_str() {
         "decision" if rest.is_empty() => Some(Task::Decision),
-        "log" if rest.is_empty() => Some(Task::Log),
         "peer" => Some(Task::Peer(rest.to_vec())),
         "spine" => {
             let mut settings = spine::Settings::default();
