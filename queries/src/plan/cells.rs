@@ -222,7 +222,10 @@ impl<'a> Cutting<'a> {
                 grouping::several(self, aggregate)
             }
             LogicalPlan::Aggregate(aggregate) if reads_rows(&aggregate.input) => {
-                self.release(aggregate)
+                match subqueries::lifted(aggregate)? {
+                    Some(above) => self.cells(&above),
+                    None => self.release(aggregate),
+                }
             }
             LogicalPlan::Aggregate(aggregate) => {
                 let input = self.cells(&aggregate.input)?;

@@ -9,7 +9,7 @@ use super::rows::reads_rows;
 use super::status::{Lifted, constant, least_of, or_known, status};
 use super::{defined, refuse, spelling};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{JoinType, NullEquality};
+use datafusion::common::{Column, JoinType, NullEquality};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -179,4 +179,35 @@ fn value_of(cutting: &mut Cutting<'_>, cells: Cells, query: &Subquery) -> Result
     let status = least_of([status.transpose()?, doubts::status_of(&cells.doubts)]);
     let value = one(value.clone())?;
     Ok((value.clone(), (value, status)))
+}
+
+/// What an aggregate is that groups by a key which its rows were to have among the results of another question: the same
+/// groups are chosen above it, from protected cells. `None` where nothing is chosen so.
+pub(super) fn lifted(aggregate: &Aggregate) -> Result<Option<LogicalPlan>, Refusal> {
+    let LogicalPlan::Filter(filter) = aggregate.input.as_ref() else { return Ok(None) };
+    let above = |part: &Expr| {
+        let Expr::InSubquery(among) = part else { return None };
+        let at = aggregate.group_expr.iter().position(|key| *key == *among.expr)?;
+        let (qualifier, field) = aggregate.schema.iter().nth(at)?;
+        let key = Box::new(Expr::Column(Column::new(qualifier.cloned(), field.name())));
+        Some(Expr::InSubquery(InSubquery { expr: key, ..among.clone() }))
+    };
+    let (mut chosen, mut rest) = (Vec::new(), Vec::new());
+    for part in split_conjunction_owned(filter.predicate.clone()) {
+        match above(&part) {
+            Some(part) => chosen.push(part),
+            None => rest.push(part),
+        }
+    }
+    let Some(chosen) = conjunction(chosen) else { return Ok(None) };
+    let input = match conjunction(rest) {
+        None => Arc::clone(&filter.input),
+        Some(rest) => {
+            Arc::new(LogicalPlan::Filter(ok(Filter::try_new(rest, Arc::clone(&filter.input)))?))
+        }
+    };
+    let mut plain = aggregate.clone();
+    plain.input = input;
+    let below = LogicalPlan::Aggregate(plain);
+    ok(Filter::try_new(chosen, Arc::new(below))).map(|filter| Some(LogicalPlan::Filter(filter)))
 }
