@@ -19,7 +19,8 @@ use mayag_queries::engine::sql_options;
 use serde::{Deserialize, Serialize};
 
 /// The columns that a query may have; it must have the first.
-pub const COLUMNS: [&str; 6] = [IDENTIFIER, "qualifier", "label", CATEGORY, "handling", "contact"];
+pub const COLUMNS: [&str; 7] =
+    [IDENTIFIER, "qualifier", "label", CATEGORY, "handling", "contact", "silent"];
 
 const IDENTIFIER: &str = "identifier";
 const CATEGORY: &str = "category";

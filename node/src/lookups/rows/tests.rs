@@ -35,7 +35,7 @@ fn reader(kind: Kind, label: Option<&str>, reveals: Reveals, secret: u8) -> RowR
 
 fn read(reader: &mut RowReader, columns: &[Column<'_>]) -> Vec<Reference> {
     let mut read = Vec::new();
-    reader.read(&portion(columns), |_, reference| read.push(reference)).unwrap();
+    reader.read(&portion(columns), |_, record| read.push(record.reference)).unwrap();
     read
 }
 

@@ -5,8 +5,8 @@ use crate::document::Whom;
 use crate::document::problem::Problem;
 use crate::document::rule::Rule;
 use crate::document::written::Document;
-use crate::document::written::lookups::{DocumentLookup, Reveal};
-use crate::lookups::{FEW, Limits, LookupGrant, LookupTable, Reveals};
+use crate::document::written::lookups::{DocumentLookup, Reveal, WrittenSilence};
+use crate::lookups::{FEW, FUZZY, Limits, LookupGrant, LookupTable, Reveals};
 use mayag_protocol::lookup::Mode;
 use std::collections::BTreeSet;
 
@@ -57,6 +57,8 @@ fn table(written: &DocumentLookup) -> LookupTable {
             handling: says(Reveal::Handling),
             contact: says(Reveal::Contact),
         },
+        legal_basis: written.legal_basis.clone(),
+        silent: written.silent == Some(WrittenSilence::Allowed),
     }
 }
 
@@ -105,6 +107,8 @@ fn other_table(place: &str, written: &DocumentLookup, earlier: &[DocumentLookup]
         differs("kind", written.kind.to_string(), first.kind.to_string()),
         differs("mode", mode(written.mode).to_owned(), mode(first.mode).to_owned()),
         differs("reveals", revealed(&written.reveals), revealed(&first.reveals)),
+        differs("legal_basis", basis(written), basis(first)),
+        differs("silent", silent(written).to_owned(), silent(first).to_owned()),
     ]
     .into_iter()
     .flatten()
@@ -126,18 +130,53 @@ fn revealed(reveals: &[Reveal]) -> String {
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-fn declared(place: &str, written: &DocumentLookup) -> Option<Problem> {
+fn basis(written: &DocumentLookup) -> String {
+    written.legal_basis.clone().unwrap_or_else(|| "no legal basis".to_owned())
+}
+
+fn silent(written: &DocumentLookup) -> &'static str {
+    match written.silent {
+        Some(WrittenSilence::Allowed) => "allowed",
+        Some(WrittenSilence::Forbidden) | None => "forbidden",
+    }
+}
+
+/// What a declared table needs, and what a blinded one cannot have.
+fn declared(place: &str, written: &DocumentLookup) -> Vec<Problem> {
+    let mut problems = Vec::new();
     match written.mode {
-        Mode::Blinded => None,
+        Mode::Blinded => {
+            let said = [
+                ("legal_basis", written.legal_basis.is_some()),
+                ("silent", written.silent.is_some()),
+            ];
+            problems.extend(said.into_iter().filter(|(_, said)| *said).map(|(key, _)| {
+                let message = format!("`{key}` is said of a declared table only: this one is blinded, and its node cannot know of a hit");
+                Problem::at_key(Rule::OnlyDeclared, format!("{place}/{key}"), message)
+                    .help("leave it out, or write \"mode\": \"declared\"")
+            }));
+        }
         Mode::Declared => {
-            let message =
-                "declared lookups are not answered yet: no node would show this table to anybody";
-            Some(
-                Problem::new(Rule::NotAnsweredYet, format!("{place}/mode"), message)
-                    .help("share it as \"blinded\", or leave it out until a version answers them"),
-            )
+            if written.legal_basis.is_none() {
+                let message = "`legal_basis` is missing: this country is told what others search, and who they are";
+                problems.push(Problem::at_key(Rule::LegalBasisMissing, place, message).help(
+                    "name the law or agreement that allows it, or share the table as \"blinded\"",
+                ));
+            }
+            if FUZZY.contains(&written.kind.as_str()) {
+                let message = format!(
+                    "declared lookups of the kind `{}` are not answered yet: no node would show this table to anybody",
+                    written.kind
+                );
+                problems.push(
+                    Problem::new(Rule::NotAnsweredYet, format!("{place}/mode"), message).help(
+                        "share it as \"blinded\", or leave it out until a version answers them",
+                    ),
+                );
+            }
         }
     }
+    problems
 }
 
 /// Few identifiers, and nothing that keeps somebody from trying them all.
