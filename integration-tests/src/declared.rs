@@ -7,6 +7,7 @@ use mayag_audit::sealed;
 use mayag_certs_dev::pki::Pki;
 use mayag_matching::declared::Declaration;
 use mayag_matching::normalise::{Kind, rules};
+use mayag_protocol::identity::Identity;
 use mayag_protocol::lookup::{DeclaredSearch, DeclaredTarget};
 use mayag_protocol::names::QuestionId;
 
@@ -22,10 +23,11 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// The lookup of these normalised documents, in the table of these countries, under the id of a question.
+    /// The lookup of these normalised documents, in the table of these countries, under the id of a question of this
+    /// person.
     pub fn new(
         world: &World,
-        question: &QuestionId,
+        (question, analyst): (&QuestionId, &Identity),
         countries: &[&str],
         table: &str,
         identifiers: &[&str],
@@ -53,7 +55,8 @@ impl Declared {
         for DeclaredTarget { country, table } in &search.targets {
             let key = roster.node(country).and_then(|node| node.sealing_key.as_ref());
             let key = RecipientKey::try_from(key.expect("a sealing key")).expect("a key");
-            let info = search.part_info(question, &node_identity(country.as_str()), table);
+            let node = node_identity(country.as_str());
+            let info = search.part_info((question, analyst), &node, table);
             beside.extend(sealed::seal(&key, &info, &declaration.to_bytes()).expect("sealed"));
         }
         search.sealed = sha256(&beside);

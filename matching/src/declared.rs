@@ -2,8 +2,8 @@
 //!
 //! What is sealed to a node is a [`Declaration`]: the identifiers, a salt that keeps their commitment from being guessed, and
 //! the key that the answer is sealed to. The node finds each in a [`Table`], which holds keyed hashes instead of identifiers, by the
-//! same steps whether it is there or not, and a silent row leaves no trace in the [answer](Table::answer): its bytes are those of
-//! a miss before anybody seals them. As in blinded lookups, a positive control stands behind the identifiers: a table that does not
+//! same steps whether it is there or not. Rows that are told and what the owner is told are two lists: a silent row is only in the
+//! second, so that it leaves no trace in the [answer](Table::answer), whose bytes are those of a miss before anybody seals them. As in blinded lookups, a positive control stands behind the identifiers: a table that does not
 //! find it says nothing of them. It shows tables that are not what they should be, and not nodes that lie.
 
 use crate::index::Rows;
@@ -16,6 +16,7 @@ use mayag_protocol::lookup::{
 use mayag_protocol::names::Digest;
 use ring::digest::{Context, SHA256};
 use ring::hmac;
+use std::collections::BTreeSet;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -49,6 +50,9 @@ pub enum DeclarationError {
     /// One of them is too long.
     #[error("an identifier that is declared has at most {LONGEST_DECLARED} bytes")]
     Long,
+    /// One of them is there twice: each has one place, so that nobody multiplies what one hit costs.
+    #[error("an identifier is declared twice")]
+    Twice,
 }
 
 impl Declaration {
@@ -67,6 +71,9 @@ impl Declaration {
                 return Err(DeclarationError::Long);
             }
             texts.push(Zeroizing::new(text.as_ref().to_owned()));
+        }
+        if texts.iter().map(|text| text.as_str()).collect::<BTreeSet<_>>().len() < texts.len() {
+            return Err(DeclarationError::Twice);
         }
         Ok(Self { salt, reply, texts })
     }
@@ -158,153 +165,197 @@ pub fn commitment(rules: &Rules, salt: &[u8; 32], identifiers: &[impl AsRef<str>
 pub struct Record {
     /// What a hit says.
     pub reference: Reference,
+    /// The contact as the owner is told it, also where a hit does not show it.
+    pub contact: [u8; 16],
     /// Whether nobody who searches is told of it.
     pub silent: bool,
 }
 
-/// One row: everything of one identifier that has a contact in common.
+/// What who searches is told of one identifier and one contact that is shown.
 #[derive(Clone, Copy)]
-struct Row {
+struct Shown {
+    tag: [u8; TAG],
+    reference: [u8; REFERENCE],
+}
+
+/// What the owner is told of one identifier and one contact.
+#[derive(Clone, Copy)]
+struct Owned {
     tag: [u8; TAG],
     silent: bool,
-    /// Whether any row of the identifier is silent.
-    some_silent: bool,
-    reference: [u8; REFERENCE],
+    contact: [u8; 16],
 }
 
 /// Reads a table.
 pub struct Builder {
     key: hmac::Key,
-    rows: Vec<Row>,
+    shown: Vec<Shown>,
+    owned: Vec<Owned>,
 }
 
 /// A table in memory. It holds keyed hashes: who reads them elsewhere without the key learns no identifier.
 pub struct Table {
     key: hmac::Key,
-    /// By tag, those that are told first, and by contact.
-    rows: Vec<Row>,
+    /// Rows that are not silent and the control, by tag and shown contact.
+    shown: Vec<Shown>,
+    /// All rows, by tag, silent ones first, and by contact.
+    owned: Vec<Owned>,
 }
 
-/// What the owner of a table is told of one identifier that is in it.
-#[derive(Clone, PartialEq, Eq)]
+/// The contacts that the owner is told of one identifier.
+pub const MET_CONTACTS: usize = DECLARED_REFERENCES;
+
+/// What the owner of a table is told of one identifier, in as many bytes whatever it is: zeros where it is not in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Met {
-    /// Which of the identifiers, from 0.
-    pub at: usize,
-    /// Whether one of its rows at least was kept from who searched.
-    pub silent: bool,
-    /// The contacts, of silent rows too; at most one more than an answer has room for.
-    pub contacts: Vec<[u8; 16]>,
+    /// 1 if there are more contacts than here, else 0.
+    pub more: u8,
+    /// The first contacts, those of silent rows before the others. What stands in front of each is [`MET_TOLD`],
+    /// [`MET_SILENT`], or 0 where there is none.
+    pub contacts: [(u8, [u8; 16]); MET_CONTACTS],
+}
+
+/// In front of the contact of a row that who searched was told of.
+pub const MET_TOLD: u8 = 1;
+
+/// In front of the contact of a row that was kept from who searched.
+pub const MET_SILENT: u8 = 2;
+
+impl Met {
+    /// 255 if the identifier is in the table, else 0.
+    pub fn mask(&self) -> u8 {
+        // One of three small numbers.
+        mask(self.contacts.first().is_some_and(|(word, _)| *word != 0))
+    }
 }
 
 impl Builder {
     /// A table whose hashes are keyed by this secret, which is to be another one for each table that is built.
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret), rows: Vec::new() }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        Self { key, shown: Vec::new(), owned: Vec::new() }
     }
 
     /// Adds a record.
     pub fn push(&mut self, input: &Input, record: Record) {
-        let Record { reference, silent } = record;
-        let (tag, reference) = (tag(&self.key, input), reference.to_bytes());
-        self.rows.push(Row { tag, silent, some_silent: silent, reference });
+        let Record { reference, contact, silent } = record;
+        let tag = tag(&self.key, input);
+        if !silent {
+            self.shown.push(Shown { tag, reference: reference.to_bytes() });
+        }
+        self.owned.push(Owned { tag, silent, contact });
     }
 
     /// The table, with its positive control. O(rows log rows).
     pub fn finish(mut self, rules: &Rules) -> Table {
-        let control = Record { reference: Reference::CONTROL, silent: false };
-        self.push(&Input::control(rules), control);
-        let Self { key, mut rows } = self;
-        let order = |row: &Row| (row.tag, row.silent, contact_of(row));
-        rows.sort_by_cached_key(order);
-        rows.dedup_by(|later, kept| {
+        let tag = tag(&self.key, &Input::control(rules));
+        self.shown.push(Shown { tag, reference: Reference::CONTROL.to_bytes() });
+        let Self { key, mut shown, mut owned } = self;
+        let order = |row: &Shown| (row.tag, contact_of(&row.reference));
+        shown.sort_by_cached_key(order);
+        shown.dedup_by(|later, kept| {
             let same = order(later) == order(kept);
             if same {
                 kept.reference = merged(&kept.reference, &later.reference);
             }
             same
         });
-        for of_one in rows.chunk_by_mut(|one, next| one.tag == next.tag) {
-            let some_silent = of_one.iter().any(|row| row.silent);
-            for row in of_one {
-                row.some_silent = some_silent;
-            }
-        }
-        rows.shrink_to_fit();
-        Table { key, rows }
+        let order = |row: &Owned| (row.tag, !row.silent, row.contact);
+        owned.sort_unstable_by_key(order);
+        owned.dedup_by_key(|row| order(row));
+        shown.shrink_to_fit();
+        owned.shrink_to_fit();
+        Table { key, shown, owned }
     }
 }
 
 impl Table {
-    /// Rows, and the control.
+    /// What the owner is told of at most: rows, those of one identifier and contact taken together.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.owned.len()
     }
 
-    /// Never: there is the control at least.
+    /// Whether nothing can be met in it.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.owned.is_empty()
     }
 
-    /// What the table says of every place of a declaration, as it is sealed to whoever asked, and which identifiers were met. Every
-    /// place takes the same steps, padding too, and its bytes are those of a miss where all rows of the identifier are silent.
+    /// What the table says of every place of a declaration, as it is sealed to whoever asked, and what the owner is told of each
+    /// identifier, in their order. Every place takes the same steps, padding too, and its bytes are those of a miss where all rows of
+    /// the identifier are silent.
     pub fn answer(&self, rules: &Rules, declared: &Declaration) -> (Zeroizing<Vec<u8>>, Vec<Met>) {
         let places = usize::try_from(declared.elements()).unwrap_or_default();
         let mut bytes = Zeroizing::new(Vec::with_capacity(places * DECLARED_VERDICT));
         let mut met = Vec::with_capacity(places);
         let texts = declared.texts().map(|text| Input::new(rules, text).ok());
         let rest = std::iter::once(Some(Input::control(rules))).chain(std::iter::repeat(None));
-        for (at, input) in texts.chain(rest).take(places).enumerate() {
+        for input in texts.chain(rest).take(places) {
             let input = input.unwrap_or_else(|| Input::padding(rules));
-            let Said { verdict, silent, contacts } = self.find(&input);
-            bytes.extend_from_slice(&verdict);
-            met.push(Met { at, silent, contacts });
+            let tag = tag(&self.key, &input);
+            bytes.extend_from_slice(&self.told(&tag));
+            met.push(self.met(&tag));
         }
-        // Behind the identifiers stands the control, which is met always.
+        // Behind the identifiers stand the control and padding, which the owner has no row of.
         met.truncate(declared.texts.len());
-        met.retain(|met| !met.contacts.is_empty());
         (bytes, met)
     }
 
-    /// What is said of one input. As many rows are looked at and as many bytes copied whatever is found.
-    fn find(&self, input: &Input) -> Said {
-        let tag = tag(&self.key, input);
-        let from = self.rows.partition_point(|row| row.tag < tag);
+    /// What who searches is told. As many rows are looked at and as many bytes copied whatever is found.
+    fn told(&self, tag: &[u8; TAG]) -> [u8; DECLARED_VERDICT] {
+        let from = self.shown.partition_point(|row| row.tag < *tag);
         let mut verdict = [0; DECLARED_VERDICT];
         let (head, places) = verdict.split_at_mut(2);
         let mut places = places.chunks_exact_mut(REFERENCE);
-        let (mut told, mut crowded, mut silent) = (0, 0, false);
-        let mut contacts = Vec::with_capacity(DECLARED_REFERENCES + 1);
+        let (mut told, mut crowded) = (0, 0);
         for n in 0..=DECLARED_REFERENCES {
-            let row = self.rows.get(from + n).unwrap_or(&NOBODY);
-            let here = row.tag == tag && !std::ptr::eq(row, &raw const NOBODY);
-            let shown = here && !row.silent;
-            let mask = 0_u8.wrapping_sub(u8::from(shown));
+            let row = self.shown.get(from + n);
+            let mask = mask(row.is_some_and(|row| row.tag == *tag));
+            let row = row.unwrap_or(&NOT_SHOWN);
             if let Some(place) = places.next() {
-                for (to, from) in place.iter_mut().zip(row.reference) {
-                    *to = from & mask;
-                }
-                told += u8::from(shown);
+                copy(place, &row.reference, mask);
+                told += mask & 1;
             } else {
-                crowded = u8::from(shown);
-            }
-            silent |= here && row.some_silent;
-            if here {
-                contacts.push(contact_of(row));
+                crowded = mask & 1;
             }
         }
         head.copy_from_slice(&[told, crowded]);
-        Said { verdict, silent, contacts }
+        verdict
+    }
+
+    /// What the owner is told, in the same way.
+    fn met(&self, tag: &[u8; TAG]) -> Met {
+        let from = self.owned.partition_point(|row| row.tag < *tag);
+        let mut met = Met { more: 0, contacts: [(0, [0; 16]); MET_CONTACTS] };
+        let mut places = met.contacts.iter_mut();
+        for n in 0..=MET_CONTACTS {
+            let row = self.owned.get(from + n);
+            let mask = mask(row.is_some_and(|row| row.tag == *tag));
+            let row = row.unwrap_or(&NOT_OWNED);
+            if let Some((word, contact)) = places.next() {
+                *word = (MET_TOLD + u8::from(row.silent)) & mask;
+                copy(contact, &row.contact, mask);
+            } else {
+                met.more = mask & 1;
+            }
+        }
+        met
     }
 }
 
 /// Behind the last row.
-static NOBODY: Row =
-    Row { tag: [0; TAG], silent: false, some_silent: false, reference: [0; REFERENCE] };
+static NOT_SHOWN: Shown = Shown { tag: [0; TAG], reference: [0; REFERENCE] };
 
-struct Said {
-    verdict: [u8; DECLARED_VERDICT],
-    silent: bool,
-    contacts: Vec<[u8; 16]>,
+/// The same of what the owner is told.
+static NOT_OWNED: Owned = Owned { tag: [0; TAG], silent: false, contact: [0; 16] };
+
+fn mask(here: bool) -> u8 {
+    0_u8.wrapping_sub(u8::from(here))
+}
+
+fn copy(to: &mut [u8], from: &[u8], mask: u8) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from & mask;
+    }
 }
 
 /// What an answer says of identifiers.
@@ -351,8 +402,8 @@ fn tag(key: &hmac::Key, input: &Input) -> [u8; TAG] {
     code.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-fn contact_of(row: &Row) -> [u8; 16] {
-    contact(&row.reference).try_into().unwrap_or_default()
+fn contact_of(reference: &[u8; REFERENCE]) -> [u8; 16] {
+    contact(reference).try_into().unwrap_or_default()
 }
 
 fn merged(one: &[u8; REFERENCE], other: &[u8; REFERENCE]) -> [u8; REFERENCE] {
@@ -373,7 +424,7 @@ impl fmt::Debug for Table {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Builder({} rows)", self.rows.len())
+        write!(f, "Builder({} rows)", self.owned.len())
     }
 }
 

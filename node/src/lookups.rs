@@ -73,8 +73,6 @@ pub(crate) struct Lookups {
     settings: LookupSettings,
     epochs: Epochs,
     node: Identity,
-    /// Whether anything can be sealed to the node.
-    sealing: bool,
     store: Store,
     state: Mutex<State>,
     in_service: RwLock<Arc<InService>>,
@@ -89,6 +87,15 @@ struct State {
     declared: declared::Read,
     /// Which tables the operator was told are closed.
     told: BTreeMap<TableName, Closed>,
+}
+
+/// Whether somebody who reads the roster in force can seal to this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// The node has the key that the roster lists for it.
+    Everybody,
+    /// It has none, or the roster lists another one.
+    Nobody,
 }
 
 /// A table that the policy in force and `node.toml` both have, with the keys of its live epochs.
@@ -211,7 +218,6 @@ impl Lookups {
             settings,
             epochs: Epochs::new(&settings),
             node,
-            sealing: config.pki.sealing_key.is_some(),
             store,
             state: Mutex::new(State { kept, declared: BTreeMap::new(), told: BTreeMap::new() }),
             in_service: RwLock::new(Arc::new(in_service)),
@@ -321,7 +327,8 @@ impl Lookups {
     fn publish(&self, node: &Node, state: &mut State) -> Result<Vec<OpenTable>, LookupsError> {
         let now = node.clock().now();
         let in_force = node.in_force();
-        let open = self.open_tables(in_force.policy(), state, now);
+        let sealing = node.is_sealed_to(in_force.roster());
+        let open = self.open_tables(in_force.policy(), state, (now, sealing));
         close(state, &open);
         let before = Arc::new(self.in_service().narrowed(&open, state));
         *self.in_service.write() = Arc::clone(&before);
@@ -363,7 +370,7 @@ impl Lookups {
         &self,
         policy: Option<&Policy>,
         state: &mut State,
-        now: Timestamp,
+        (now, sealing): (Timestamp, Sealing),
     ) -> Vec<OpenTable> {
         let mut closed = BTreeMap::new();
         let mut open = Vec::new();
@@ -382,7 +389,7 @@ impl Lookups {
             let policy = policy.ok_or(Closed::NotInPolicy);
             match policy.and_then(|policy| Ok((Terms::of(config, policy, now)?, seed?))) {
                 Ok((terms, seed)) => match terms.mode {
-                    Mode::Declared if !self.sealing => {
+                    Mode::Declared if sealing == Sealing::Nobody => {
                         closed.insert(config.table.clone(), Closed::NoSealingKey);
                     }
                     Mode::Declared => open.push(OpenTable { terms, keys: Vec::new() }),

@@ -9,7 +9,7 @@ use crate::engine::WorkFailure;
 use crate::engine::cells::{Part, RawCells};
 use crate::engine::pool::{PoolError, WorkerPool};
 use crate::ledger::Ledger;
-use crate::lookups::{Lookups, LookupsError};
+use crate::lookups::{Lookups, LookupsError, Sealing};
 use crate::notices::Notices;
 use crate::policy::{self, PolicyError};
 use crate::protecting;
@@ -50,7 +50,7 @@ use tokio::task::JoinSet;
 mod reading;
 mod spending;
 
-use reading::{Keys, open_released, open_roster, read_catalogue, read_key, read_keys};
+use reading::{Keys, is_listed, open_released, open_roster, read_catalogue, read_key, read_keys};
 
 /// The name of the ledger inside the state folder.
 pub const LEDGER: &str = "ledger.log";
@@ -391,6 +391,14 @@ impl Node {
     /// The key that opens what is sealed to this node, if it has one.
     pub(crate) fn sealing_key(&self) -> Option<&RecipientSecret> {
         self.sealing_key.as_ref()
+    }
+
+    /// Whether what is sealed to the key that this roster lists for the node can be opened: a roster may come with another one.
+    pub(crate) fn is_sealed_to(&self, roster: &Roster) -> Sealing {
+        match &self.sealing_key {
+            Some(key) if is_listed(key, roster.node(&self.config.country)) => Sealing::Everybody,
+            Some(_) | None => Sealing::Nobody,
+        }
     }
 
     /// What the owner of declared tables is told.

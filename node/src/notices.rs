@@ -1,18 +1,24 @@
 //! What the owner of declared tables is told: who searched for what it holds, also where who searched was told nothing.
 //!
-//! A notice is on the disk before the answer leaves, and nothing about it may show in the time that takes. So a record is written
-//! and synced for every declared lookup, as long and at the same place whether anything was met or not; the place moves on only
-//! behind one that tells something, and the next record is written over one that does not. Room is filled with zeros far ahead,
-//! because a file that grows takes longer. The log has the digest of every record, with something random in it: an auditor can
-//! hold a notice against the log, and nobody can guess from the log whether there was one.
+//! A notice is on the disk before the answer leaves, and nothing about it may show in the time that takes, of this lookup or of a
+//! later one. So a record is written and synced behind the one before for every declared lookup, as long whether anything was met
+//! or not, and made by the same steps: what is not met is masked, and a record that tells nothing has nothing in it but random
+//! bytes and a sum. Room is filled with zeros ahead by [`Notices::top_up`] and never in a lookup, at times and by lengths that depend on
+//! how many lookups there were alone; where there is none, hit and miss are refused alike. The log has the digest of every record,
+//! with something random in it: an auditor can hold a notice against the log, and nobody can guess from the log whether there was one.
 //!
-//! `state/lookups/notices` is records of `MAYAGNO1`, the length of the record (4 bytes, most significant first) and JSON, filled up
-//! with spaces. A crash leaves a record that is whole, or one that cannot be read and whose answer never left.
+//! `state/lookups/notices` is records of `MAYAGNO1`, the length of the record (4 bytes, most significant first), 32 random bytes, the
+//! SHA-256 of these and all that follows (64 digits); JSON filled up with spaces to the 4,096th byte; and 512 bytes for each element: the length of its text
+//! (2), the text (254), 1 if there are more contacts, and 8 contacts behind a byte each, 1 told, 2 silent. All records begin at multiples of 1,024
+//! bytes. A crash leaves a record that is whole, or one that is damaged and whose answer never left. What is damaged is passed
+//! over up to the next record, and nothing is ever written over.
 
-use mayag_audit::keys::{RandomError, random_nonce, sha256};
+use mayag_audit::keys::{RandomError, random_secret, sha256};
+use mayag_matching::declared::{LONGEST_DECLARED, MET_CONTACTS, MET_SILENT, MET_TOLD, Met};
 use mayag_protocol::identity::Identity;
-use mayag_protocol::names::{Digest, Nonce, QuestionId, TableName};
+use mayag_protocol::names::{Digest, QuestionId, TableName, hex};
 use mayag_protocol::purpose::Purpose;
+use mayag_protocol::question::Question;
 use mayag_protocol::timestamp::Timestamp;
 use mayag_transport::files::{self, FilesError};
 use parking_lot::Mutex;
@@ -22,26 +28,17 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod record;
+
+use record::{BLOCK, Found, found, record};
 
 /// Where notices are, inside the state folder.
 const PLACE: &str = "lookups/notices";
 
-const MAGIC: &[u8; 8] = b"MAYAGNO1";
-
-/// Bytes of magic and length.
-const HEAD: usize = 12;
-
-/// What everything but identifiers needs at most: case and legal basis have 200 characters each.
-const ROOM: usize = 4096;
-
-/// What an identifier needs at most, with its contacts.
-const ROOM_OF_ONE: usize = 1024;
-
-/// The longest record: of 513 identifiers.
-const LONGEST: usize = ROOM + 1024 * ROOM_OF_ONE;
-
-/// Zeros that are written ahead.
-const AHEAD: u64 = 4 * 1024 * 1024;
+/// Zeros that are written ahead: room for some 60 of the longest records, or 2,000 of the shortest, until it is looked at again.
+const AHEAD: u64 = 16 * 1024 * 1024;
 
 /// Why there is no notice. The lookup is then not answered.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +49,11 @@ pub enum NoticesError {
     /// A record has more to say than there is room for.
     #[error("a notice is longer than it may be")]
     Long,
+    /// No room was filled, or not enough for so many lookups at once.
+    #[error(
+        "there is no room for notices: is the disk full, or are there more lookups than it takes?"
+    )]
+    NoRoom,
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -65,10 +67,10 @@ pub enum NoticesError {
     },
 }
 
-/// What the owner is told of one lookup.
+/// Which lookup a notice is about.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Notice {
+pub struct About {
     /// Version of this format: 1.
     pub v: u8,
     /// When.
@@ -85,33 +87,53 @@ pub struct Notice {
     pub legal_basis: Option<String>,
     /// The table.
     pub table: TableName,
-    /// What was met.
+}
+
+/// What the owner is told of one lookup.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// The lookup.
+    #[serde(flatten)]
+    pub about: About,
+    /// What was met; at least one.
     pub met: Vec<MetIdentifier>,
-    /// Keeps the record's digest from being guessed.
-    blind: Nonce,
+    /// SHA-256 of the record, as the log has it.
+    pub digest: Digest,
 }
 
 /// An identifier of the table that was searched.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct MetIdentifier {
     /// The identifier, as it was searched.
     pub identifier: String,
-    /// Whether a row of it was kept from who searched.
-    pub silent: bool,
-    /// The contacts of its rows, as hits show them.
-    pub contacts: Vec<String>,
+    /// Contacts of its rows, those of silent rows first.
+    pub contacts: Vec<MetContact>,
+    /// Whether its rows have more contacts than are listed.
+    pub more: bool,
 }
 
-impl Notice {
-    /// A notice about a lookup; whoever asks says the rest.
-    pub(crate) fn new(
-        at: Timestamp,
-        question: &mayag_protocol::question::Question,
-        table: TableName,
-        met: Vec<MetIdentifier>,
-    ) -> Result<Self, RandomError> {
-        Ok(Self {
+/// A contact of rows that were met.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct MetContact {
+    /// The contact, as a hit that shows it would; zeros where the row has none.
+    pub contact: String,
+    /// Whether who searched was told nothing of these rows.
+    pub silent: bool,
+}
+
+/// The notices of a node, in the order in which they were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Those that can be read.
+    pub notices: Vec<Notice>,
+    /// Places where something is written that cannot be read: left by a crash before an answer left, or damaged since.
+    pub damaged: u64,
+}
+
+impl About {
+    /// What is told of this question; what was met is said beside it.
+    pub(crate) fn new(at: Timestamp, question: &Question, table: TableName) -> Self {
+        Self {
             v: 1,
             at,
             question: question.id.clone(),
@@ -120,26 +142,7 @@ impl Notice {
             case: question.case.clone(),
             legal_basis: question.legal_basis.clone(),
             table,
-            met,
-            blind: random_nonce()?,
-        })
-    }
-
-    /// Its record, as long as so many identifiers may need.
-    fn record(&self, elements: u32) -> Result<Vec<u8>, NoticesError> {
-        let elements = usize::try_from(elements).unwrap_or(usize::MAX);
-        let room = ROOM.saturating_add(ROOM_OF_ONE.saturating_mul(elements));
-        let text = serde_json::to_vec(self).map_err(|_| NoticesError::Long)?;
-        if room > LONGEST || room < text.len() + HEAD {
-            return Err(NoticesError::Long);
         }
-        let length = u32::try_from(room).map_err(|_| NoticesError::Long)?;
-        let mut record = Vec::with_capacity(room);
-        record.extend_from_slice(MAGIC);
-        record.extend_from_slice(&length.to_be_bytes());
-        record.extend_from_slice(&text);
-        record.resize(room, b' ');
-        Ok(record)
     }
 }
 
@@ -147,111 +150,169 @@ impl Notice {
 pub(crate) struct Notices {
     path: PathBuf,
     written: Mutex<Written>,
+    /// Held by who fills, so that nobody who writes waits for it.
+    filling: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Written {
-    file: Option<File>,
-    /// Behind the last record that tells something.
+    file: Option<Arc<File>>,
+    /// Behind the last record.
     end: u64,
     /// What is filled.
     size: u64,
 }
 
 impl Notices {
-    /// The notices of a state folder. Nothing is opened before there is one.
+    /// The notices of a state folder. Nothing can be written before there is [room](Self::top_up).
     pub(crate) fn new(state: &Path) -> Self {
-        Self { path: state.join(PLACE), written: Mutex::default() }
+        let path = state.join(PLACE);
+        Self { path, written: Mutex::default(), filling: Mutex::default() }
     }
 
-    /// Writes a notice of a lookup of so many elements, durably, and returns the digest of its record. Blocks for as long as
-    /// the disk needs.
-    pub(crate) fn write(&self, notice: &Notice, elements: u32) -> Result<Digest, NoticesError> {
-        let record = notice.record(elements)?;
+    /// Writes a notice of a lookup of so many elements, durably, and returns the digest of its record. `searched` is every
+    /// identifier, met or not. Blocks for as long as the disk needs.
+    pub(crate) fn write(
+        &self,
+        about: &About,
+        searched: &[(&str, Met)],
+        elements: u32,
+    ) -> Result<Digest, NoticesError> {
+        let record = record(about, &random_secret()?, searched, elements)?;
         let digest = sha256(&record);
-        let length = record.len() as u64;
-        let mut written = self.written.lock();
-        if written.file.is_none() {
-            *written = self.open()?;
-        }
-        let fault = |source| NoticesError::System { path: self.path.clone(), source };
-        let Written { file, end, size } = &mut *written;
-        let Some(file) = file else { return Err(fault(io::ErrorKind::NotFound.into())) };
-        if *end + length > *size {
-            *size = fill(file, *size, (*end + length).max(*size + AHEAD)).map_err(fault)?;
-        }
-        file.write_all_at(&record, *end).and_then(|()| file.sync_data()).map_err(fault)?;
-        *end += if notice.met.is_empty() { 0 } else { length };
+        let (file, at) = self.place(record.len() as u64)?;
+        let written = file.write_all_at(&record, at).and_then(|()| file.sync_data());
+        written.map_err(|source| self.fault(source))?;
         Ok(digest)
     }
 
+    /// A place of its own for a record. Whether there is one depends on how many were taken, and not on what they tell.
+    fn place(&self, length: u64) -> Result<(Arc<File>, u64), NoticesError> {
+        let mut written = self.written.lock();
+        let Written { file: Some(file), end, size } = &mut *written else {
+            return Err(NoticesError::NoRoom);
+        };
+        if *size < *end + length {
+            return Err(NoticesError::NoRoom);
+        }
+        let at = *end;
+        *end += length;
+        Ok((Arc::clone(file), at))
+    }
+
+    /// Fills room ahead where half of it is gone, durably; opens the file first if it is not open. To be called before a table is
+    /// answered, and by the clock from then on. Blocks for as long as the disk needs.
+    pub(crate) fn top_up(&self) -> Result<(), NoticesError> {
+        let _one_at_a_time = self.filling.lock();
+        if self.written.lock().file.is_none() {
+            let opened = self.open()?;
+            *self.written.lock() = opened;
+        }
+        self.fill()
+    }
+
+    /// The same, if the file is open: who answers no declared table needs none.
+    pub(crate) fn keep_room(&self) -> Result<(), NoticesError> {
+        let _one_at_a_time = self.filling.lock();
+        self.fill()
+    }
+
+    fn fill(&self) -> Result<(), NoticesError> {
+        let (file, from, to) = match &*self.written.lock() {
+            Written { file: Some(file), end, size } if *size < *end + AHEAD / 2 => {
+                (Arc::clone(file), *size, *end + AHEAD)
+            }
+            Written { .. } => return Ok(()),
+        };
+        let missing = usize::try_from(to.saturating_sub(from)).unwrap_or_default();
+        let filled = file.write_all_at(&vec![0; missing], from).and_then(|()| file.sync_all());
+        filled.map_err(|source| self.fault(source))?;
+        self.written.lock().size = to;
+        Ok(())
+    }
+
     fn open(&self) -> Result<Written, NoticesError> {
-        let fault = |source| NoticesError::System { path: self.path.clone(), source };
         let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
         files::create_folder(folder)?;
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&self.path).map_err(fault)?;
+        let file = options.open(&self.path).map_err(|source| self.fault(source))?;
         // A file that a crash could take back would come with all notices in it.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
-        let (_, end) = records(&file).map_err(fault)?;
-        let size = file.metadata().map_err(fault)?.len();
-        Ok(Written { file: Some(file), end, size })
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| self.fault(source))?;
+        let (end, damaged) = scan(&file, drop).map_err(|source| self.fault(source))?;
+        if damaged > 0 {
+            tracing::warn!(
+                damaged,
+                "places in the file of notices cannot be read: a crash before an answer left, or damage; `mayag lookup notices` lists the rest"
+            );
+        }
+        let size = file.metadata().map_err(|source| self.fault(source))?.len().max(end);
+        Ok(Written { file: Some(Arc::new(file)), end, size })
+    }
+
+    fn fault(&self, source: io::Error) -> NoticesError {
+        NoticesError::System { path: self.path.clone(), source }
     }
 }
 
-/// Fills a file with zeros up to this size, durably.
-fn fill(file: &File, from: u64, to: u64) -> io::Result<u64> {
-    let missing = usize::try_from(to.saturating_sub(from)).unwrap_or_default();
-    file.write_all_at(&vec![0; missing], from)?;
-    file.sync_all()?;
-    Ok(to)
-}
-
-/// All notices of a node, in the order in which they were written: of the files in its state folder, also while it runs.
-pub fn read(state: &Path) -> Result<Vec<Notice>, NoticesError> {
+/// All notices of a node: of the file in its state folder, also while it runs.
+pub fn read(state: &Path) -> Result<Listed, NoticesError> {
     let path = state.join(PLACE);
+    let mut listed = Listed::default();
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(listed);
     }
-    let read = File::open(&path).and_then(|file| records(&file));
-    read.map(|(notices, _)| notices).map_err(|source| NoticesError::System { path, source })
+    let scanned =
+        File::open(&path).and_then(|file| scan(&file, |notice| listed.notices.push(notice)));
+    let (_, damaged) = scanned.map_err(|source| NoticesError::System { path, source })?;
+    Ok(Listed { damaged, ..listed })
 }
 
-/// The notices of a file, and where the last of them ends. One that cannot be read is passed over as long as another follows.
-fn records(file: &File) -> io::Result<(Vec<Notice>, u64)> {
+/// Hands every notice of a file to `each`. Returns the place behind everything that is written, readable or not, and the number of
+/// places that are damaged. Holds one record at a time.
+fn scan(file: &File, mut each: impl FnMut(Notice)) -> io::Result<(u64, u64)> {
     let size = file.metadata()?.len();
-    let (mut notices, mut at, mut end) = (Vec::new(), 0, 0);
-    while at + HEAD as u64 <= size {
-        let mut head = [0; HEAD];
-        file.read_exact_at(&mut head, at)?;
-        let Some((MAGIC, length)) = head.split_first_chunk::<8>() else { break };
-        let length = length.try_into().map(u32::from_be_bytes).unwrap_or_default();
-        let long = usize::try_from(length).unwrap_or(usize::MAX);
-        if !(HEAD..=LONGEST).contains(&long) || size < at + u64::from(length) {
-            break;
-        }
-        let mut text = vec![0; long - HEAD];
-        file.read_exact_at(&mut text, at + HEAD as u64)?;
-        at += u64::from(length);
-        let told = serde_json::from_slice::<Notice>(&text).ok();
-        if let Some(notice) = told.filter(|notice| !notice.met.is_empty()) {
-            notices.push(notice);
-            end = at;
-        }
+    let (mut at, mut end, mut damaged, mut in_damage) = (0, 0, 0, false);
+    while at < size {
+        let (step, of) = match found(file, at, size)? {
+            Found::Blank => (BLOCK, false),
+            Found::Damaged => (BLOCK, true),
+            Found::Nothing { length } => (length, false),
+            Found::Told { notice, length } => {
+                each(*notice);
+                (length, false)
+            }
+        };
+        damaged += u64::from(of && !in_damage);
+        end = if of || step > BLOCK { at + step } else { end };
+        in_damage = of;
+        at += step;
     }
-    Ok((notices, end))
+    Ok((end, damaged))
+}
+
+impl fmt::Debug for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "About({}, [redacted])", self.question)
+    }
 }
 
 impl fmt::Debug for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Notice({}, [redacted])", self.question)
+        write!(f, "Notice({}, [redacted])", self.about.question)
     }
 }
 
 impl fmt::Debug for MetIdentifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MetIdentifier([redacted])")
+    }
+}
+
+impl fmt::Debug for MetContact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MetContact([redacted])")
     }
 }
 
@@ -262,85 +323,4 @@ impl fmt::Debug for Notices {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{HEAD, MetIdentifier, Notice, Notices, PLACE, read};
-    use mayag_audit::keys::random_nonce;
-    use mayag_protocol::purpose::Purpose;
-    use mayag_protocol::timestamp::Timestamp;
-    use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
-
-    fn notice(number: u8, identifiers: &[&str]) -> Notice {
-        let met = |identifier: &&str| MetIdentifier {
-            identifier: (*identifier).to_owned(),
-            silent: true,
-            contacts: vec!["00".repeat(16)],
-        };
-        Notice {
-            v: 1,
-            at: Timestamp::from_millis(1_800_000_000_000),
-            question: format!("{number:032x}").parse().unwrap(),
-            person: "spiffe://demo/country/kr/analyst/hana".parse().unwrap(),
-            purpose: Purpose::Border,
-            case: Some("case".repeat(50)),
-            legal_basis: None,
-            table: "observed".parse().unwrap(),
-            met: identifiers.iter().map(met).collect(),
-            blind: random_nonce().unwrap(),
-        }
-    }
-
-    #[test]
-    fn what_tells_something_stays_and_what_does_not_is_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let notices = Notices::new(folder.path());
-        assert!(read(folder.path()).unwrap().is_empty());
-        let told = [notice(1, &["A"]), notice(2, &["B", "C"])];
-        notices.write(&notice(9, &[]), 9).unwrap();
-        notices.write(&told[0], 2).unwrap();
-        notices.write(&notice(8, &[]), 513).unwrap();
-        notices.write(&notice(7, &[]), 2).unwrap();
-        let digest = notices.write(&told[1], 9).unwrap();
-        notices.write(&notice(6, &[]), 2).unwrap();
-        assert_eq!(read(folder.path()).unwrap(), told);
-        assert_ne!(
-            digest,
-            notices.write(&Notice { blind: random_nonce().unwrap(), ..notice(6, &[]) }, 9).unwrap()
-        );
-
-        // A node that starts again goes on behind them.
-        let again = Notices::new(folder.path());
-        again.write(&notice(3, &["D"]), 2).unwrap();
-        assert_eq!(read(folder.path()).unwrap().len(), 3);
-        let path = folder.path().join(PLACE);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::metadata(&path).unwrap().len() % 4096, 0, "filled ahead");
-    }
-
-    #[test]
-    fn a_torn_record_is_the_end_and_is_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let notices = Notices::new(folder.path());
-        notices.write(&notice(1, &["A"]), 2).unwrap();
-        notices.write(&notice(2, &["B"]), 2).unwrap();
-        let file = std::fs::File::options().write(true).open(folder.path().join(PLACE)).unwrap();
-        let second = super::ROOM + 2 * super::ROOM_OF_ONE;
-        file.write_all_at(b"\0\0", (second + HEAD + 40) as u64).unwrap();
-        assert_eq!(read(folder.path()).unwrap().len(), 1);
-        let again = Notices::new(folder.path());
-        again.write(&notice(3, &["C"]), 2).unwrap();
-        let numbers: Vec<String> =
-            read(folder.path()).unwrap().iter().map(|it| it.question.to_string()).collect();
-        assert_eq!(numbers, [format!("{:032x}", 1), format!("{:032x}", 3)]);
-    }
-
-    #[test]
-    fn records_are_as_long_whatever_they_tell() {
-        let lengths = [notice(1, &[]), notice(2, &["A"])].map(|it| it.record(2).unwrap().len());
-        assert_eq!(lengths[0], lengths[1]);
-        let most = "\"".repeat(254);
-        let full = notice(3, &vec![most.as_str(); 512]);
-        assert_eq!(full.record(513).unwrap().len(), super::ROOM + 513 * super::ROOM_OF_ONE);
-        notice(4, &vec![most.as_str(); 60]).record(2).unwrap_err();
-        assert!(!format!("{full:?}").contains('"'));
-    }
-}
+mod tests;

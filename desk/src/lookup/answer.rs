@@ -127,6 +127,8 @@ pub enum Reason {
     Proof,
     /// The country, or the gateway for all, refused.
     Refused(Refusal),
+    /// An identifier is longer than what can be declared.
+    TooLong,
     /// The lookup has more elements than the table takes.
     TooMany {
         /// As many it takes, the control included.
@@ -280,6 +282,7 @@ impl Reason {
             | Self::NotReady
             | Self::OtherRules
             | Self::Proof
+            | Self::TooLong
             | Self::TooMany { .. }
             | Self::Unfetched
             | Self::Unsealed => false,
@@ -300,6 +303,7 @@ impl Reason {
             | Self::OtherRules
             | Self::Outcome(_)
             | Self::Refused(_)
+            | Self::TooLong
             | Self::TooMany { .. }
             | Self::Unfetched => false,
         }
@@ -321,6 +325,7 @@ impl Reason {
             Self::Outcome(outcome) => outcome.as_str(),
             Self::Proof => "proof",
             Self::Refused(refusal) => refusal.code.name(),
+            Self::TooLong => "too_long",
             Self::TooMany { .. } => "too_many",
             Self::Unfetched => "unfetched",
             Self::Unsealed => "unsealed",
@@ -352,6 +357,9 @@ impl fmt::Display for Reason {
                 f.write_str("its proof does not verify: tell the country and your auditors")
             }
             Self::Refused(refusal) => write!(f, "{refusal}: {}", refusal.hint),
+            Self::TooLong => f.write_str(
+                "its table is told identifiers of at most 254 bytes: leave the longer ones out",
+            ),
             Self::TooMany { most } => {
                 let most = most.saturating_sub(1);
                 write!(f, "its table takes at most {most} at once, padding included: search fewer")

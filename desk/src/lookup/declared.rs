@@ -10,7 +10,7 @@ use super::line::{Gathered, Lookups, Prepared, receipt};
 use super::opening::{Sealing, Secret};
 use super::plan::{Choice, ChosenDeclared};
 use super::{Declaring, Identifiers, LookupError, Progress, Watch};
-use crate::ask::{self, report};
+use crate::ask::{self, AskError, report};
 use crate::connection::Sent;
 use crate::desk::{DeskError, Request};
 use crate::verify::{Checked, CountryAnswer};
@@ -23,6 +23,7 @@ use mayag_protocol::lookup::{
     DeclaredSearch, DeclaredTable, DeclaredTarget, declared_at_once, declared_elements,
 };
 use mayag_protocol::names::{Country, QuestionId};
+use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::Ask;
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_protocol::timestamp::Timestamp;
@@ -36,6 +37,17 @@ struct Declared {
     reply: RecipientSecret,
 }
 
+/// What each country said, or why it said nothing.
+type AllSaid = Vec<(Country, Result<OfTable, Reason>)>;
+
+/// What came of one question.
+enum Round {
+    /// The gateway refused it.
+    Refused(Refusal),
+    /// It was answered.
+    Said(AllSaid, Box<SentLookup>),
+}
+
 impl Lookups<'_> {
     /// Asks the declared tables that were chosen. Returns the refusal of the gateway if nothing at all was asked before.
     pub(super) async fn search_declared(
@@ -47,41 +59,73 @@ impl Lookups<'_> {
         watch: Watch<'_>,
     ) -> Result<Option<Refusal>, LookupError> {
         let mut rest = self.with_keys(choice);
-        let mut all_said = Vec::new();
+        let mut all_said = AllSaid::new();
         while !rest.is_empty() {
             let (round, later) = in_one_question(rest, identifiers);
             rest = later;
             let told: Vec<Declaring<'_>> = round.iter().map(ChosenDeclared::told).collect();
             watch(Progress::Declaring { tables: &told });
-            let declared = self.declare(request, &round, identifiers)?;
-            let body = Sent::Lookup(declared.prepared.body.clone());
-            let mut asked = |progress: ask::Progress<'_>| watch(Progress::Question(progress));
-            match self.desk.exchange(&declared.prepared.signed, body, &mut asked).await? {
-                Checked::Refused(refusal) if gathered.sent.is_empty() => return Ok(Some(refusal)),
-                Checked::Refused(refusal) => {
-                    for one in round.iter().chain(&rest) {
+            let asked = self.ask_round(request, &round, identifiers, watch).await;
+            match asked {
+                Ok(Round::Said(said, sent)) => {
+                    all_said.extend(said);
+                    gathered.sent.push(*sent);
+                }
+                Ok(Round::Refused(refusal)) if gathered.sent.is_empty() => {
+                    return Ok(Some(refusal));
+                }
+                Err(error) if gathered.sent.is_empty() => return Err(error),
+                // What was answered before is not lost for what was not.
+                Ok(Round::Refused(refusal)) => {
+                    let all = round.iter().chain(&rest);
+                    all.for_each(|one| {
                         choice.lacks(&one.country, Reason::Refused(refusal.clone()));
-                    }
+                    });
                     break;
                 }
-                Checked::Complete { countries, release, .. } => {
-                    for (chosen, answer) in round.iter().zip(&countries) {
-                        let said = self.read(request, &declared, chosen, answer, identifiers);
-                        all_said.push((chosen.country.clone(), said.await?));
-                    }
-                    let Prepared { signed, sealed, elements, .. } = declared.prepared;
-                    gathered.sent.push(SentLookup {
-                        receipt: receipt(&signed, &countries, release),
-                        question: signed.question.id,
-                        elements,
-                        outcomes: countries.iter().map(report).collect(),
-                        sealed,
-                    });
+                Err(error) => {
+                    let reason = lost(&error);
+                    let all = round.iter().chain(&rest);
+                    all.for_each(|one| choice.lacks(&one.country, reason.clone()));
+                    break;
                 }
             }
         }
         settle(all_said, choice, gathered);
         Ok(None)
+    }
+
+    /// Asks one table of each of these countries.
+    async fn ask_round(
+        &mut self,
+        request: &Request,
+        round: &[ChosenDeclared],
+        identifiers: &Identifiers,
+        watch: Watch<'_>,
+    ) -> Result<Round, LookupError> {
+        let declared = self.declare(request, round, identifiers)?;
+        let body = Sent::Lookup(declared.prepared.body.clone());
+        let mut asked = |progress: ask::Progress<'_>| watch(Progress::Question(progress));
+        let checked = self.desk.exchange(&declared.prepared.signed, body, &mut asked).await?;
+        let (countries, release) = match checked {
+            Checked::Refused(refusal) => return Ok(Round::Refused(refusal)),
+            Checked::Complete { countries, release, .. } => (countries, release),
+        };
+        let mut all_said = Vec::with_capacity(round.len());
+        for (chosen, answer) in round.iter().zip(&countries) {
+            let said = self.read(request, &declared, chosen, answer, identifiers).await;
+            // One that cannot be read takes nothing from what the others said.
+            all_said.push((chosen.country.clone(), said.unwrap_or_else(|error| Err(lost(&error)))));
+        }
+        let Prepared { signed, sealed, elements, .. } = declared.prepared;
+        let sent = SentLookup {
+            receipt: receipt(&signed, &countries, release),
+            question: signed.question.id,
+            elements,
+            outcomes: countries.iter().map(report).collect(),
+            sealed,
+        };
+        Ok(Round::Said(all_said, Box::new(sent)))
     }
 
     /// The chosen tables of nodes that something can be sealed to.
@@ -140,7 +184,8 @@ impl Lookups<'_> {
         let mut beside = Vec::with_capacity(search.beside_bytes());
         for one in chosen {
             let key = self.sealing_key(&one.country).ok_or(LookupError::NotSealed)?;
-            let info = search.part_info(&id, &one.node, &one.entry.table);
+            let info =
+                search.part_info((&id, &self.desk.profile().identity), &one.node, &one.entry.table);
             let part = sealed::seal(&key, &info, &plain).map_err(|_| LookupError::NotSealed)?;
             beside.extend(part);
         }
@@ -196,11 +241,7 @@ impl Lookups<'_> {
 }
 
 /// Puts what each table said in its place. What may not be searched is no part of what was asked, as long as something else may.
-fn settle(
-    all_said: Vec<(Country, Result<OfTable, Reason>)>,
-    choice: &mut Choice,
-    gathered: &mut Gathered,
-) {
+fn settle(all_said: AllSaid, choice: &mut Choice, gathered: &mut Gathered) {
     let mut not_shared = Vec::new();
     for (country, said) in all_said {
         match said {
@@ -215,6 +256,30 @@ fn settle(
         if !gathered.all.contains_key(&country) {
             choice.lacks(&country, Reason::Refused(refusal));
         }
+    }
+}
+
+/// Why nothing is known of countries whose question broke. What does not verify stays an alarm.
+pub(super) fn lost(error: &LookupError) -> Reason {
+    match error {
+        LookupError::Ask(AskError::Verification(_)) => Reason::Unsealed,
+        LookupError::Ask(AskError::TimedOut) => Reason::Outcome(Outcome::TimedOut),
+        LookupError::Ask(AskError::Connection(_)) => Reason::Outcome(Outcome::Unreachable),
+        LookupError::Ask(
+            AskError::NoResources | AskError::NoTable(_) | AskError::Tail(_) | AskError::Stream(_),
+        ) => Reason::Outcome(Outcome::Failed),
+        // Before anything was sent.
+        LookupError::Ask(AskError::Desk(_))
+        | LookupError::Batch(_)
+        | LookupError::Declaration(_)
+        | LookupError::Files(_)
+        | LookupError::Kinds
+        | LookupError::NoAuditor(_)
+        | LookupError::NoFolder
+        | LookupError::NoResources
+        | LookupError::NotSealed
+        | LookupError::TooMany { .. } => Reason::Outcome(Outcome::NotAsked),
+        LookupError::Memory(_) => Reason::Unfetched,
     }
 }
 

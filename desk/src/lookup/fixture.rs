@@ -203,8 +203,18 @@ pub(super) fn choice_of(
     elements: u32,
     (searched, declared): (usize, Declared),
 ) -> Choice {
+    choice_of_length(directory, purpose, elements, (searched, 15, declared))
+}
+
+/// The same where the longest text has so many bytes.
+pub(super) fn choice_of_length(
+    directory: Directory,
+    purpose: Purpose,
+    elements: u32,
+    (searched, longest, declared): (usize, usize, Declared),
+) -> Choice {
     let rules = rules(Kind::TravelDocument);
-    let needs = Needs { rules: &rules, purpose, elements, searched, declared, now: now() };
+    let needs = Needs { rules: &rules, purpose, elements, searched, longest, declared, now: now() };
     choose(&tables(vec![directory]), needs)
 }
 

@@ -130,7 +130,9 @@ impl<'a> Lookups<'a> {
         let elements = elements.ok_or(LookupError::TooMany { elements: searched })?;
         let (purpose, now) = (request.purpose, self.desk.clock().now());
         let declared = self.declared;
-        let needs = Needs { rules: &rules, purpose, elements, searched, declared, now };
+        let longest = identifiers.elements().iter().map(|element| element.text().len()).max();
+        let longest = longest.unwrap_or_default();
+        let needs = Needs { rules: &rules, purpose, elements, searched, longest, declared, now };
         let mut choice = choose(tables, needs);
         self.fetch(&mut choice, watch).await?;
         let mut gathered = Gathered::default();

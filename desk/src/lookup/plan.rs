@@ -2,6 +2,7 @@
 
 use super::answer::Reason;
 use super::{Declaring, Tables};
+use mayag_matching::declared::LONGEST_DECLARED;
 use mayag_matching::input::Rules;
 use mayag_matching::scope::Scope;
 use mayag_protocol::identity::Identity;
@@ -58,6 +59,8 @@ pub(super) struct Needs<'a> {
     pub(super) elements: u32,
     /// Identifiers without padding, with all their spellings.
     pub(super) searched: usize,
+    /// Bytes of the longest of them.
+    pub(super) longest: usize,
     pub(super) declared: Declared,
     pub(super) now: Timestamp,
 }
@@ -183,6 +186,8 @@ fn of_declared(entry: &DeclaredTable, needs: Needs<'_>) -> Result<(), Reason> {
         Err(Reason::OtherRules)
     } else if declared_elements(needs.searched).is_none_or(|elements| most < elements) {
         Err(Reason::TooMany { most })
+    } else if LONGEST_DECLARED < needs.longest {
+        Err(Reason::TooLong)
     } else {
         Ok(())
     }
@@ -193,7 +198,7 @@ fn of_table<'a>(
     epochs: &[&'a DirectoryEntry],
     needs: Needs<'_>,
 ) -> Result<&'a DirectoryEntry, Reason> {
-    let Needs { rules, purpose, elements, now, searched: _, declared: _ } = needs;
+    let Needs { rules, purpose, elements, now, searched: _, longest: _, declared: _ } = needs;
     let left = |epochs: &[&'a DirectoryEntry], keep: &dyn Fn(&DirectoryEntry) -> bool, reason| {
         let left: Vec<&DirectoryEntry> = epochs.iter().copied().filter(|it| keep(it)).collect();
         if left.is_empty() { Err(reason) } else { Ok(left) }

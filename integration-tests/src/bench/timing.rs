@@ -242,8 +242,13 @@ impl<'a> Asker<'a> {
     /// The same of a declared lookup.
     async fn declare(&self, identifier: &str) -> Result<(Duration, usize), Box<dyn Error>> {
         let id = random_question_id()?;
-        let Declared { search, beside, .. } =
-            Declared::new(self.world, &id, &["kr"], OBSERVED, &[identifier]);
+        let Declared { search, beside, .. } = Declared::new(
+            self.world,
+            (&id, &sealed::question(&["kr"], "").analyst),
+            &["kr"],
+            OBSERVED,
+            &[identifier],
+        );
         let Signed { envelope, forward } = self.question_as(id, Ask::Declared { search });
         self.timed(&forward, Bundle { envelope, parts: vec![beside] }).await
     }

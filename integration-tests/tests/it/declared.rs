@@ -118,7 +118,12 @@ fn notices(world: &World, country: &str) -> Vec<(String, bool)> {
         assert_eq!(notice["person"], "spiffe://test/country/kr/analyst/ana");
         for met in notice["met"].as_array().unwrap() {
             let identifier = met["identifier"].as_str().unwrap().to_owned();
-            all.push((identifier, met["silent"].as_bool().unwrap()));
+            let contacts = met["contacts"].as_array().unwrap();
+            all.extend(
+                contacts
+                    .iter()
+                    .map(|contact| (identifier.clone(), contact["silent"].as_bool().unwrap())),
+            );
         }
     }
     all
@@ -283,10 +288,11 @@ fn asking(declared: &Declared, id: &mayag_protocol::names::QuestionId) -> Questi
 async fn answers_have_one_length_and_what_belongs_elsewhere_is_refused() {
     let world = world();
     let id = || random_question_id().unwrap();
+    let analyst = question(&["th"], "").analyst;
     let mut sizes = Vec::new();
     for (identifier, references) in NORMALISED.into_iter().zip([1, 0, 0]) {
         let id = id();
-        let declared = Declared::new(&world, &id, &["th"], OBSERVED, &[identifier]);
+        let declared = Declared::new(&world, (&id, &analyst), &["th"], OBSERVED, &[identifier]);
         let bytes = post(&world, &asking(&declared, &id), declared.beside.clone()).await;
         let part = Bundle::parse(&bytes).unwrap().parts.remove(0);
         let answer = sealed::open(&world, "th", &bytes);
@@ -305,7 +311,7 @@ async fn answers_have_one_length_and_what_belongs_elsewhere_is_refused() {
     let code_of = |bytes: &[u8]| refused(&sealed::open(&world, "th", bytes));
     // The same question twice.
     let once = id();
-    let declared = Declared::new(&world, &once, &["th"], OBSERVED, &NORMALISED[..1]);
+    let declared = Declared::new(&world, (&once, &analyst), &["th"], OBSERVED, &NORMALISED[..1]);
     let question = asking(&declared, &once);
     assert_eq!(code_of(&post(&world, &question, declared.beside.clone()).await), None);
     let again = post(&world, &question, declared.beside.clone()).await;
@@ -316,22 +322,29 @@ async fn answers_have_one_length_and_what_belongs_elsewhere_is_refused() {
         code_of(&post(&world, &moved, declared.beside.clone()).await),
         Some(Code::MalformedQuestion)
     );
+    // What somebody else sealed, under the id of that question.
+    let taken = id();
+    let other_person: Identity = "spiffe://test/country/kr/analyst/bo".parse().unwrap();
+    let other = Declared::new(&world, (&taken, &other_person), &["th"], OBSERVED, &NORMALISED[..1]);
+    let bytes = post(&world, &asking(&other, &taken), other.beside.clone()).await;
+    assert_eq!(code_of(&bytes), Some(Code::MalformedQuestion));
     // What is sealed to another node.
     let other = id();
-    let us = Declared::new(&world, &other, &["us"], OBSERVED, &NORMALISED[..1]);
-    let mut crossed = Declared::new(&world, &other, &["th"], OBSERVED, &NORMALISED[..1]);
+    let us = Declared::new(&world, (&other, &analyst), &["us"], OBSERVED, &NORMALISED[..1]);
+    let mut crossed =
+        Declared::new(&world, (&other, &analyst), &["th"], OBSERVED, &NORMALISED[..1]);
     crossed.search.sealed = sha256(&us.beside);
     let bytes = post(&world, &asking(&crossed, &other), us.beside.clone()).await;
     assert_eq!(code_of(&bytes), Some(Code::MalformedQuestion));
     // Something else than what everybody is shown a commitment to.
     let lie = id();
-    let mut declared = Declared::new(&world, &lie, &["th"], OBSERVED, &NORMALISED[..1]);
+    let mut declared = Declared::new(&world, (&lie, &analyst), &["th"], OBSERVED, &NORMALISED[..1]);
     declared.search.commitment = sha256(b"something else");
     let bytes = post(&world, &asking(&declared, &lie), declared.beside.clone()).await;
     assert_eq!(code_of(&bytes), Some(Code::MalformedQuestion));
     // A table that is not there.
     let nowhere = id();
-    let declared = Declared::new(&world, &nowhere, &["th"], TABLE, &NORMALISED[..1]);
+    let declared = Declared::new(&world, (&nowhere, &analyst), &["th"], TABLE, &NORMALISED[..1]);
     let bytes = post(&world, &asking(&declared, &nowhere), declared.beside.clone()).await;
     assert_eq!(code_of(&bytes), Some(Code::TableNotShared));
     assert_eq!(notices(&world, "th").len(), 3, "one shown, one silent, and the one sent twice");

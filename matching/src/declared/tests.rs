@@ -1,7 +1,8 @@
 //! Tests of declarations, and of what a table says of them.
 
 use super::{
-    Answered, Builder, Declaration, DeclarationError, Record, Table, answered, commitment,
+    Answered, Builder, Declaration, DeclarationError, MET_SILENT, Met, Record, Table, answered,
+    commitment,
 };
 use crate::input::{Input, Rules};
 use crate::reference::Reference;
@@ -19,7 +20,7 @@ fn declaration(identifiers: &[&str]) -> Declaration {
 fn record(contact: u8, silent: bool) -> Record {
     let reference =
         Reference { band: Band::Exact, category: 2, handling: 1, rows: 1, contact: [contact; 16] };
-    Record { reference, silent }
+    Record { reference, contact: [contact; 16], silent }
 }
 
 /// A table of these identifiers, contacts and silences.
@@ -31,8 +32,8 @@ fn table(records: &[(&str, u8, bool)]) -> Table {
     builder.finish(&rules())
 }
 
-/// The contacts that whoever asked is told of each identifier, and those that the owner is told, with silence.
-type Told = (Vec<Vec<u8>>, Vec<(usize, bool, Vec<u8>)>);
+/// The contacts that whoever asked is told of each identifier, and those that the owner is told, each with its silence.
+type Told = (Vec<Vec<u8>>, Vec<Vec<(u8, bool)>>);
 
 fn told(table: &Table, identifiers: &[&str]) -> Told {
     let declared = declaration(identifiers);
@@ -41,8 +42,12 @@ fn told(table: &Table, identifiers: &[&str]) -> Told {
     assert!(finds_control);
     let contacts = |references: &[Reference]| references.iter().map(|it| it.contact[0]).collect();
     let shown = rows.iter().map(|rows| contacts(&rows.references)).collect();
-    let firsts = |met: &super::Met| met.contacts.iter().map(|contact| contact[0]).collect();
-    (shown, met.iter().map(|met| (met.at, met.silent, firsts(met))).collect())
+    (shown, met.iter().map(owner).collect())
+}
+
+fn owner(met: &Met) -> Vec<(u8, bool)> {
+    let there = met.contacts.iter().filter(|(word, _)| *word != 0);
+    there.map(|(word, contact)| (contact[0], *word == MET_SILENT)).collect()
 }
 
 #[test]
@@ -97,7 +102,10 @@ fn what_cannot_be_declared_is_refused() {
     };
     assert_eq!(of(&[]), Some(DeclarationError::Count));
     assert_eq!(of(&vec!["A".to_owned(); 513]), Some(DeclarationError::Count));
-    assert_eq!(of(&vec!["A".to_owned(); 512]), None);
+    let different = |count: usize| (0..count).map(|n| format!("A{n}")).collect::<Vec<_>>();
+    assert_eq!(of(&different(512)), None);
+    assert_eq!(of(&different(513)), Some(DeclarationError::Count));
+    assert_eq!(of(&["A", "B", "A"].map(str::to_owned)), Some(DeclarationError::Twice));
     assert_eq!(of(&["A".repeat(255)]), Some(DeclarationError::Long));
     assert_eq!(of(&["A".repeat(254)]), None);
     assert!(matches!(of(&["\0positive control".to_owned()]), Some(DeclarationError::Input(_))));
@@ -108,7 +116,8 @@ fn hits_are_told_and_silent_ones_to_the_owner_alone() {
     let table = table(&[("A", 1, false), ("B", 2, true), ("C", 3, false), ("C", 4, true)]);
     let (shown, met) = told(&table, &["A", "X", "B", "C"]);
     assert_eq!(shown, [vec![1], vec![], vec![], vec![3]]);
-    let owner = [(0, false, vec![1]), (2, true, vec![2]), (3, true, vec![3, 4])];
+    // Silent or not is said of each contact.
+    let owner = [vec![(1, false)], vec![], vec![(2, true)], vec![(4, true), (3, false)]];
     assert_eq!(met, owner);
 }
 
@@ -139,8 +148,32 @@ fn rows_of_one_contact_are_one_and_more_contacts_than_there_is_room_for_are_said
         let (bytes, met) = table.answer(&rules(), &declaration(&["A"]));
         let rows = answered(1, &bytes).unwrap().rows.remove(0);
         assert_eq!((rows.references.len(), rows.crowded), (8, crowded), "{contacts}");
-        assert!(met[0].silent, "the owner knows of the silent row behind the others");
+        assert_eq!(
+            owner(&met[0])[0],
+            (200, true),
+            "the owner knows of the silent row behind the others"
+        );
+        assert_eq!((owner(&met[0]).len(), met[0].more), (8, 1), "{contacts}");
     }
+}
+
+#[test]
+fn the_owner_is_told_contacts_that_a_hit_does_not_show() {
+    let mut builder = Builder::new(&[9; 32]);
+    let input = Input::new(&rules(), "A").unwrap();
+    for (contact, silent) in [(1, false), (2, true), (3, false)] {
+        let shown = record(0, silent);
+        builder.push(&input, Record { contact: [contact; 16], ..shown });
+    }
+    let (shown, met) = told(&builder.finish(&rules()), &["A"]);
+    assert_eq!(shown, [vec![0]], "one record without a contact");
+    assert_eq!(met, [vec![(2, true), (1, false), (3, false)]]);
+}
+
+#[test]
+fn every_identifier_has_a_place_in_what_the_owner_is_told() {
+    let (_, met) = table(&[("A", 1, false)]).answer(&rules(), &declaration(&["X", "A", "Y"]));
+    assert_eq!(met.iter().map(Met::mask).collect::<Vec<_>>(), [0, 255, 0]);
 }
 
 #[test]
@@ -150,7 +183,9 @@ fn another_table_or_other_rules_find_no_control() {
     let declared = Declaration::new(&other, Zeroizing::new([3; 32]), [4; 32], &["A"]).unwrap();
     let (bytes, met) = table.answer(&other, &declared);
     let answered = answered(1, &bytes).unwrap();
-    assert!(!answered.finds_control && answered.rows[0].references.is_empty() && met.is_empty());
+    assert!(
+        !answered.finds_control && answered.rows[0].references.is_empty() && met[0].mask() == 0
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::engine::WorkFailure;
 use crate::entries::Decided;
 use crate::ledger::Spent;
 use crate::node::{Node, unavailable};
-use crate::notices::{MetIdentifier, Notice};
+use crate::notices::About;
 use mayag_audit::detail::RecipientKey;
 use mayag_audit::entry::Entry;
 use mayag_audit::keys::sha256;
@@ -23,7 +23,7 @@ use mayag_policies::lookups::{LookupPermit, decide_lookup, table_not_shared};
 use mayag_protocol::answer::Decision;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::lookup::{DeclaredSearch, Mode};
-use mayag_protocol::names::{Digest, TableName, hex};
+use mayag_protocol::names::{Digest, TableName};
 use mayag_protocol::question::Question;
 use mayag_protocol::refusal::Refusal;
 use mayag_transport::party_logs::Logged;
@@ -105,9 +105,10 @@ fn decided(
 /// Opens what is sealed to this node. `None` if it is another's, or of another question, or not what the question commits to.
 fn open(asked: &Asked<'_>, search: &DeclaredSearch, table: &TableName) -> Option<Opened> {
     let config = asked.node.config();
+    let question = asked.question.question();
     let node = Identity::node(&config.federation, &config.country);
     let part = search.part_of(asked.node.country(), asked.question.beside())?;
-    let info = search.part_info(&asked.question.question().id, &node, table);
+    let info = search.part_info((&question.id, &question.analyst), &node, table);
     let bytes = sealed::open(asked.node.sealing_key()?, &info, part).ok()?;
     let rules = Rules { kind: search.identifiers.clone(), version: search.rules };
     let declaration = Declaration::parse(&rules, &bytes)?;
@@ -144,21 +145,13 @@ fn answer(
 ) -> Option<Answered> {
     let Opened { rules, declaration, reply, .. } = opened;
     let (verdicts, met) = table.answer(rules, declaration);
-    let met = met.iter().filter_map(|met| met_identifier(declaration, met)).collect();
-    let notice = Notice::new(node.clock().now(), question, opened.table.clone(), met).ok()?;
-    let written = node.notices().write(&notice, search.elements);
+    let searched: Vec<(&str, Met)> = declaration.texts().zip(met).collect();
+    let about = About::new(node.clock().now(), question, opened.table.clone());
+    let written = node.notices().write(&about, &searched, search.elements);
     let notice = written
         .inspect_err(|error| tracing::error!(%error, "the owner of a declared table cannot be told: nothing is answered"))
         .ok()?;
     let info = search.answer_info(&question.id, &opened.node, &opened.table);
     let sealed = sealed::seal(reply, &info, &verdicts).ok()?;
     Some(Answered { sealed, notice })
-}
-
-fn met_identifier(declaration: &Declaration, met: &Met) -> Option<MetIdentifier> {
-    Some(MetIdentifier {
-        identifier: declaration.texts().nth(met.at)?.to_owned(),
-        silent: met.silent,
-        contacts: met.contacts.iter().map(|contact| hex(contact)).collect(),
-    })
 }

@@ -142,10 +142,11 @@ impl RowReader {
                 }
             };
             let before = self.tally.elements;
-            let category = self.category(&columns, row)?;
-            let handling = self.handling(&columns, row);
-            let contact = self.contact(&columns, row);
             let silent = self.silent(&columns, row);
+            // The legend, which everybody sees, has no word that only silent rows have.
+            let category = if silent { 0 } else { self.category(&columns, row)? };
+            let handling = self.handling(&columns, row);
+            let (shown, contact) = self.contact(&columns, row);
             for element in elements {
                 let Ok(input) = Input::new(&self.rules, element.text()) else {
                     self.tally.count("characters");
@@ -153,8 +154,8 @@ impl RowReader {
                 };
                 self.tally.elements += 1;
                 let band = element.band();
-                let reference = Reference { band, category, handling, rows: 1, contact };
-                each(&input, Record { reference, silent });
+                let reference = Reference { band, category, handling, rows: 1, contact: shown };
+                each(&input, Record { reference, contact, silent });
             }
             self.tally.left_out += u64::from(self.tally.elements == before);
         }
@@ -199,12 +200,13 @@ impl RowReader {
         known.map_or(STRICTEST, |(number, _)| number)
     }
 
-    /// Whether nobody who searches is to be told of a row. What is neither true nor false is not told either.
+    /// Whether nobody who searches is to be told of a row. Where the query says anything of it, what is neither true nor false,
+    /// nothing too, is not told either.
     fn silent(&mut self, columns: &Columns<'_>, row: usize) -> bool {
-        let silent = match text(columns.silent, row) {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
+        let silent = match (columns.silent, text(columns.silent, row)) {
+            (None, _) | (Some(_), Some("false")) => false,
+            (Some(_), Some("true")) => true,
+            (Some(_), Some(_) | None) => {
                 self.tally.count("unknown_silent");
                 true
             }
@@ -213,13 +215,16 @@ impl RowReader {
         silent
     }
 
-    /// The contact of a row. Where several keys make one record, they have it in common although it may be hidden what it is.
-    fn contact(&mut self, columns: &Columns<'_>, row: usize) -> [u8; 16] {
-        match text(columns.contact, row).filter(|_| self.reveals.contact) {
-            Some(said) => self.contacts.lasting(said),
+    /// The contact of a row, as a hit shows it and as the owner is told it. Where several keys make one record, they have it in
+    /// common although it may be hidden what it is.
+    fn contact(&mut self, columns: &Columns<'_>, row: usize) -> ([u8; 16], [u8; 16]) {
+        let own = text(columns.contact, row).map(|said| self.contacts.lasting(said));
+        let shown = match own.filter(|_| self.reveals.contact) {
+            Some(own) => own,
             None if self.kind.is_fuzzy() => self.contacts.passing(),
             None => [0; 16],
-        }
+        };
+        (shown, own.unwrap_or(shown))
     }
 }
 

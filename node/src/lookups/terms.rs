@@ -35,7 +35,7 @@ pub(crate) struct Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Closed {
     #[error(
-        "the policy declares it, and nothing can be sealed to this node: add `sealing_key` to `[pki]`"
+        "the policy declares it, and nothing can be sealed to this node: add `sealing_key` to `[pki]`, the one that the roster lists"
     )]
     NoSealingKey,
     #[error("it has no key")]

@@ -103,10 +103,15 @@ fn read_sealing_key(
     let Some(path) = &config.pki.sealing_key else { return Ok(None) };
     let key = RecipientSecret::from_pem(&files::read_secret(path)?)
         .map_err(|source| NodeError::Key { path: path.clone(), source })?;
-    let listed = member.and_then(|member| member.sealing_key.as_ref());
-    if listed == Some(&key.public().to_sealing_key()) {
+    if is_listed(&key, member) {
         Ok(Some(key))
     } else {
         Err(NodeError::KeyNotListed { key: "sealing" })
     }
+}
+
+/// Whether a roster lists this key for the node.
+pub(super) fn is_listed(key: &RecipientSecret, member: Option<&Member>) -> bool {
+    let listed = member.and_then(|member| member.sealing_key.as_ref());
+    listed == Some(&key.public().to_sealing_key())
 }

@@ -154,6 +154,15 @@ impl Outcome<'_> {
             let both = [Direction::Widens, Direction::Narrows];
             respects.extend(both.map(|direction| Respect { direction, words: words.clone() }));
         }
+        // With another mode, one of them has none.
+        if let (Some(before), Some(after)) = (&self.table.legal_basis, &new.table.legal_basis)
+            && before != after
+        {
+            // It rests on another law: whether that allows more or less, no program can say.
+            let words = format!("legal basis \"{before}\" → \"{after}\"");
+            let both = [Direction::Widens, Direction::Narrows];
+            respects.extend(both.map(|direction| Respect { direction, words: words.clone() }));
+        }
         reveals(self.table.reveals, new.table.reveals, &mut respects);
         limits(self.limits, new.limits, &mut respects);
         respects

@@ -362,6 +362,12 @@ fn sentences_say_who_can_newly_search_what() {
         [both("blinded → declared"), both("silent hits forbidden → allowed")].concat();
     assert!(expected.iter().all(|line| said_of_mode.contains(line)), "{said_of_mode:#?}");
     assert_eq!(said_of_mode.len(), 4);
+    let other =
+        json!({ "mode": "declared", "legal_basis": " another treaty ", "silent": "allowed" });
+    assert_eq!(
+        said(&[documents(&declared)], &[documents(&other)]),
+        both("legal basis \"a treaty\" → \"another treaty\"")
+    );
     let first = said(&[], &[documents(&declared)]);
     assert!(
         first[0].contains("by travel_document, declared (hits may be silent), up to 64"),

@@ -146,9 +146,17 @@ impl DeclaredSearch {
         SEAL + count(self.elements).saturating_mul(DECLARED_VERDICT)
     }
 
-    /// What the part of a node is bound to: it opens for no other question, node, table, kind or version.
-    pub fn part_info(&self, question: &QuestionId, node: &Identity, table: &TableName) -> Vec<u8> {
-        self.info("mayag/declared/v1", question, node, table)
+    /// What the part of a node is bound to: it opens for no other question, person, node, table, kind or version. Whoever comes by
+    /// a part cannot have it opened in a question of its own.
+    pub fn part_info(
+        &self,
+        (question, analyst): (&QuestionId, &Identity),
+        node: &Identity,
+        table: &TableName,
+    ) -> Vec<u8> {
+        let mut info = self.info("mayag/declared/v1", question, node, table);
+        info.extend_from_slice(format!("{analyst}\n").as_bytes());
+        info
     }
 
     /// What the answer of a node is bound to.
@@ -231,6 +239,28 @@ mod tests {
         assert!(part("kr").unwrap().iter().all(|byte| *byte == 1));
         assert!(part("us").unwrap().iter().all(|byte| *byte == 2));
         assert_eq!(part("th"), None);
+    }
+
+    #[test]
+    fn a_part_is_bound_to_everything_it_is_for() {
+        let bound = |question: u8, analyst: &str, node: &str, table: &str, kind: &str, rules| {
+            let search = DeclaredSearch { identifiers: kind.parse().unwrap(), rules, ..search() };
+            let question = format!("{question:032x}").parse().unwrap();
+            let analyst = format!("spiffe://demo/country/kr/analyst/{analyst}").parse().unwrap();
+            let node = format!("spiffe://demo/country/{node}/node").parse().unwrap();
+            search.part_info((&question, &analyst), &node, &table.parse().unwrap())
+        };
+        let one = bound(1, "ana", "kr", "observed", "container", 1);
+        for other in [
+            bound(2, "ana", "kr", "observed", "container", 1),
+            bound(1, "bo", "kr", "observed", "container", 1),
+            bound(1, "ana", "us", "observed", "container", 1),
+            bound(1, "ana", "kr", "other", "container", 1),
+            bound(1, "ana", "kr", "observed", "imo", 1),
+            bound(1, "ana", "kr", "observed", "container", 2),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

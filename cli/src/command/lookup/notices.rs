@@ -9,7 +9,7 @@ use crate::printer::{Printer, Reader};
 use crate::safe::safe;
 use clap::Args;
 use mayag_node::config::NodeConfig;
-use mayag_node::notices::{self, Notice};
+use mayag_node::notices::{self, About, Listed, MetIdentifier, Notice};
 use mayag_protocol::timestamp::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -46,11 +46,16 @@ pub(super) fn run(args: &NoticesArgs, printer: &mut Printer) -> Exit {
         Ok(config) => config,
         Err(error) => return failed(printer, Exit::Usage, &error.to_string()),
     };
-    let mut notices = match notices::read(&config.state) {
-        Ok(notices) => notices,
+    let Listed { mut notices, damaged } = match notices::read(&config.state) {
+        Ok(listed) => listed,
         Err(error) => return failed(printer, Exit::Usage, &error.to_string()),
     };
-    notices.retain(|notice| args.since.is_none_or(|since| since <= notice.at));
+    notices.retain(|notice| args.since.is_none_or(|since| since <= notice.about.at));
+    if damaged > 0 {
+        printer.talk(&format!(
+            "{damaged} places cannot be read: a crash before an answer left, or damage; all others are listed"
+        ));
+    }
     match text(&notices, args.format, printer.reader()) {
         Ok(text) => {
             let result = printer.data(text.as_bytes());
@@ -69,17 +74,34 @@ fn text(notices: &[Notice], format: ListFormat, reader: Reader) -> Result<String
 }
 
 fn lines(notice: &Notice) -> Vec<String> {
-    let Notice { at, question, person, purpose, case, legal_basis, table, met, .. } = notice;
+    let Notice { about, met, digest: _ } = notice;
+    let About { v: _, at, question, person, purpose, case, legal_basis, table } = about;
     let said = |text: &Option<String>| safe(text.as_deref().unwrap_or("-")).into_owned();
     let mut lines = vec![
         format!("{at}  {table}  {person}\n"),
         format!("    {purpose}; case {}; legal basis {}\n", said(case), said(legal_basis)),
         format!("    question {question}\n"),
     ];
-    for one in met {
-        let told = if one.silent { "SILENT: told that there is no hit" } else { "told" };
-        let contacts = one.contacts.join(" ");
-        lines.push(format!("    {}  {told}  contact {contacts}\n", safe(&one.identifier)));
-    }
+    lines.extend(met.iter().flat_map(of_identifier));
+    lines
+}
+
+fn of_identifier(met: &MetIdentifier) -> Vec<String> {
+    let MetIdentifier { identifier, contacts, more } = met;
+    let identifier = safe(identifier);
+    let shown = contacts.iter().any(|contact| !contact.silent);
+    let mut lines: Vec<String> = contacts
+        .iter()
+        .map(|one| {
+            let told = match (one.silent, shown) {
+                (false, _) => "told",
+                (true, true) => "SILENT: told of others, not of this",
+                (true, false) => "SILENT: told that there is no hit",
+            };
+            format!("    {identifier}  {told}  contact {}\n", one.contact)
+        })
+        .collect();
+    lines
+        .extend(more.then(|| format!("    {identifier}  and more contacts: look in your table\n")));
     lines
 }

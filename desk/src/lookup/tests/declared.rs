@@ -1,9 +1,13 @@
 //! Declared tables: asked only where the person wants that, and never taken for a proof where they may be silent.
 
 use super::{of_table, table};
+use crate::ask::AskError;
+use crate::fault::{Fault, VerificationFailed};
 use crate::fixture::country;
+use crate::lookup::LookupError;
 use crate::lookup::answer::{CountryAnswered, LookupAnswer, OfTable, Reason, Said};
-use crate::lookup::fixture::{ONE, choice, choice_of, federation, lacking, now};
+use crate::lookup::declared::lost;
+use crate::lookup::fixture::{ONE, choice, choice_of, choice_of_length, federation, lacking, now};
 use crate::lookup::opening::{OpeningError, Sealing, Secret, open};
 use crate::lookup::plan::{Choice, Declared};
 use mayag_audit::detail::RecipientSecret;
@@ -11,6 +15,7 @@ use mayag_audit::keys::sha256;
 use mayag_matching::declared::commitment;
 use mayag_matching::normalise::{Kind, rules};
 use mayag_protocol::lookup::{DeclaredSearch, DeclaredTable, DeclaredTarget, Directory, Verdict};
+use mayag_protocol::outcome::Outcome;
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::Ask;
 
@@ -55,11 +60,27 @@ fn a_declared_table_is_asked_only_where_the_person_wants_that() {
     assert_eq!(why(|it| it.rules += 1, 1), Some(Reason::OtherRules));
     assert_eq!(why(|_| (), 65), Some(Reason::TooMany { most: 65 }));
     assert_eq!(why(|it| it.most_elements = 10_001, 513), Some(Reason::TooMany { most: 513 }));
+    let long = |longest| {
+        let needs = (1, longest, Declared::Asked);
+        choice_of_length(directory(|_| ()), Purpose::Border, 2, needs)
+    };
+    assert_eq!(lacking(&long(255)), Some(&Reason::TooLong));
+    assert_eq!(long(254).declared.len(), 1);
     // Beside a blinded table that is asked, it is what may be missing.
     let mut both = directory(|_| ());
     both.tables = table().directory(1).tables;
     let both = choice(both, Purpose::Border, 2);
     assert_eq!((both.chosen.len(), lacking(&both)), (1, Some(&Reason::Declared)));
+}
+
+#[test]
+fn a_question_that_breaks_is_a_reason_beside_what_others_have_answered() {
+    let said = |error: AskError| lost(&error.into());
+    assert_eq!(said(AskError::TimedOut), Reason::Outcome(Outcome::TimedOut));
+    assert_eq!(said(AskError::NoResources), Reason::Outcome(Outcome::Failed));
+    assert_eq!(lost(&LookupError::NotSealed), Reason::Outcome(Outcome::NotAsked));
+    let failed = VerificationFailed { what: Fault::AnswerDigest, country: None };
+    assert!(said(failed.into()).is_alarm());
 }
 
 #[test]

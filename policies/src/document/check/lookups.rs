@@ -57,7 +57,7 @@ fn table(written: &DocumentLookup) -> LookupTable {
             handling: says(Reveal::Handling),
             contact: says(Reveal::Contact),
         },
-        legal_basis: written.legal_basis.clone(),
+        legal_basis: legal_basis(written).map(ToOwned::to_owned),
         silent: written.silent == Some(WrittenSilence::Allowed),
     }
 }
@@ -131,7 +131,12 @@ fn revealed(reveals: &[Reveal]) -> String {
 }
 
 fn basis(written: &DocumentLookup) -> String {
-    written.legal_basis.clone().unwrap_or_else(|| "no legal basis".to_owned())
+    legal_basis(written).unwrap_or("no legal basis").to_owned()
+}
+
+/// The legal basis; blanks name none.
+fn legal_basis(written: &DocumentLookup) -> Option<&str> {
+    written.legal_basis.as_deref().map(str::trim).filter(|basis| !basis.is_empty())
 }
 
 fn silent(written: &DocumentLookup) -> &'static str {
@@ -157,7 +162,7 @@ fn declared(place: &str, written: &DocumentLookup) -> Vec<Problem> {
             }));
         }
         Mode::Declared => {
-            if written.legal_basis.is_none() {
+            if legal_basis(written).is_none() {
                 let message = "`legal_basis` is missing: this country is told what others search, and who they are";
                 problems.push(Problem::at_key(Rule::LegalBasisMissing, place, message).help(
                     "name the law or agreement that allows it, or share the table as \"blinded\"",
@@ -179,9 +184,11 @@ fn declared(place: &str, written: &DocumentLookup) -> Vec<Problem> {
     problems
 }
 
-/// Few identifiers, and nothing that keeps somebody from trying them all.
+/// Few identifiers, and nothing that keeps somebody from trying them all; or a node that writes something for every lookup, and
+/// nothing that keeps somebody from filling its disk.
 fn unlimited(place: &str, written: &DocumentLookup) -> Option<Problem> {
-    if !FEW.contains(&written.kind.as_str()) {
+    let few = FEW.contains(&written.kind.as_str());
+    if !few && written.mode == Mode::Blinded {
         return None;
     }
     let limits = written.limits.unwrap_or_default();
@@ -195,13 +202,22 @@ fn unlimited(place: &str, written: &DocumentLookup) -> Option<Problem> {
         several => format!("the limits `{}` are missing", several.join("` and `")),
     };
     let place = written.limits.map_or_else(|| place.to_owned(), |_| format!("{place}/limits"));
-    let message = format!(
-        "{missing}: there are so few identifiers of the kind `{}` that somebody could search for \
-         all of them",
-        written.kind
-    );
+    let (rule, message) = if few {
+        let message = format!(
+            "{missing}: there are so few identifiers of the kind `{}` that somebody could search for \
+             all of them",
+            written.kind
+        );
+        (Rule::FewWithoutLimits, message)
+    } else {
+        let message = format!(
+            "{missing}: the node writes up to 3 KiB for every identifier that is searched in a declared table, \
+             and somebody could fill its disk"
+        );
+        (Rule::DeclaredWithoutLimits, message)
+    };
     Some(
-        Problem::at_key(Rule::FewWithoutLimits, place, message)
+        Problem::at_key(rule, place, message)
             .help("for example \"limits\": { \"at_once\": 8, \"person\": 200, \"table\": 2000 }"),
     )
 }
