@@ -224,8 +224,8 @@ pub const MET_SILENT: u8 = 2;
 impl Met {
     /// 255 if the identifier is in the table, else 0.
     pub fn mask(&self) -> u8 {
-        // One of three small numbers.
-        mask(self.contacts.first().is_some_and(|(word, _)| *word != 0))
+        let met = self.contacts.first().is_some_and(|(word, _)| *word != 0);
+        0_u8.wrapping_sub(u8::from(met))
     }
 }
 
@@ -309,7 +309,7 @@ impl Table {
         let (mut told, mut crowded) = (0, 0);
         for n in 0..=DECLARED_REFERENCES {
             let row = self.shown.get(from + n);
-            let mask = mask(row.is_some_and(|row| row.tag == *tag));
+            let mask = mask(row.map(|row| &row.tag), tag);
             let row = row.unwrap_or(&NOT_SHOWN);
             if let Some(place) = places.next() {
                 copy(place, &row.reference, mask);
@@ -329,7 +329,7 @@ impl Table {
         let mut places = met.contacts.iter_mut();
         for n in 0..=MET_CONTACTS {
             let row = self.owned.get(from + n);
-            let mask = mask(row.is_some_and(|row| row.tag == *tag));
+            let mask = mask(row.map(|row| &row.tag), tag);
             let row = row.unwrap_or(&NOT_OWNED);
             if let Some((word, contact)) = places.next() {
                 *word = (MET_TOLD + u8::from(row.silent)) & mask;
@@ -348,8 +348,9 @@ static NOT_SHOWN: Shown = Shown { tag: [0; TAG], reference: [0; REFERENCE] };
 /// The same of what the owner is told.
 static NOT_OWNED: Owned = Owned { tag: [0; TAG], silent: false, contact: [0; 16] };
 
-fn mask(here: bool) -> u8 {
-    0_u8.wrapping_sub(u8::from(here))
+/// 255 where a row of this tag is here, else 0.
+fn mask(here: Option<&[u8; TAG]>, tag: &[u8; TAG]) -> u8 {
+    0_u8.wrapping_sub(u8::from(here == Some(tag)))
 }
 
 fn copy(to: &mut [u8], from: &[u8], mask: u8) {

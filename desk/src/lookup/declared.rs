@@ -77,16 +77,16 @@ impl Lookups<'_> {
                 Err(error) if gathered.sent.is_empty() => return Err(error),
                 // What was answered before is not lost for what was not.
                 Ok(Round::Refused(refusal)) => {
-                    let all = round.iter().chain(&rest);
-                    all.for_each(|one| {
+                    for one in round.iter().chain(&rest) {
                         choice.lacks(&one.country, Reason::Refused(refusal.clone()));
-                    });
+                    }
                     break;
                 }
                 Err(error) => {
                     let reason = lost(&error);
-                    let all = round.iter().chain(&rest);
-                    all.for_each(|one| choice.lacks(&one.country, reason.clone()));
+                    for one in round.iter().chain(&rest) {
+                        choice.lacks(&one.country, reason.clone());
+                    }
                     break;
                 }
             }

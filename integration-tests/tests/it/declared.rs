@@ -49,7 +49,7 @@ fn world() -> World {
         "th",
         &[
             ["m-88000001", "PHL", "observed document", "SYNTH-TH-1", "no"],
-            ["m-88000002", "PHL", "observed document", "SYNTH-TH-2", "yes"],
+            ["m-88000002", "PHL", "covert measure", "SYNTH-TH-2", "yes"],
         ],
     );
     world.write_observed("us", &[["x 88 000 042", "MEX", "lost document", "SYNTH-US-1", "no"]]);
@@ -145,6 +145,8 @@ fn hits_are_told_and_silent_hits_to_the_owner_alone() {
     );
     assert!(text.contains("it may keep a hit to itself") && text.contains("article 7"), "{text}");
 
+    // A word that only silent rows have is not among those that everybody sees.
+    assert!(text.contains("observed document") && !text.contains("covert"), "{text}");
     let output = search(&world, &three, &["--countries", "th,us", "--declared"]);
     let expected = [
         "1,th,hit,observed document,",

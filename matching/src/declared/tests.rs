@@ -17,7 +17,7 @@ fn declaration(identifiers: &[&str]) -> Declaration {
     Declaration::new(&rules(), Zeroizing::new([3; 32]), [4; 32], identifiers).unwrap()
 }
 
-fn record(contact: u8, silent: bool) -> Record {
+fn record((contact, silent): (u8, bool)) -> Record {
     let reference =
         Reference { band: Band::Exact, category: 2, handling: 1, rows: 1, contact: [contact; 16] };
     Record { reference, contact: [contact; 16], silent }
@@ -27,7 +27,7 @@ fn record(contact: u8, silent: bool) -> Record {
 fn table(records: &[(&str, u8, bool)]) -> Table {
     let mut builder = Builder::new(&[9; 32]);
     for (identifier, contact, silent) in records {
-        builder.push(&Input::new(&rules(), identifier).unwrap(), record(*contact, *silent));
+        builder.push(&Input::new(&rules(), identifier).unwrap(), record((*contact, *silent)));
     }
     builder.finish(&rules())
 }
@@ -162,7 +162,7 @@ fn the_owner_is_told_contacts_that_a_hit_does_not_show() {
     let mut builder = Builder::new(&[9; 32]);
     let input = Input::new(&rules(), "A").unwrap();
     for (contact, silent) in [(1, false), (2, true), (3, false)] {
-        let shown = record(0, silent);
+        let shown = record((0, silent));
         builder.push(&input, Record { contact: [contact; 16], ..shown });
     }
     let (shown, met) = told(&builder.finish(&rules()), &["A"]);

@@ -63,7 +63,9 @@ pub(super) fn record(
     let any = searched.iter().fold(0, |any, (_, met)| any | met.mask());
     let mut body = text;
     body.resize(ROOM - UNSUMMED, b' ');
-    body.iter_mut().for_each(|byte| *byte &= any);
+    for byte in &mut body {
+        *byte &= any;
+    }
     for (text, met) in searched {
         let mut place = Vec::with_capacity(ROOM_OF_ONE);
         // Measured when they were declared.

@@ -34,13 +34,16 @@ fn opened(folder: &Path) -> Notices {
     notices
 }
 
+/// The number of a notice, and the identifiers that it names.
+type Told = (u8, Vec<String>);
+
 /// The number of each notice, and the identifiers that it names.
-fn told(folder: &Path) -> (Vec<(u8, Vec<String>)>, u64) {
+fn told(folder: &Path) -> (Vec<Told>, u64) {
     let Listed { notices, damaged } = read(folder).unwrap();
     let one = |notice: &super::Notice| {
         let number = notice.about.question.to_string();
         let met = notice.met.iter().map(|met| met.identifier.clone()).collect();
-        (u8::from_str_radix(&number[30..], 16).unwrap(), met)
+        (u8::from_str_radix(number.trim_start_matches('0'), 16).unwrap(), met)
     };
     (notices.iter().map(one).collect(), damaged)
 }
@@ -59,7 +62,7 @@ fn what_is_met_is_told_and_nothing_else_is_in_the_file() {
     let digest = notices.write(&about(1), &[("MISSED", met(0)), ("A", met(2))], 9).unwrap();
     notices.write(&about(2), &[("B", met(1)), ("C", met(2))], 513).unwrap();
     let all = vec![(1, vec!["A".to_owned()]), (2, vec!["B".to_owned(), "C".to_owned()])];
-    assert_eq!(told(folder.path()), (all.clone(), 0));
+    assert_eq!(told(folder.path()), (all, 0));
     let first = read(folder.path()).unwrap().notices.remove(0);
     assert_eq!((&first.digest, &first.about), (&digest, &about(1)));
     let [contact] = first.met[0].contacts.as_slice() else { panic!("{:?}", first.met) };
