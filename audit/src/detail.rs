@@ -14,8 +14,7 @@
 use crate::checkpoint::Origin;
 use crate::entry::{DetailRef, Kem, RecipientKeyId, Type};
 use crate::keys::{RandomError, random_secret, sha256};
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
+use crate::sealed::{SealedError, open_apart, seal_apart};
 use mayag_protocol::envelope::Base64;
 use mayag_protocol::names::{Digest, QuestionId};
 use mayag_protocol::strict::{self, StrictError};
@@ -28,6 +27,7 @@ mod content;
 mod keys;
 
 pub use content::Content;
+pub(crate) use keys::SystemRandomness;
 pub use keys::{MonthKey, RecipientKey, RecipientSecret};
 
 /// The longest plaintext of a detail.
@@ -160,6 +160,16 @@ pub enum DetailError {
     Strict(#[from] StrictError),
 }
 
+impl From<SealedError> for DetailError {
+    fn from(error: SealedError) -> Self {
+        match error {
+            SealedError::NotOpened => Self::NotOpened,
+            SealedError::Random(error) => Self::Random(error),
+            SealedError::Sealing => Self::Sealing,
+        }
+    }
+}
+
 /// Seals a detail to every recipient; with a month's key, so that destroying that key erases it.
 pub fn seal(
     plaintext: &[u8],
@@ -230,25 +240,9 @@ pub fn committed(salt: &[u8], plaintext: &[u8], commit: &Digest) -> bool {
     sha256(&Zeroizing::new([COMMIT, salt, plaintext].concat())) == *commit
 }
 
-type Aead = hpke::aead::ChaCha20Poly1305;
-type Kdf = hpke::kdf::HkdfSha256;
-type PrivateKey = <X25519HkdfSha256 as hpke::Kem>::PrivateKey;
-type EncappedKey = <X25519HkdfSha256 as hpke::Kem>::EncappedKey;
-
-/// HPKE in base mode. `info` binds the place; the additional data stay empty, because not every library has them.
 fn wrap(key: &[u8], to: &RecipientKey, info: &[u8]) -> Result<Wrapped, DetailError> {
-    let mut random = keys::SystemRandomness::default();
-    let sealed = hpke::single_shot_seal_with_rng::<Aead, Kdf, X25519HkdfSha256>(
-        &OpModeS::Base,
-        to.key(),
-        info,
-        key,
-        b"",
-        &mut random,
-    );
-    random.worked()?;
-    let (enc, ct) = sealed.map_err(|_| DetailError::Sealing)?;
-    Ok(Wrapped { to: to.id(), enc: Base64(enc.to_bytes().to_vec()), ct: Base64(ct) })
+    let (enc, ct) = seal_apart(to, info, key)?;
+    Ok(Wrapped { to: to.id(), enc: Base64(enc), ct: Base64(ct) })
 }
 
 fn unwrap(
@@ -256,18 +250,7 @@ fn unwrap(
     secret: &RecipientSecret,
     info: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, DetailError> {
-    let enc = EncappedKey::from_bytes(&wrapped.enc.0).map_err(|_| DetailError::NotOpened)?;
-    let key: &PrivateKey = secret.key();
-    hpke::single_shot_open::<Aead, Kdf, X25519HkdfSha256>(
-        &OpModeR::Base,
-        key,
-        &enc,
-        info,
-        &wrapped.ct.0,
-        b"",
-    )
-    .map(Zeroizing::new)
-    .map_err(|_| DetailError::NotOpened)
+    Ok(open_apart(secret, info, &wrapped.enc.0, &wrapped.ct.0)?)
 }
 
 /// A content key encrypts one content: its nonce need not change.

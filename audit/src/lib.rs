@@ -12,7 +12,7 @@
 //! * [`records`] reads the entries of verified logs, which [`reconcile`] holds against each other, [`search`] and [`story`]
 //!   look through, [`anomalies`] finds odd, and [`export`] writes for other programs; [`index`] spares a search most entries.
 //!
-//! [`keys`] holds the arithmetic: SHA-256 and Ed25519 by `ring`. [`nonces`] remembers which questions were seen. This crate
+//! [`keys`] holds the arithmetic: SHA-256 and Ed25519 by `ring`; [`sealed`] is one message for one key. [`nonces`] remembers which questions were seen. This crate
 //! opens no file and no connection: readers and writers are passed in.
 //!
 //! # An entry, and a receipt for it
@@ -65,6 +65,7 @@ pub mod quorum;
 pub mod receipt;
 pub mod reconcile;
 pub mod records;
+pub mod sealed;
 pub mod search;
 pub mod story;
 pub mod tile;

@@ -215,6 +215,7 @@ mod tests {
             log_key: PublicKey::from_bytes([1; 32]),
             cosign_key: PublicKey::from_bytes([key; 32]),
             auditor_keys: Vec::new(),
+            sealing_key: None,
         }
     }
 

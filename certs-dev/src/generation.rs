@@ -6,7 +6,7 @@ use crate::leaf::{LeafPlan, Serial};
 use crate::pki::{self, ROSTER_KEYS, authority_key, crl_file, folder_name, seal};
 use crate::plan::{PersonPlan, Plan};
 use crate::{CertsError, bad};
-use mayag_audit::detail::RecipientSecret;
+use mayag_audit::detail::{RecipientKey, RecipientSecret};
 use mayag_audit::keys::SigningKey;
 use mayag_protocol::envelope::PayloadType;
 use mayag_protocol::identity::{Identity, Kind};
@@ -86,7 +86,9 @@ impl<'a> Generation<'a> {
     fn node(&self, identity: &Identity) -> Result<Member, CertsError> {
         let folder = self.party_folder(identity)?;
         self.serve(identity, &folder)?;
-        member(identity, &folder, &pki::auditor_key(self.folder, identity))
+        let sealing_key = Some(new_sealing_key(&folder.join("sealing.key"))?.to_sealing_key());
+        let member = member(identity, &folder, &pki::auditor_key(self.folder, identity))?;
+        Ok(Member { sealing_key, ..member })
     }
 
     fn person(&self, person: &PersonPlan) -> Result<Person, CertsError> {
@@ -182,14 +184,20 @@ fn member(identity: &Identity, folder: &Path, auditor: &Path) -> Result<Member, 
         log_key: key("log.key")?,
         cosign_key: key("cosign.key")?,
         auditor_keys: vec![new_auditor_key(auditor)?],
+        sealing_key: None,
     })
 }
 
 /// Makes an auditor's X25519 key and writes it to `path`. It is in no party's folder: a party seals, and cannot open.
 fn new_auditor_key(path: &Path) -> Result<AuditorKey, CertsError> {
+    Ok(new_sealing_key(path)?.to_key())
+}
+
+/// Makes an X25519 key and writes it to `path`.
+fn new_sealing_key(path: &Path) -> Result<RecipientKey, CertsError> {
     let pem = RecipientSecret::generate()?;
     files::create(path, &pem, Audience::OwnerOnly)?;
-    Ok(RecipientSecret::from_pem(&pem)?.public().to_key())
+    Ok(RecipientSecret::from_pem(&pem)?.public().clone())
 }
 
 /// Makes an Ed25519 key and writes it to `path`.

@@ -277,6 +277,7 @@ pub(crate) fn report(country: &CountryAnswer) -> CountryReport {
     let refusal = country.answer.as_ref().and_then(|answer| match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.clone()),
         Decision::Answered { .. }
+        | Decision::Declared { .. }
         | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
@@ -301,6 +302,7 @@ fn shared(country: CountryAnswer) -> Option<(Country, Vec<SharedDataset>)> {
     match country.answer?.decision {
         Decision::Shared { datasets } => Some((country.country, datasets)),
         Decision::Answered { .. }
+        | Decision::Declared { .. }
         | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
@@ -313,6 +315,7 @@ fn previewed(country: CountryAnswer) -> Option<(Country, Vec<PreviewedRelease>)>
     match country.answer?.decision {
         Decision::Previewed { releases } => Some((country.country, releases)),
         Decision::Answered { .. }
+        | Decision::Declared { .. }
         | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Refused { .. }

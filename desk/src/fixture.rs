@@ -61,7 +61,14 @@ fn member(identity: &str, key: &SigningKey) -> Member {
     let identity: Identity = identity.parse().unwrap();
     let key = key.public();
     let [answer_key, log_key, cosign_key] = [key.clone(), key.clone(), key.clone()];
-    Member { identity, answer_key, log_key, cosign_key, auditor_keys: Vec::new() }
+    Member {
+        identity,
+        answer_key,
+        log_key,
+        cosign_key,
+        auditor_keys: Vec::new(),
+        sealing_key: None,
+    }
 }
 
 impl Federation {
@@ -141,6 +148,7 @@ impl Federation {
         let refusal = match &decision {
             Decision::Refused { refusal } => Some(refusal.clone()),
             Decision::Answered { .. }
+            | Decision::Declared { .. }
             | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }

@@ -8,12 +8,15 @@
 //! compare  proof -> outputs -> filter and boxes -> verdicts: here, and nowhere else
 //! ```
 //!
+//! Tables that answer only who tells them what is searched ([`declared`]) are asked where the person wants that expressly.
+//!
 //! What does not verify for one country leaves the others as they are: their answers do not add up to one number, and each
 //! was checked alone. That country has then evaluated nothing. A directory that contradicts an earlier one ends everything before
 //! anything is sent, because the vector would go to whoever shows different people different keys.
 
 mod answer;
 mod compare;
+mod declared;
 mod directory;
 mod identifiers;
 mod index;
@@ -32,6 +35,7 @@ use crate::desk::DeskError;
 use crate::fault::VerificationFailed;
 use crate::table::CountryReport;
 use mayag_matching::batch::BatchError;
+use mayag_matching::declared::DeclarationError;
 use mayag_protocol::lookup::Directory;
 use mayag_protocol::names::{Country, QuestionId, TableName};
 use mayag_transport::files::FilesError;
@@ -43,6 +47,9 @@ pub enum LookupError {
     /// The question could not be asked, or its answer does not verify.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// Nothing could be declared.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
     /// Nothing could be hidden.
     #[error(transparent)]
     Batch(#[from] BatchError),
@@ -108,9 +115,27 @@ pub struct Tables {
     pub directories: Vec<(Country, Directory)>,
 }
 
+/// A declared table that is about to be asked: its country will know what is searched, and who searches.
+#[derive(Debug, Clone, Copy)]
+pub struct Declaring<'a> {
+    /// The country.
+    pub country: &'a Country,
+    /// The table.
+    pub table: &'a TableName,
+    /// What the country names as its legal basis.
+    pub legal_basis: &'a str,
+    /// Whether it may keep a hit to itself.
+    pub may_be_silent: bool,
+}
+
 /// What happened while waiting.
 #[derive(Debug)]
 pub enum Progress<'a> {
+    /// Identifiers are about to be sealed to nodes that are told them.
+    Declaring {
+        /// The tables, each of another country.
+        tables: &'a [Declaring<'a>],
+    },
     /// What a table's proofs are compared with is on its way; what was fetched before is not fetched again.
     Fetching {
         /// The country.

@@ -149,7 +149,8 @@ fn part(release: &Release, dataset: &Dataset, country: &CountryAnswer, i: usize)
 fn signed_part(country: &CountryAnswer, i: usize) -> Option<&ReleasePart> {
     match &country.answer.as_ref()?.decision {
         Decision::Answered { releases } => releases.get(i),
-        Decision::Evaluated { .. }
+        Decision::Declared { .. }
+        | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
         | Decision::Refused { .. }

@@ -221,7 +221,11 @@ impl<'a> Verifier<'a> {
     ) -> Result<(), VerificationFailed> {
         let cells = match self.asked.question.ask {
             Ask::Sql { .. } => self.countries.values().any(|country| country.outcome.answered()),
-            Ask::Datasets {} | Ask::Lookup { .. } | Ask::Preview { .. } | Ask::Tables {} => false,
+            Ask::Datasets {}
+            | Ask::Declared { .. }
+            | Ask::Lookup { .. }
+            | Ask::Preview { .. }
+            | Ask::Tables {} => false,
         };
         let said = match (result, no_result) {
             (Some(_), Some(_)) => false,
@@ -370,6 +374,7 @@ impl Asked<'_> {
         let signed_refusal = match &answer.decision {
             Decision::Refused { refusal } => Some(refusal),
             Decision::Answered { .. }
+            | Decision::Declared { .. }
             | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
@@ -422,6 +427,11 @@ impl Asked<'_> {
             (Decision::Answered { releases }, Ask::Sql { .. }) if answer.policy.is_some() => {
                 releases.iter().map(|release| &release.digest).collect()
             }
+            (Decision::Declared { table, answer: sealed, .. }, Ask::Declared { search })
+                if answer.policy.is_some() && search.table_of(country) == Some(table) =>
+            {
+                vec![sealed]
+            }
             (Decision::Evaluated { tables }, Ask::Lookup { search })
                 if answer.policy.is_some() && evaluated(tables, search, country) =>
             {
@@ -439,11 +449,13 @@ impl Asked<'_> {
             (Decision::Failed { .. } | Decision::Refused { .. }, _) => Vec::new(),
             (
                 Decision::Answered { .. }
+                | Decision::Declared { .. }
                 | Decision::Evaluated { .. }
                 | Decision::Previewed { .. }
                 | Decision::Shared { .. }
                 | Decision::Tables { .. },
                 Ask::Datasets {}
+                | Ask::Declared { .. }
                 | Ask::Lookup { .. }
                 | Ask::Preview { .. }
                 | Ask::Sql { .. }

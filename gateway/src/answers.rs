@@ -11,8 +11,8 @@ use mayag_protocol::answer::{
 };
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType, Verified, Verify as _};
 use mayag_protocol::identity::Identity;
-use mayag_protocol::lookup::{EvaluatedTable, Search};
-use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId};
+use mayag_protocol::lookup::{DeclaredSearch, EvaluatedTable, Search};
+use mayag_protocol::names::{Country, Digest, PublicKey, QuestionId, TableName};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::Refusal;
 use serde::Deserialize;
@@ -45,6 +45,8 @@ pub(crate) enum Wanted {
     Cells(Arc<Cut>),
     /// The datasets that are shared.
     Datasets,
+    /// What declared tables say of this search, sealed to the desk.
+    Declared(Arc<DeclaredSearch>),
     /// Evaluated vectors of this search.
     Evaluated(Arc<Search>),
     /// What would be answered for this many releases.
@@ -161,6 +163,10 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         (Decision::Answered { releases }, Wanted::Cells(cut)) => {
             (cells(&bundle, &releases, cut, &expected.country)?, None)
         }
+        (Decision::Declared { table, answer, .. }, Wanted::Declared(search)) => {
+            sealed(&bundle, (&table, &answer), search, &expected.country)?;
+            (Vec::new(), None)
+        }
         (Decision::Evaluated { tables }, Wanted::Evaluated(search)) => {
             vectors(&bundle, &tables, search, &expected.country)?;
             (Vec::new(), None)
@@ -187,6 +193,7 @@ pub(crate) fn check(bytes: &[u8], expected: &Expected) -> Result<CheckedAnswer, 
         }
         (
             Decision::Answered { .. }
+            | Decision::Declared { .. }
             | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
@@ -223,6 +230,7 @@ fn answers(answer: &Answer, expected: &Expected) -> bool {
         (
             None,
             Decision::Answered { .. }
+            | Decision::Declared { .. }
             | Decision::Evaluated { .. }
             | Decision::Failed { .. }
             | Decision::Previewed { .. }
@@ -254,6 +262,24 @@ fn vectors(
         }
     }
     Ok(())
+}
+
+/// What is sealed is what was signed, of the table that was asked, and as long as all answers to so many identifiers.
+fn sealed(
+    bundle: &Bundle,
+    (table, answer): (&TableName, &Digest),
+    search: &DeclaredSearch,
+    country: &Country,
+) -> Result<(), AnswerFault> {
+    let [sealed] = bundle.parts.as_slice() else { return Err(AnswerFault::Kind) };
+    if search.table_of(country) != Some(table) {
+        return Err(AnswerFault::Kind);
+    }
+    if sealed.len() == search.answer_bytes() && sha256(sealed) == *answer {
+        Ok(())
+    } else {
+        Err(AnswerFault::Digest)
+    }
 }
 
 fn cells(

@@ -96,7 +96,7 @@ async fn straight(
     let now = gateway.clock().now();
     let admitted = signed.admit(gateway.identity(), &roster, gateway.nonces(), now, known)?;
     if !sent.belongs_to(admitted.question()) {
-        return Err(other_vector());
+        return Err(not_beside());
     }
     let planned = plan(gateway, admitted).await?;
     let limits = &gateway.config().limits;
@@ -130,6 +130,7 @@ async fn straight(
         (
             Wanted::Cells(_)
             | Wanted::Datasets
+            | Wanted::Declared(_)
             | Wanted::Evaluated(_)
             | Wanted::Preview { .. }
             | Wanted::Tables,
@@ -146,6 +147,10 @@ async fn plan(gateway: &Gateway, admitted: AdmittedQuestion) -> Result<PlannedQu
     let (sql, preview) = match &admitted.question().ask {
         Ask::Datasets {} => {
             return Ok(PlannedQuestion { admitted, wanted: Wanted::Datasets, tail: None });
+        }
+        Ask::Declared { search } => {
+            let wanted = Wanted::Declared(Arc::new(search.clone()));
+            return Ok(PlannedQuestion { admitted, wanted, tail: None });
         }
         Ask::Lookup { search } => {
             let wanted = Wanted::Evaluated(Arc::new(search.clone()));
@@ -284,7 +289,7 @@ async fn complete(
         cells: table.as_ref().map(|table| table.rows as u64),
         no_result,
         otherwise: match &admitted.question().ask {
-            Ask::Lookup { .. } => ResultClass::Evaluated,
+            Ask::Declared { .. } | Ask::Lookup { .. } => ResultClass::Evaluated,
             Ask::Datasets {} | Ask::Preview { .. } | Ask::Sql { .. } | Ask::Tables {} => {
                 ResultClass::Catalogue
             }
@@ -393,8 +398,8 @@ fn busy() -> Refusal {
     )
 }
 
-fn other_vector() -> Refusal {
-    let hint = "send the vector that the lookup was signed with beside it";
+fn not_beside() -> Refusal {
+    let hint = "send what the lookup was signed with beside it";
     Refusal::new(Code::MalformedQuestion, "format", hint)
 }
 

@@ -1,4 +1,4 @@
-//! What a desk sends: a question in its envelope, and beside a lookup the vector that it was signed with.
+//! What a desk sends: a question in its envelope, and beside a lookup what it was signed with.
 
 use bytes::Bytes;
 use mayag_audit::keys::sha256;
@@ -15,34 +15,35 @@ pub(crate) struct Sent {
     pub(crate) body: Bytes,
     /// The question's envelope.
     pub(crate) envelope: Bytes,
-    vector: Option<Vec<u8>>,
+    /// A vector of blinded elements, or what is sealed to nodes: random bytes here.
+    beside: Option<Vec<u8>>,
 }
 
 impl Sent {
     /// A question alone.
     pub(crate) fn question(body: Bytes) -> Self {
-        Self { route: QUESTIONS, envelope: body.clone(), body, vector: None }
+        Self { route: QUESTIONS, envelope: body.clone(), body, beside: None }
     }
 
-    /// A lookup and its vector. What cannot be taken apart is taken for an envelope, and refused as one.
+    /// A lookup and what travels beside it. What cannot be taken apart is taken for an envelope, and refused as one.
     pub(crate) fn lookup(body: Bytes) -> Self {
-        let (envelope, vector) = match Bundle::parse(&body) {
+        let (envelope, beside) = match Bundle::parse(&body) {
             Ok(Bundle { envelope, parts }) => {
-                // Two vectors are as wrong as none.
-                let [vector] = <[Vec<u8>; 1]>::try_from(parts).unwrap_or_default();
-                (Bytes::from(envelope), Some(vector))
+                // Two are as wrong as none.
+                let [beside] = <[Vec<u8>; 1]>::try_from(parts).unwrap_or_default();
+                (Bytes::from(envelope), Some(beside))
             }
             Err(_) => (body.clone(), None),
         };
-        Self { route: LOOKUPS, body, envelope, vector }
+        Self { route: LOOKUPS, body, envelope, beside }
     }
 
-    /// Whether the vector is the one that the lookup names; what is no lookup has none, and comes as a question.
+    /// Whether it is what the lookup names; what is no lookup has nothing beside it, and comes as a question.
     pub(crate) fn belongs_to(&self, question: &Question) -> bool {
-        match (question.ask.search(), &self.vector) {
+        match (question.ask.beside(), &self.beside) {
             (None, None) => self.route == QUESTIONS,
-            (Some(search), Some(vector)) => {
-                vector.len() == search.vector_bytes() && sha256(vector) == search.blinded
+            (Some(signed), Some(came)) => {
+                came.len() == signed.bytes && sha256(came) == *signed.digest
             }
             (None, Some(_)) | (Some(_), None) => false,
         }

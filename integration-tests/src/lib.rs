@@ -8,6 +8,7 @@
 )]
 
 pub mod attacks;
+pub mod declared;
 pub mod hostile;
 pub mod logs;
 pub mod party;

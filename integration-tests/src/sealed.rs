@@ -85,6 +85,7 @@ pub fn refused(answer: &Answer) -> Option<Code> {
     match &answer.decision {
         Decision::Refused { refusal } => Some(refusal.code),
         Decision::Answered { .. }
+        | Decision::Declared { .. }
         | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }

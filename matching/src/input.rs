@@ -11,7 +11,10 @@ pub const LONGEST_IDENTIFIER: usize = 1024;
 const PRODUCT: &[u8] = b"mayag1";
 
 /// In the place of an identifier, the positive control. No rule gives it: normalised identifiers have no control characters.
-const CONTROL: &[u8] = b"\0positive control";
+pub(crate) const CONTROL: &[u8] = b"\0positive control";
+
+/// In the place of an identifier, none.
+const PADDING: &[u8] = b"\0";
 
 /// One input: `lp("mayag1") | lp(kind) | lp(version) | lp(identifier)`, each length in two bytes. It does not name a node, so
 /// that one blinded vector can be sent to all of them; what separates nodes is the key. Wiped when dropped, and no `Debug`
@@ -49,6 +52,11 @@ impl Input {
     /// found there.
     pub fn control(rules: &Rules) -> Self {
         Self::of(rules, CONTROL)
+    }
+
+    /// Where nothing is searched, so that it costs the same. No rule gives it.
+    pub(crate) fn padding(rules: &Rules) -> Self {
+        Self::of(rules, PADDING)
     }
 
     fn of(rules: &Rules, identifier: &[u8]) -> Self {

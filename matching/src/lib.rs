@@ -8,6 +8,7 @@
 //! * the node evaluates the vector with the key of a [`scope`] and proves it: [`voprf`] (RFC 9497);
 //! * whoever searches looks the outputs up in the node's published [`index`]: a [`filter`] says what is not there, and only a
 //!   sealed box that opens, with a [`mod@reference`] in it, is a hit;
+//! * where a country may be told what is searched, it is [`declared`] to its node instead, which answers what it finds;
 //! * an auditor opens a batch with its seed, and sees whether it held what its author says.
 //!
 //! Everything is computation: nothing is opened or sent here.
@@ -62,6 +63,7 @@
 //! ```
 
 pub mod batch;
+pub mod declared;
 pub mod filter;
 mod fuzzy;
 pub mod index;

@@ -65,6 +65,11 @@ impl Reference {
         })
     }
 
+    /// Whether it is that of the positive control, which no row of data has.
+    pub(crate) fn is_control(&self) -> bool {
+        self.rows == 0
+    }
+
     /// What two rows with the same identifier say together. The order does not matter.
     #[must_use]
     pub(crate) fn merged(self, other: Self) -> Self {

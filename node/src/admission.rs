@@ -25,7 +25,7 @@ pub(crate) struct VerifiedQuestion {
     digest: Digest,
     forwarded: Forwarded,
     envelope: Vec<u8>,
-    vector: Vec<u8>,
+    beside: Vec<u8>,
 }
 
 impl VerifiedQuestion {
@@ -47,9 +47,10 @@ impl VerifiedQuestion {
         &self.envelope
     }
 
-    /// The vector of a lookup, which is the one that the analyst signed; nothing of any other question.
-    pub(crate) fn vector(&self) -> &[u8] {
-        &self.vector
+    /// What travels beside a lookup, which is what the analyst signed: its vector, or what is sealed to nodes. Nothing of
+    /// any other question.
+    pub(crate) fn beside(&self) -> &[u8] {
+        &self.beside
     }
 
     /// Where the gateway's log holds it, as the gateway signed.
@@ -71,7 +72,7 @@ pub(crate) struct Carried {
     /// The question in its envelope.
     pub(crate) body: Vec<u8>,
     /// What came beside it, where lookups are taken.
-    pub(crate) vector: Option<Vec<u8>>,
+    pub(crate) beside: Option<Vec<u8>>,
     /// What the gateway signed about it.
     pub(crate) forward: Option<Vec<u8>>,
 }
@@ -135,38 +136,38 @@ pub(crate) fn admit(
             Refusal::new(Code::PurposeNotHeld, "roster", hint).about(question.purpose.as_str()),
         ));
     }
-    let Some(vector) = vector_of(&question, carried) else { return Err(signed(malformed())) };
+    let Some(beside) = beside(&question, carried) else { return Err(signed(malformed())) };
     // Last, so that only questions that are valid in everything else take a place in the memory.
     node.nonces().remember(&question.nonce, now).map_err(|error| signed(seen(error)))?;
     let (person, digest, envelope) = (person.clone(), digest.clone(), body.clone());
-    Ok(VerifiedQuestion { question, person, digest, forwarded, envelope, vector })
+    Ok(VerifiedQuestion { question, person, digest, forwarded, envelope, beside })
 }
 
 impl Carried {
     /// What came to where questions are taken: an envelope.
     pub(crate) fn question(body: Vec<u8>, forward: Option<Vec<u8>>) -> Self {
-        Self { body, vector: None, forward }
+        Self { body, beside: None, forward }
     }
 
-    /// What came to where lookups are taken: an envelope and one vector. Anything else has a vector that fits no lookup.
+    /// What came to where lookups are taken: an envelope and one thing beside it. Anything else has one that fits no lookup.
     pub(crate) fn lookup(body: Vec<u8>, forward: Option<Vec<u8>>) -> Self {
         match Bundle::parse(&body) {
             Ok(Bundle { envelope, mut parts }) if parts.len() == 1 => {
-                Self { body: envelope, vector: parts.pop(), forward }
+                Self { body: envelope, beside: parts.pop(), forward }
             }
-            Ok(_) | Err(_) => Self { body, vector: Some(Vec::new()), forward },
+            Ok(_) | Err(_) => Self { body, beside: Some(Vec::new()), forward },
         }
     }
 }
 
-/// The vector beside a lookup, if it is the one that was signed; nothing beside any other question. `None` where a lookup
-/// came as a question, a question as a lookup, or another vector than the signed one.
-fn vector_of(question: &Question, carried: &Carried) -> Option<Vec<u8>> {
-    match (question.ask.search(), &carried.vector) {
+/// What came beside a lookup, if it is what was signed; nothing beside any other question. `None` where a lookup came as a
+/// question, a question as a lookup, or something else than what was signed.
+fn beside(question: &Question, carried: &Carried) -> Option<Vec<u8>> {
+    match (question.ask.beside(), &carried.beside) {
         (None, None) => Some(Vec::new()),
-        (Some(search), Some(vector)) => {
-            let signed = vector.len() == search.vector_bytes() && sha256(vector) == search.blinded;
-            signed.then(|| vector.clone())
+        (Some(signed), Some(came)) => {
+            let same = came.len() == signed.bytes && sha256(came) == *signed.digest;
+            same.then(|| came.clone())
         }
         (None, Some(_)) | (Some(_), None) => None,
     }

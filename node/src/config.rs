@@ -85,6 +85,9 @@ pub struct Pki {
     pub log_key: PathBuf,
     /// The private key that cosigns the checkpoints of other logs.
     pub cosign_key: PathBuf,
+    /// The private key that opens what is sealed to this node; needed for declared lookup tables only.
+    #[serde(default)]
+    pub sealing_key: Option<PathBuf>,
     /// The signed roster.
     pub roster: PathBuf,
     /// The trusted roster keys.
@@ -182,11 +185,12 @@ impl NodeConfig {
             answer_key,
             log_key,
             cosign_key,
+            sealing_key,
             roster,
             roster_keys,
         } = &mut self.pki;
         let optional = self.address_file.iter_mut().chain(&mut self.catalogue);
-        let optional = optional.chain(&mut self.log.guard);
+        let optional = optional.chain(&mut self.log.guard).chain(sealing_key);
         let trust = [authorities, revocations, roster, roster_keys];
         let own = [certificate, key, answer_key, log_key, cosign_key];
         let pki = trust.into_iter().chain(own);

@@ -44,6 +44,8 @@ pub(crate) struct Decided {
     pub(crate) word: String,
     pub(crate) rule: Option<String>,
     pub(crate) datasets: BTreeSet<DatasetName>,
+    /// What the entry is about beside the question.
+    pub(crate) about: Option<String>,
 }
 
 impl About {
@@ -139,6 +141,9 @@ impl About {
             Decision::Failed { timed_out: false, .. } => {
                 (Type::Answered, None, ResultClass::Error, None)
             }
+            Decision::Declared { .. } => {
+                (Type::Answered, Some(Op::Disclosure), ResultClass::Evaluated, Some(1))
+            }
             Decision::Evaluated { tables } => {
                 let tables = tables.len() as u64;
                 (Type::Answered, Some(Op::Disclosure), ResultClass::Evaluated, Some(tables))
@@ -159,6 +164,7 @@ impl About {
             result: Some(result),
             result_digest: Some(sha256(digests.as_bytes())),
             cells,
+            about: decided.about.clone(),
             ..self.entry(node, in_force, kind)?
         })
     }

@@ -14,6 +14,7 @@ pub mod ledger;
 mod line;
 pub mod lookups;
 pub mod node;
+pub mod notices;
 pub mod policy;
 pub mod protecting;
 pub mod records;

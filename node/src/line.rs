@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod declared;
 mod lookups;
 
 /// Answers one question that `gateway` carried: an answer, a refusal or a failure, always signed, and always logged
@@ -95,7 +96,11 @@ async fn decide_and_work(
                 word: "shared".to_owned(),
                 rule: None,
                 datasets: BTreeSet::new(),
+                about: None,
             });
+        }
+        Ask::Declared { search } => {
+            return Ok(declared::declared(&asked, search).await?.unwrap_or_else(failed));
         }
         Ask::Lookup { search } => {
             return Ok(lookups::lookup(&asked, search).await?.unwrap_or_else(failed));
@@ -173,6 +178,7 @@ fn previewed(permitted: &[(Release, Permit)]) -> Decided {
         word: "previewed".to_owned(),
         rule: Some(grants(permitted)),
         datasets: BTreeSet::new(),
+        about: None,
     }
 }
 
@@ -205,7 +211,8 @@ async fn work(
         parts.push(bytes);
     }
     let (decision, rule) = (Decision::Answered { releases }, Some(grants(permitted)));
-    Ok(Decided { decision, parts, word: "answered".to_owned(), rule, datasets: BTreeSet::new() })
+    let (word, datasets) = ("answered".to_owned(), BTreeSet::new());
+    Ok(Decided { decision, parts, word, rule, datasets, about: None })
 }
 
 /// Logs that work on a question begins. Nothing executes without the receipt.
@@ -262,6 +269,7 @@ fn refused(refusal: Refusal) -> Decided {
         word,
         rule,
         datasets: BTreeSet::new(),
+        about: None,
     }
 }
 
@@ -277,6 +285,7 @@ fn failed(failure: WorkFailure) -> Decided {
         word: word.to_owned(),
         rule: None,
         datasets: BTreeSet::new(),
+        about: None,
     }
 }
 

@@ -9,13 +9,14 @@ use mayag_audit::entry::{Entry, Type};
 use mayag_audit::keys::{Ed25519, RandomError, SigningKey, sha256};
 use mayag_audit::log::commit::Kind as Priority;
 use mayag_audit::party::Book;
+use mayag_matching::declared::Table;
 use mayag_matching::scope::Scope;
 use mayag_matching::voprf::{self, SecretKey};
 use mayag_policies::document::Policy;
 use mayag_protocol::envelope::{Base64, Envelope, PayloadType};
 use mayag_protocol::identity::Identity;
 use mayag_protocol::lookup::{
-    Directory, DirectoryEntry, LONGEST_DIRECTORY, Mode, PublishedIndex, UnreadyTable,
+    DeclaredTable, Directory, DirectoryEntry, LONGEST_DIRECTORY, Mode, PublishedIndex, UnreadyTable,
 };
 use mayag_protocol::names::{Digest, EvaluationKey, PublicKey, TableName};
 use mayag_protocol::timestamp::Timestamp;
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, Semaphore};
 
 mod build;
 pub mod config;
+mod declared;
 mod epochs;
 mod evaluating;
 pub(crate) mod keeper;
@@ -39,6 +41,7 @@ mod terms;
 
 use build::{Built, Order};
 use config::{LookupConfig, LookupSettings};
+use declared::DeclaredBuild;
 use epochs::Epochs;
 use keys::{SeedError, TableSeed};
 use rows::handling_legend;
@@ -81,8 +84,18 @@ pub(crate) struct Lookups {
 /// What changes one step at a time.
 struct State {
     kept: Kept,
+    declared: declared::Read,
     /// Which tables the operator was told are closed.
     told: BTreeMap<TableName, Closed>,
+}
+
+/// Whether somebody who reads the roster in force can seal to this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// The node has the key that the roster lists for it.
+    Everybody,
+    /// It has none, or the roster lists another one.
+    Nobody,
 }
 
 /// A table that the policy in force and `node.toml` both have, with the keys of its live epochs.
@@ -98,6 +111,7 @@ pub(crate) struct InService {
     /// The same without tables, for those who may search none.
     empty: Vec<u8>,
     keys: BTreeMap<(TableName, u32), Arc<SecretKey>>,
+    declared: BTreeMap<TableName, Arc<Table>>,
     files: BTreeSet<Digest>,
 }
 
@@ -145,8 +159,8 @@ impl InService {
 
 impl InService {
     /// The same directory, answered only as far as its tables are open and what it says of them is still to be had.
-    fn narrowed(&self, open: &[OpenTable], kept: &Kept) -> Self {
-        let (files, mut keys) = (kept.files(), keys_of(open));
+    fn narrowed(&self, open: &[OpenTable], state: &State) -> Self {
+        let (files, mut keys) = (state.kept.files(), keys_of(open));
         keys.retain(|(table, epoch), key| {
             self.directory.tables.iter().any(|entry| {
                 let index = [&entry.index.filter, &entry.index.boxes];
@@ -157,7 +171,14 @@ impl InService {
             })
         });
         let (directory, envelope) = (self.directory.clone(), self.envelope.clone());
-        Self { directory, envelope, empty: self.empty.clone(), keys, files }
+        let mut declared = tables_of(&state.declared);
+        declared.retain(|name, _| {
+            let read = state.declared.get(name).map(DeclaredBuild::built_at);
+            let mut said = self.directory.declared.iter().filter(|entry| entry.table == *name);
+            said.any(|entry| read == Some(entry.built_at))
+        });
+        let empty = self.empty.clone();
+        Self { directory, envelope, empty, keys, declared, files }
     }
 }
 
@@ -182,21 +203,23 @@ impl Lookups {
             // What was published may be lost: whoever saw it must not take this for something older.
             store.folder()?;
             let (serial, node, tables) = (store.next_serial(0)?, node.clone(), Vec::new());
+            let (declared, unready) = (Vec::new(), Vec::new());
             let nothing =
-                Directory { v: 1, node, serial, issued_at: now, tables, unready: Vec::new() };
+                Directory { v: 1, node, serial, issued_at: now, tables, declared, unready };
             let envelope = sealed(&nothing, answer_key)?;
             (nothing, envelope)
         };
         let empty = sealed(&without_tables(&directory), answer_key)?;
         let files = kept.files();
-        let in_service = InService { directory, envelope, empty, keys: BTreeMap::new(), files };
+        let (keys, declared) = (BTreeMap::new(), BTreeMap::new());
+        let in_service = InService { directory, envelope, empty, keys, declared, files };
         Ok(Self {
             tables: config.lookups.clone(),
             settings,
             epochs: Epochs::new(&settings),
             node,
             store,
-            state: Mutex::new(State { kept, told: BTreeMap::new() }),
+            state: Mutex::new(State { kept, declared: BTreeMap::new(), told: BTreeMap::new() }),
             in_service: RwLock::new(Arc::new(in_service)),
             wake: Notify::new(),
             evaluating: Arc::new(Semaphore::new(settings.evaluations.get())),
@@ -245,7 +268,14 @@ impl Lookups {
                 };
                 !state.kept.builds.iter().any(|build| of_now(&build))
             });
-            if !keys.is_empty() {
+            let declared = match terms.mode {
+                Mode::Blinded => false,
+                Mode::Declared => {
+                    let of_now = |read: &DeclaredBuild| read.data == *data;
+                    !state.declared.get(&terms.table).is_some_and(of_now)
+                }
+            };
+            if declared || !keys.is_empty() {
                 let (cores, secret) = (self.settings.cores, node.secret().clone());
                 orders.push(Order { terms, keys, cores, secret });
             }
@@ -262,6 +292,12 @@ impl Lookups {
         built: Built,
     ) -> Result<(), LookupsError> {
         let mut state = self.state.lock();
+        if built.declared.is_some() {
+            let now = node.clock().now();
+            let read = DeclaredBuild::of((terms, data), built, handling_legend(), now);
+            state.declared.extend(read.map(|read| (table.clone(), read)));
+            return self.publish(node, &mut state).map(drop);
+        }
         let mut builds = Vec::new();
         self.store.folder()?;
         for ((scope, key), index) in keys.iter().zip(built.indices) {
@@ -291,19 +327,23 @@ impl Lookups {
     fn publish(&self, node: &Node, state: &mut State) -> Result<Vec<OpenTable>, LookupsError> {
         let now = node.clock().now();
         let in_force = node.in_force();
-        let open = self.open_tables(in_force.policy(), state, now);
-        close(&mut state.kept, &open);
-        let before = Arc::new(self.in_service().narrowed(&open, &state.kept));
+        let sealing = node.is_sealed_to(in_force.roster());
+        let open = self.open_tables(in_force.policy(), state, (now, sealing));
+        close(state, &open);
+        let before = Arc::new(self.in_service().narrowed(&open, state));
         *self.in_service.write() = Arc::clone(&before);
         let tables = self.entries(&open, &state.kept);
-        let unready = unready(in_force.policy(), &tables, now);
-        if tables == before.directory.tables && unready == before.directory.unready {
+        let declared = declared_entries(&open, &state.declared);
+        let unready = unready(in_force.policy(), (&tables, &declared), now);
+        let said = &before.directory;
+        if tables == said.tables && declared == said.declared && unready == said.unready {
             return Ok(open);
         }
         self.store.folder()?;
         let serial = self.store.next_serial(before.directory.serial)?;
         let node_of = self.node.clone();
-        let directory = Directory { v: 1, node: node_of, serial, issued_at: now, tables, unready };
+        let directory =
+            Directory { v: 1, node: node_of, serial, issued_at: now, tables, declared, unready };
         let envelope = sealed(&directory, node.answer_key())?;
         let empty = sealed(&without_tables(&directory), node.answer_key())?;
         let entry = Entry {
@@ -315,9 +355,11 @@ impl Lookups {
         state.kept.envelope = Some(Base64(envelope.clone()));
         self.store.write(&state.kept)?;
         let (tables, unready) = (directory.tables.len(), directory.unready.len());
-        tracing::info!(serial, tables, unready, "lookup tables published");
+        let declared = directory.declared.len();
+        tracing::info!(serial, tables, declared, unready, "lookup tables published");
         let (keys, files) = (keys_of(&open), state.kept.files());
-        let in_service = InService { directory, envelope, empty, keys, files };
+        let declared = tables_of(&state.declared);
+        let in_service = InService { directory, envelope, empty, keys, declared, files };
         *self.in_service.write() = Arc::new(in_service);
         Ok(open)
     }
@@ -328,7 +370,7 @@ impl Lookups {
         &self,
         policy: Option<&Policy>,
         state: &mut State,
-        now: Timestamp,
+        (now, sealing): (Timestamp, Sealing),
     ) -> Vec<OpenTable> {
         let mut closed = BTreeMap::new();
         let mut open = Vec::new();
@@ -346,10 +388,16 @@ impl Lookups {
                 });
             let policy = policy.ok_or(Closed::NotInPolicy);
             match policy.and_then(|policy| Ok((Terms::of(config, policy, now)?, seed?))) {
-                Ok((terms, seed)) => {
-                    let keys = self.keys(&terms, &seed, now);
-                    open.push(OpenTable { terms, keys });
-                }
+                Ok((terms, seed)) => match terms.mode {
+                    Mode::Declared if sealing == Sealing::Nobody => {
+                        closed.insert(config.table.clone(), Closed::NoSealingKey);
+                    }
+                    Mode::Declared => open.push(OpenTable { terms, keys: Vec::new() }),
+                    Mode::Blinded => {
+                        let keys = self.keys(&terms, &seed, now);
+                        open.push(OpenTable { terms, keys });
+                    }
+                },
                 Err(why) => drop(closed.insert(config.table.clone(), why)),
             }
         }
@@ -417,7 +465,11 @@ impl Lookups {
 
 /// Takes out what none of these tables was built under. Where the terms are other ones, the build before goes as well: it may
 /// say more than is to be said now.
-fn close(kept: &mut Kept, open: &[OpenTable]) {
+fn close(state: &mut State, open: &[OpenTable]) {
+    state.declared.retain(|table, read| {
+        open.iter().any(|open| open.terms.table == *table && open.terms.digest() == read.terms)
+    });
+    let kept = &mut state.kept;
     let terms = |build: &Build| {
         let mut open = open.iter().map(|open| &open.terms);
         open.any(|terms| terms.table == build.table && terms.digest() == build.terms)
@@ -435,16 +487,29 @@ fn keys_of(open: &[OpenTable]) -> BTreeMap<(TableName, u32), Arc<SecretKey>> {
     keys.map(|(scope, key)| ((scope.table.clone(), scope.epoch), Arc::clone(key))).collect()
 }
 
+fn tables_of(read: &declared::Read) -> BTreeMap<TableName, Arc<Table>> {
+    read.iter().map(|(name, read)| (name.clone(), Arc::clone(read.table()))).collect()
+}
+
+/// The declared tables that were read, sorted by name as the open ones are.
+fn declared_entries(open: &[OpenTable], read: &declared::Read) -> Vec<DeclaredTable> {
+    let entry = |OpenTable { terms, .. }: &OpenTable| Some(read.get(&terms.table)?.entry(terms));
+    open.iter().filter_map(entry).collect()
+}
+
 /// The tables that the policy opens at this time and that none of these entries answers for: whoever knows of the others only
 /// would take it that there are no more.
 fn unready(
     policy: Option<&Policy>,
-    tables: &[DirectoryEntry],
+    (tables, declared): (&[DirectoryEntry], &[DeclaredTable]),
     now: Timestamp,
 ) -> Vec<UnreadyTable> {
     let Some(policy) = policy else { return Vec::new() };
     let answers = |name: &TableName| {
-        tables.iter().any(|entry| entry.table == *name && entry.from <= now && now < entry.until)
+        declared.iter().any(|entry| entry.table == *name)
+            || tables
+                .iter()
+                .any(|entry| entry.table == *name && entry.from <= now && now < entry.until)
     };
     let opened = policy.tables().into_iter().filter(|table| !answers(&table.name));
     let unready = opened.filter_map(|table| {
@@ -457,7 +522,8 @@ fn unready(
 
 /// What who may search nothing is told.
 fn without_tables(directory: &Directory) -> Directory {
-    Directory { tables: Vec::new(), unready: Vec::new(), ..directory.clone() }
+    let (tables, declared, unready) = (Vec::new(), Vec::new(), Vec::new());
+    Directory { tables, declared, unready, ..directory.clone() }
 }
 
 fn sealed(directory: &Directory, key: &SigningKey) -> Result<Vec<u8>, LookupsError> {

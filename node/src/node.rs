@@ -9,15 +9,16 @@ use crate::engine::WorkFailure;
 use crate::engine::cells::{Part, RawCells};
 use crate::engine::pool::{PoolError, WorkerPool};
 use crate::ledger::Ledger;
-use crate::lookups::{Lookups, LookupsError};
+use crate::lookups::{Lookups, LookupsError, Sealing};
+use crate::notices::Notices;
 use crate::policy::{self, PolicyError};
 use crate::protecting;
 use crate::records::RecordsError;
 use crate::released::Released;
 use crate::secret::{Secret, SecretError};
-use mayag_audit::detail::Content;
+use mayag_audit::detail::{Content, RecipientSecret};
 use mayag_audit::entry::{Entry, Type};
-use mayag_audit::keys::{Ed25519, KeyError, Mac, RandomError, SigningKey, random_nonce};
+use mayag_audit::keys::{KeyError, Mac, RandomError, SigningKey, random_nonce};
 use mayag_audit::log::commit::Kind;
 use mayag_audit::nonces::{Nonces, is_forgotten};
 use mayag_audit::party::{self, Book, NoLog};
@@ -29,11 +30,11 @@ use mayag_protocol::answer::PolicyVersion;
 use mayag_protocol::identity::Identity;
 use mayag_protocol::names::{Country, Digest};
 use mayag_protocol::refusal::{Code, Refusal};
-use mayag_protocol::roster::{self, Roster, RosterError};
+use mayag_protocol::roster::{Roster, RosterError};
 use mayag_protocol::timestamp::{Clock, Timestamp};
 use mayag_queries::plan::Plan;
 use mayag_transport::credentials::CredentialsError;
-use mayag_transport::files::{self, FilesError};
+use mayag_transport::files::FilesError;
 use mayag_transport::party_logs::{Logged, PartyLogs, PartyLogsError, PartySettings};
 use mayag_transport::server::ServerError;
 use mayag_transport::trust::{Trust, TrustError, TrustFiles};
@@ -46,16 +47,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+mod reading;
 mod spending;
+
+use reading::{Keys, is_listed, open_released, open_roster, read_catalogue, read_key, read_keys};
 
 /// The name of the ledger inside the state folder.
 pub const LEDGER: &str = "ledger.log";
 
 /// The folder of what this node saw as a witness, inside the state folder.
 const WITNESS: &str = "witness";
-
-/// The name of the file that remembers the highest roster version seen.
-const ROSTER_VERSION: &str = "roster-version";
 
 /// Why a node does not start, or keeps what was in force.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +181,7 @@ pub struct Node {
     clock: Arc<dyn Clock>,
     catalogue: Catalogue,
     answer_key: SigningKey,
+    sealing_key: Option<RecipientSecret>,
     logs: Arc<PartyLogs>,
     witness: WitnessStore,
     ledger: Ledger,
@@ -189,6 +191,7 @@ pub struct Node {
     pool: WorkerPool,
     archive: Option<Archive>,
     lookups: Lookups,
+    notices: Notices,
     trust: Arc<Trust>,
     in_force: RwLock<Arc<InForce>>,
     ending: Ending,
@@ -213,19 +216,8 @@ impl Node {
     ) -> Result<Arc<Self>, NodeError> {
         let catalogue = read_catalogue(&config)?;
         let roster = open_roster(&config, clock.as_ref())?;
-        let answer_key = read_key(&config.pki.answer_key)?;
-        let log_key = Arc::new(read_key(&config.pki.log_key)?);
-        let member = roster.node(&config.country);
-        if member.map(|member| &member.answer_key) != Some(answer_key.public()) {
-            return Err(NodeError::KeyNotListed { key: "answer" });
-        }
-        if member.map(|member| &member.log_key) != Some(log_key.public()) {
-            return Err(NodeError::KeyNotListed { key: "log" });
-        }
-        let cosign_key = read_key(&config.pki.cosign_key)?;
-        if member.map(|member| &member.cosign_key) != Some(cosign_key.public()) {
-            return Err(NodeError::KeyNotListed { key: "cosign" });
-        }
+        let Keys { answer: answer_key, log: log_key, cosign: cosign_key, sealing: sealing_key } =
+            read_keys(&config, roster.node(&config.country))?;
         let trust_files = TrustFiles {
             authorities: config.pki.authorities.clone(),
             revocations: config.pki.revocations.clone(),
@@ -266,6 +258,7 @@ impl Node {
         let in_force = InForce { roster, version: Some(version), policy };
         let archive = config.keep_questions.then(|| Archive::new(&config.state));
         let lookups = Lookups::open(&config, &answer_key, clock.now())?;
+        let notices = Notices::new(&config.state);
         let node = Arc::new(Self {
             config,
             archive,
@@ -273,6 +266,8 @@ impl Node {
             clock,
             catalogue,
             answer_key,
+            sealing_key,
+            notices,
             logs,
             witness,
             ledger,
@@ -393,6 +388,24 @@ impl Node {
         &self.answer_key
     }
 
+    /// The key that opens what is sealed to this node, if it has one.
+    pub(crate) fn sealing_key(&self) -> Option<&RecipientSecret> {
+        self.sealing_key.as_ref()
+    }
+
+    /// Whether what is sealed to the key that this roster lists for the node can be opened: a roster may come with another one.
+    pub(crate) fn is_sealed_to(&self, roster: &Roster) -> Sealing {
+        match &self.sealing_key {
+            Some(key) if is_listed(key, roster.node(&self.config.country)) => Sealing::Everybody,
+            Some(_) | None => Sealing::Nobody,
+        }
+    }
+
+    /// What the owner of declared tables is told.
+    pub(crate) fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
     /// The secret of this node for everything about units.
     pub fn secret(&self) -> &Secret {
         &self.secret
@@ -510,57 +523,6 @@ fn word(error: &NodeError) -> &'static str {
     } else {
         "file"
     }
-}
-
-fn read_catalogue(config: &NodeConfig) -> Result<Catalogue, NodeError> {
-    match &config.catalogue {
-        None => Ok(Catalogue::builtin()),
-        Some(path) => {
-            Ok(Catalogue::parse(&files::read(path, mayag_policies::catalogue::LONGEST)?)?)
-        }
-    }
-}
-
-fn read_key(path: &Path) -> Result<SigningKey, NodeError> {
-    SigningKey::from_pem(&files::read_secret(path)?)
-        .map_err(|source| NodeError::Key { path: path.to_owned(), source })
-}
-
-fn open_roster(config: &NodeConfig, clock: &dyn Clock) -> Result<Roster, NodeError> {
-    let keys = files::read(&config.pki.roster_keys, 64 * 1024)?;
-    let keys = roster::parse_trusted_keys(&String::from_utf8_lossy(&keys))?;
-    create_state(&config.state)?;
-    let remembered = config.state.join(ROSTER_VERSION);
-    let seen = match files::read(&remembered, 64) {
-        Ok(text) => String::from_utf8_lossy(&text).trim().parse().unwrap_or(u64::MAX),
-        Err(_) if !remembered.exists() => 0,
-        Err(error) => return Err(error.into()),
-    };
-    let bytes = files::read(&config.pki.roster, roster::LONGEST)?;
-    let roster = Roster::open(&bytes, &keys, &Ed25519, clock.now(), seen)?;
-    if roster.federation != config.federation {
-        return Err(RosterError::NotInForce.into());
-    }
-    files::replace(&remembered, format!("{}\n", roster.version).as_bytes(), files::Mode::Public)?;
-    Ok(roster)
-}
-
-/// The memory of what was released of the data as they are now.
-fn open_released(config: &NodeConfig) -> Result<Released, NodeError> {
-    let version = data_version(&config.sources)
-        .map_err(|source| NodeError::State { path: config.state.clone(), source })?;
-    let version = protecting::data_version(&version).map_err(|_| NodeError::Version)?;
-    let datasets: Vec<_> = config.datasets.iter().map(|view| &view.name).collect();
-    Ok(Released::open(&config.state, &datasets, &version)?)
-}
-
-fn create_state(folder: &Path) -> Result<(), NodeError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|source| NodeError::State { path: folder.to_owned(), source })
 }
 
 /// The logs of this node, and who witnesses them.

@@ -1,7 +1,6 @@
 //! Lookup tables: what a policy says of them, and the decision who may search one.
 //!
-//! A lookup is decided by table, kind, person, purpose, time and size; never by what is searched, which nobody but the
-//! desk knows. **Grants never add up**: a lookup is permitted if one grant alone allows a lookup of its size. If several
+//! A lookup is decided by table, kind, mode, person, purpose, time and size; never by what is searched. **Grants never add up**: a lookup is permitted if one grant alone allows a lookup of its size. If several
 //! do, all of them are used, and so the strictest limits of all.
 //!
 //! ```
@@ -65,6 +64,9 @@ pub const KINDS: [&str; 15] = [
 /// that can be read.
 pub const FEW: [&str; 5] = ["cas", "imo", "logo", "mmsi", "plate"];
 
+/// The kinds that are found by likeness, through many keys. No declared table has one of them.
+pub const FUZZY: [&str; 2] = ["logo", "person"];
+
 /// Identifiers in one lookup where a policy does not say how many.
 pub const DEFAULT_AT_ONCE: u32 = 64;
 
@@ -87,6 +89,10 @@ pub struct LookupTable {
     pub mode: Mode,
     /// What a hit says.
     pub reveals: Reveals,
+    /// Of a declared table, and of no other: the law or agreement that lets the country be told what is searched.
+    pub legal_basis: Option<String>,
+    /// Whether rows may be silent: who searches is told that there is no hit. Of a declared table only.
+    pub silent: bool,
 }
 
 /// What a hit says beside its band.
@@ -129,8 +135,8 @@ pub struct Limits {
 
 /// One grant of a lookup table.
 ///
-/// INVARIANT (one table): all grants of a table in a policy have the same `table`, kind and mode and revelations
-/// included; `document::check` refuses others.
+/// INVARIANT (one table): all grants of a table in a policy have the same `table`, kind, mode, revelations, legal
+/// basis and silence included; `document::check` refuses others.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct LookupGrant {
     pub(crate) id: GrantId,
@@ -220,8 +226,8 @@ fn permit(used: &[&LookupGrant]) -> Option<LookupPermit> {
     })
 }
 
-/// Depends on nothing but what was asked.
-fn table_not_shared(table: &TableName) -> Refusal {
+/// The refusal of a table that is not there, not open, or not asked in its mode. Depends on nothing but what was asked.
+pub fn table_not_shared(table: &TableName) -> Refusal {
     let hint =
         "`mayag lookup tables` lists what this country lets you search, and for which purposes";
     Refusal::new(Code::TableNotShared, DEFAULT_DENY, hint).about(table.as_str())

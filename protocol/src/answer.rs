@@ -3,7 +3,7 @@
 use crate::envelope::Base64;
 use crate::identity::Identity;
 use crate::lookup::EvaluatedTable;
-use crate::names::{Country, DatasetName, Digest, LogOrigin, QuestionId};
+use crate::names::{Country, DatasetName, Digest, LogOrigin, QuestionId, TableName};
 use crate::outcome::Outcome;
 use crate::purpose::Purpose;
 use crate::refusal::{Code, Refusal};
@@ -74,6 +74,15 @@ pub enum Decision {
     Answered {
         /// The parts.
         releases: Vec<ReleasePart>,
+    },
+    /// What a declared table says ([`crate::question::Ask::Declared`]): sealed to whoever asked, it follows the envelope.
+    Declared {
+        /// The table.
+        table: TableName,
+        /// When it was read, as the directory has it: what numbers stand for may be otherwise in another.
+        built_at: Timestamp,
+        /// SHA-256 of what is sealed.
+        answer: Digest,
     },
     /// Evaluated vectors ([`crate::question::Ask::Lookup`]), one for each of its tables that was asked, in the order of
     /// the targets; in the same order they follow the envelope.
@@ -306,6 +315,7 @@ impl Answer {
                 Outcome::AnsweredSuppressed
             }
             Decision::Answered { .. }
+            | Decision::Declared { .. }
             | Decision::Evaluated { .. }
             | Decision::Previewed { .. }
             | Decision::Shared { .. }

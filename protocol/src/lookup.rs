@@ -12,8 +12,13 @@ use crate::question::LONGEST_ENVELOPE;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod declared;
 mod verdict;
 
+pub use declared::{
+    DECLARED_HEAD, DECLARED_REFERENCES, DECLARED_SLOT, DECLARED_VERDICT, DeclaredSearch,
+    DeclaredTable, DeclaredTarget, MOST_DECLARED, SEAL, declared_at_once, declared_elements,
+};
 pub use verdict::{Band, Hit, Verdict, no_hit_anywhere};
 
 /// The elements of a vector, by size class: 1, 8, 64, 512, 4,096, 10,000 or 65,534 identifiers and padding, and one more for
@@ -56,6 +61,9 @@ pub struct Directory {
     pub issued_at: Timestamp,
     /// The tables that can be asked, sorted by name and epoch. While keys rotate, a table has two live epochs.
     pub tables: Vec<DirectoryEntry>,
+    /// The tables that can be asked only by telling the node what is searched, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<DeclaredTable>,
     /// The tables that the policy opens and that cannot be asked now, because they have no key or no index: sorted by name.
     /// A country with one of them has not said no.
     pub unready: Vec<UnreadyTable>,

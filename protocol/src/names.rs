@@ -161,6 +161,10 @@ text_id! {
     /// A raw X25519 public key (RFC 7748), 32 bytes in hexadecimal: details of log entries are sealed to it.
     AuditorKey, "an X25519 public key of 64 hexadecimal digits", |t| is_hex(t, 64)
 }
+text_id! {
+    /// A raw X25519 public key (RFC 7748), 32 bytes in hexadecimal: what only a node may read is sealed to it.
+    SealingKey, "an X25519 public key of 64 hexadecimal digits", |t| is_hex(t, 64)
+}
 
 /// Lower-case hexadecimal of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
@@ -236,6 +240,13 @@ impl PublicKey {
     /// The 32 raw bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         unhex(&self.0).unwrap_or_default()
+    }
+}
+
+impl SealingKey {
+    /// The key of 32 raw bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(hex(&bytes))
     }
 }
 

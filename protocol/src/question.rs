@@ -1,8 +1,8 @@
 //! One signed request of one analyst.
 
 use crate::identity::Identity;
-use crate::lookup::{LookupFault, Search};
-use crate::names::{Country, Nonce, QuestionId};
+use crate::lookup::{DeclaredSearch, LookupFault, Search};
+use crate::names::{Country, Digest, Nonce, QuestionId};
 use crate::purpose::Purpose;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,11 @@ pub struct Question {
 pub enum Ask {
     /// Which datasets and columns the person may use, for the purpose given.
     Datasets {},
+    /// Whether identifiers are known, which the nodes asked are told. What is sealed to them travels beside the question.
+    Declared {
+        /// What is searched where.
+        search: DeclaredSearch,
+    },
     /// Whether identifiers are known, without saying which. The blinded vector travels beside the question.
     Lookup {
         /// What is searched where.
@@ -82,18 +87,54 @@ impl Ask {
     /// The SQL, if it is about any.
     pub fn sql(&self) -> Option<&str> {
         match self {
-            Self::Datasets {} | Self::Lookup { .. } | Self::Tables {} => None,
+            Self::Datasets {} | Self::Declared { .. } | Self::Lookup { .. } | Self::Tables {} => {
+                None
+            }
             Self::Preview { sql } | Self::Sql { sql } => Some(sql),
         }
     }
 
-    /// What is searched, if anything is.
+    /// What is searched blinded, if anything is.
     pub fn search(&self) -> Option<&Search> {
         match self {
             Self::Lookup { search } => Some(search),
+            Self::Datasets {}
+            | Self::Declared { .. }
+            | Self::Preview { .. }
+            | Self::Sql { .. }
+            | Self::Tables {} => None,
+        }
+    }
+
+    /// What travels beside the question, if anything does: then it is taken where lookups are.
+    pub fn beside(&self) -> Option<Beside<'_>> {
+        match self {
+            Self::Declared { search } => {
+                Some(Beside { bytes: search.beside_bytes(), digest: &search.sealed })
+            }
+            Self::Lookup { search } => {
+                Some(Beside { bytes: search.vector_bytes(), digest: &search.blinded })
+            }
             Self::Datasets {} | Self::Preview { .. } | Self::Sql { .. } | Self::Tables {} => None,
         }
     }
+
+    fn fault(&self, countries: &[Country]) -> Option<LookupFault> {
+        match self {
+            Self::Declared { search } => search.fault(countries),
+            Self::Lookup { search } => search.fault(countries),
+            Self::Datasets {} | Self::Preview { .. } | Self::Sql { .. } | Self::Tables {} => None,
+        }
+    }
+}
+
+/// What travels beside a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beside<'a> {
+    /// How long it is.
+    pub bytes: usize,
+    /// Its SHA-256.
+    pub digest: &'a Digest,
 }
 
 /// What is wrong with a question's own fields, whoever signed it.
@@ -132,9 +173,7 @@ impl Question {
             Some(QuestionFault::Version)
         } else if self.countries.is_empty() || !sorted {
             Some(QuestionFault::Countries)
-        } else if let Some(fault) =
-            self.ask.search().and_then(|search| search.fault(&self.countries))
-        {
+        } else if let Some(fault) = self.ask.fault(&self.countries) {
             Some(fault.into())
         } else if too_long(&self.case) || too_long(&self.legal_basis) {
             Some(QuestionFault::TooLong)

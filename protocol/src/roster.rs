@@ -5,7 +5,9 @@
 
 use crate::envelope::{Envelope, EnvelopeError, PayloadType, Verify};
 use crate::identity::{Identity, Kind};
-use crate::names::{AuditorKey, Country, Digest, Federation, NameError, PublicKey, Role};
+use crate::names::{
+    AuditorKey, Country, Digest, Federation, NameError, PublicKey, Role, SealingKey,
+};
 use crate::purpose::Purpose;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,9 @@ pub struct Member {
     /// start, because nobody could ever read whom it answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub auditor_keys: Vec<AuditorKey>,
+    /// What only this node may read is sealed to it. Without it, a node answers no declared lookup; a gateway has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<SealingKey>,
 }
 
 /// A person.

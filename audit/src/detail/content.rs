@@ -29,22 +29,40 @@ pub struct Content {
     /// What was done, in words; of a log that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
+    /// What was searched; of a declared lookup that the node opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searched: Vec<String>,
 }
 
 impl Content {
     /// Of a question.
     pub fn question(person: String, envelope: Option<Vec<u8>>) -> Self {
-        Self { v: Version, person, envelope: envelope.map(Base64), words: None }
+        Self {
+            v: Version,
+            person,
+            envelope: envelope.map(Base64),
+            words: None,
+            searched: Vec::new(),
+        }
     }
 
     /// Of a log that was read.
     pub fn reading(person: String, words: String) -> Self {
-        Self { v: Version, person, envelope: None, words: Some(words) }
+        Self { v: Version, person, envelope: None, words: Some(words), searched: Vec::new() }
+    }
+
+    /// Of a declared lookup: the same question, and what the node opened beside it.
+    #[must_use]
+    pub fn with_searched(mut self, searched: Vec<String>) -> Self {
+        self.searched = searched;
+        self
     }
 
     /// Its bytes, to be sealed; wiped when dropped.
     pub fn to_bytes(&self) -> Option<Zeroizing<Vec<u8>>> {
         let texts = self.person.len() + self.words.as_ref().map_or(0, String::len);
+        let searched: usize = self.searched.iter().map(|text| text.len().saturating_add(1)).sum();
+        let texts = texts.saturating_add(searched);
         let envelope = self.envelope.as_ref().map_or(0, |envelope| envelope.0.len());
         // More than JSON needs, escapes included: a buffer that grows leaves copies of what it held behind.
         let most =
@@ -78,12 +96,13 @@ impl Content {
 
 impl Drop for Content {
     fn drop(&mut self) {
-        let Self { v: _, person, envelope, words } = self;
+        let Self { v: _, person, envelope, words, searched } = self;
         person.zeroize();
         if let Some(Base64(envelope)) = envelope {
             envelope.zeroize();
         }
         words.zeroize();
+        searched.zeroize();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::keys::{KeyError, RandomError, pem, random_secret, sha256, unpem};
 use hpke::kem::X25519HkdfSha256;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
-use mayag_protocol::names::{AuditorKey, Digest, hex, unhex};
+use mayag_protocol::names::{AuditorKey, Digest, SealingKey, hex, unhex};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// An auditor's public key: 32 bytes of X25519, in hexadecimal as text.
+/// The public key of an auditor, or of whoever else something is sealed to: 32 bytes of X25519, in hexadecimal as text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecipientKey(<X25519HkdfSha256 as hpke::Kem>::PublicKey);
 
@@ -26,13 +26,36 @@ impl RecipientKey {
 
     /// As a roster lists it.
     pub fn to_key(&self) -> AuditorKey {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(&self.0.to_bytes());
-        AuditorKey::from_bytes(bytes)
+        AuditorKey::from_bytes(self.to_bytes())
     }
 
-    pub(super) fn key(&self) -> &<X25519HkdfSha256 as hpke::Kem>::PublicKey {
+    /// A node's, as a roster lists it.
+    pub fn to_sealing_key(&self) -> SealingKey {
+        SealingKey::from_bytes(self.to_bytes())
+    }
+
+    /// Its 32 bytes.
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&self.0.to_bytes());
+        bytes
+    }
+
+    /// Reads 32 bytes.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        let key = <X25519HkdfSha256 as hpke::Kem>::PublicKey::from_bytes(bytes);
+        key.map(Self).map_err(|_| KeyError::Format)
+    }
+
+    pub(crate) fn key(&self) -> &<X25519HkdfSha256 as hpke::Kem>::PublicKey {
         &self.0
+    }
+}
+
+impl TryFrom<&SealingKey> for RecipientKey {
+    type Error = KeyError;
+    fn try_from(key: &SealingKey) -> Result<Self, KeyError> {
+        key.as_str().parse()
     }
 }
 
@@ -64,7 +87,7 @@ impl fmt::Debug for RecipientKey {
     }
 }
 
-/// An auditor's private key. Wiped when dropped; has no `Debug` that shows it and cannot be copied or serialised.
+/// The private key of an auditor, or of whoever else something is sealed to. Wiped when dropped; has no `Debug` that shows it and cannot be copied or serialised.
 pub struct RecipientSecret {
     key: <X25519HkdfSha256 as hpke::Kem>::PrivateKey,
     public: RecipientKey,
@@ -84,7 +107,15 @@ impl RecipientSecret {
     /// Reads a key from PKCS#8 PEM.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let der = unpem(text).ok_or(KeyError::Format)?;
-        let secret = der.strip_prefix(PKCS8.as_slice()).ok_or(KeyError::Format)?;
+        Self::from_bytes(der.strip_prefix(PKCS8.as_slice()).ok_or(KeyError::Format)?)
+    }
+
+    /// A key for one exchange, which is kept nowhere.
+    pub fn passing() -> Result<Self, KeyError> {
+        Self::from_bytes(Zeroizing::new(random_secret()?).as_slice())
+    }
+
+    fn from_bytes(secret: &[u8]) -> Result<Self, KeyError> {
         let key = <X25519HkdfSha256 as hpke::Kem>::PrivateKey::from_bytes(secret)
             .map_err(|_| KeyError::Format)?;
         Ok(Self { public: RecipientKey(X25519HkdfSha256::sk_to_pk(&key)), key })
@@ -95,7 +126,7 @@ impl RecipientSecret {
         &self.public
     }
 
-    pub(super) fn key(&self) -> &<X25519HkdfSha256 as hpke::Kem>::PrivateKey {
+    pub(crate) fn key(&self) -> &<X25519HkdfSha256 as hpke::Kem>::PrivateKey {
         &self.key
     }
 }
@@ -198,12 +229,12 @@ impl fmt::Debug for MonthKey {
 /// `ring`'s random bytes in the shape `hpke` asks for, which knows no failure: a failure is remembered, and what was made
 /// with it is thrown away by [`SystemRandomness::worked`].
 #[derive(Default)]
-pub(super) struct SystemRandomness {
+pub(crate) struct SystemRandomness {
     failed: bool,
 }
 
 impl SystemRandomness {
-    pub(super) fn worked(&self) -> Result<(), RandomError> {
+    pub(crate) fn worked(&self) -> Result<(), RandomError> {
         if self.failed { Err(RandomError) } else { Ok(()) }
     }
 }

@@ -267,7 +267,7 @@ fn private_keys_are_for_their_owner_only() {
             assert_eq!(folder, 0o700, "{}", path.display());
         }
     }
-    assert_eq!(keys, 17 + 2 + 5 * 5 + 6 + 14 * 2 + 9 * 2);
+    assert_eq!(keys, 17 + 2 + 5 * 6 + 6 + 14 * 2 + 9 * 2);
     assert!(!format!("{:?}", pki.authority(&Scope::of(&hana())).unwrap()).contains("KEY"));
 }
 

@@ -1,7 +1,8 @@
-//! `mayag lookup`: which countries know an identifier, without showing anybody which one it is.
+//! `mayag lookup`: which countries know an identifier, without showing anybody which one it is unless the person says so.
 
 mod list;
 mod normalise;
+mod notices;
 mod search;
 mod show;
 mod tables;
@@ -13,7 +14,7 @@ use crate::printer::Printer;
 use clap::{Args, Subcommand};
 use mayag_desk::lookup::LookupError;
 
-/// Search identifiers in many countries; nobody is told which ones
+/// Search identifiers in many countries; nobody is told which ones unless you say so
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -26,11 +27,15 @@ line is kept by the shell and seen by everybody on the machine.
 Every country says `hit`, `no_hit`, `not_permitted` or `not_evaluated` (and why). \"no hit anywhere\" is said only where every country
 has proved it. What you searched is sealed for the auditors of your country and kept in the state folder of your profile.
 
+Some tables answer only if their country is told what you search, and who you are; they are asked with `--declared` alone. Such a
+country may be allowed to keep a hit to itself.
+
 Exit codes: 0 complete, 1 error or no answer, 2 usage or connection, 3 partial, 4 not permitted anywhere, 6 verification failed
 
 Examples:
   mayag lookup --purpose BORDER --case K-1
   mayag lookup @documents.csv --purpose INVESTIGATE --case 2026-0412 --countries kr,us --format json
+  mayag lookup @containers.txt --purpose INVESTIGATE --case 2026-0412 --countries th --declared
   mayag lookup tables --purpose BORDER
   mayag lookup normalise documents.txt"
 )]
@@ -44,6 +49,7 @@ pub struct LookupArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     Normalise(normalise::NormaliseArgs),
+    Notices(notices::NoticesArgs),
     Tables(tables::TablesArgs),
 }
 
@@ -52,6 +58,7 @@ pub async fn run(args: LookupArgs, folders: &Folders, printer: &mut Printer) -> 
     match args.command {
         None => Box::pin(search::run(args.search, folders, printer)).await,
         Some(Command::Normalise(args)) => normalise::run(&args, printer),
+        Some(Command::Notices(args)) => notices::run(&args, printer),
         Some(Command::Tables(args)) => Box::pin(tables::run(args, folders, printer)).await,
     }
 }
@@ -62,6 +69,7 @@ fn no_answer(error: &LookupError, printer: &mut Printer) -> Exit {
     match error {
         LookupError::Ask(error) => failed(printer, exit, &ask::advice(error)),
         LookupError::Batch(_)
+        | LookupError::Declaration(_)
         | LookupError::Files(_)
         | LookupError::Kinds
         | LookupError::Memory(_)
@@ -77,7 +85,8 @@ fn exit_of_error(error: &LookupError) -> Exit {
     match error {
         LookupError::Ask(error) => ask::exit_of_error(error),
         LookupError::Batch(_) | LookupError::NoResources | LookupError::NotSealed => Exit::Error,
-        LookupError::Files(_)
+        LookupError::Declaration(_)
+        | LookupError::Files(_)
         | LookupError::Kinds
         | LookupError::Memory(_)
         | LookupError::NoAuditor(_)

@@ -202,6 +202,7 @@ key = "../pki/node-{country}/tls.key"
 answer_key = "../pki/node-{country}/answer.key"
 log_key = "../pki/node-{country}/log.key"
 cosign_key = "../pki/node-{country}/cosign.key"
+sealing_key = "../pki/node-{country}/sealing.key"
 roster = "../pki/roster.json"
 roster_keys = "../pki/roster.keys"
 

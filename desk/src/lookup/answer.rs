@@ -6,7 +6,7 @@ use mayag_protocol::lookup::{Hit, Verdict, no_hit_anywhere};
 use mayag_protocol::names::{Country, QuestionId, TableName};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::refusal::{Code, Refusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -48,6 +48,8 @@ pub struct CountryAnswered {
     /// Of each table that was evaluated: rows that nobody can find, because what they hold is written in no form that can be
     /// searched. Tables without such rows are left out.
     pub left_out: BTreeMap<TableName, u64>,
+    /// The tables that were asked and may keep a hit to themselves: that they have none is not proved.
+    pub may_be_silent: BTreeSet<TableName>,
 }
 
 /// What one table that was evaluated says.
@@ -57,6 +59,8 @@ pub struct OfTable {
     pub table: TableName,
     /// Rows that are not in its index.
     pub left_out: u64,
+    /// Whether its country may keep a hit to itself.
+    pub may_be_silent: bool,
     /// What it says of each identifier, in their order.
     pub said: Vec<Said>,
 }
@@ -123,6 +127,8 @@ pub enum Reason {
     Proof,
     /// The country, or the gateway for all, refused.
     Refused(Refusal),
+    /// An identifier is longer than what can be declared.
+    TooLong,
     /// The lookup has more elements than the table takes.
     TooMany {
         /// As many it takes, the control included.
@@ -130,6 +136,8 @@ pub enum Reason {
     },
     /// The published filter or boxes cannot be had.
     Unfetched,
+    /// What was sealed as the answer does not open, or is none.
+    Unsealed,
 }
 
 /// A finding without a reason has this one: nothing is known, and nobody said why.
@@ -166,26 +174,30 @@ impl LookupAnswer {
         self.countries.iter().map(move |country| country.of(identifier))
     }
 
-    /// Whether nobody asked knows the identifier, and all of them prove it.
+    /// Whether nobody asked knows the identifier, and all of them prove it. Who may keep a hit to itself proves nothing.
     pub fn no_hit_anywhere(&self, identifier: usize) -> bool {
-        no_hit_anywhere(self.of(identifier).map(|finding| finding.verdict))
+        let silent = self.countries.iter().any(|country| !country.may_be_silent.is_empty());
+        !silent && no_hit_anywhere(self.of(identifier).map(|finding| finding.verdict))
     }
 }
 
 impl CountryAnswered {
     /// A country that evaluated nothing.
     pub fn nothing(country: Country, reason: Reason) -> Self {
-        Self { country, said: Vec::new(), lacking: Some(reason), left_out: BTreeMap::new() }
+        let (left_out, may_be_silent) = (BTreeMap::new(), BTreeSet::new());
+        Self { country, said: Vec::new(), lacking: Some(reason), left_out, may_be_silent }
     }
 
     /// A country of whose tables these were evaluated; `lacking` is what is missing of others.
     pub fn evaluated(country: Country, tables: Vec<OfTable>, lacking: Option<Reason>) -> Self {
         let left_out = tables.iter().filter(|one| one.left_out > 0);
         let left_out = left_out.map(|one| (one.table.clone(), one.left_out)).collect();
+        let silent = tables.iter().filter(|one| one.may_be_silent);
+        let may_be_silent = silent.map(|one| one.table.clone()).collect();
         let all = tables.into_iter().map(|one| one.said).reduce(|one, other| {
             one.into_iter().zip(other).map(|(one, other)| one.and(other)).collect()
         });
-        Self { country, said: all.unwrap_or_default(), lacking, left_out }
+        Self { country, said: all.unwrap_or_default(), lacking, left_out, may_be_silent }
     }
 
     /// What it says of the identifier at this place.
@@ -270,15 +282,17 @@ impl Reason {
             | Self::NotReady
             | Self::OtherRules
             | Self::Proof
+            | Self::TooLong
             | Self::TooMany { .. }
-            | Self::Unfetched => false,
+            | Self::Unfetched
+            | Self::Unsealed => false,
         }
     }
 
     /// Whether something did not verify: tell the country.
     pub fn is_alarm(&self) -> bool {
         match self {
-            Self::Control | Self::Index | Self::Proof => true,
+            Self::Control | Self::Index | Self::Proof | Self::Unsealed => true,
             Self::Crowded
             | Self::Declared
             | Self::NoEpoch
@@ -289,6 +303,7 @@ impl Reason {
             | Self::OtherRules
             | Self::Outcome(_)
             | Self::Refused(_)
+            | Self::TooLong
             | Self::TooMany { .. }
             | Self::Unfetched => false,
         }
@@ -310,8 +325,10 @@ impl Reason {
             Self::Outcome(outcome) => outcome.as_str(),
             Self::Proof => "proof",
             Self::Refused(refusal) => refusal.code.name(),
+            Self::TooLong => "too_long",
             Self::TooMany { .. } => "too_many",
             Self::Unfetched => "unfetched",
+            Self::Unsealed => "unsealed",
         }
     }
 }
@@ -340,11 +357,17 @@ impl fmt::Display for Reason {
                 f.write_str("its proof does not verify: tell the country and your auditors")
             }
             Self::Refused(refusal) => write!(f, "{refusal}: {}", refusal.hint),
+            Self::TooLong => f.write_str(
+                "its table is told identifiers of at most 254 bytes: leave the longer ones out",
+            ),
             Self::TooMany { most } => {
                 let most = most.saturating_sub(1);
                 write!(f, "its table takes at most {most} at once, padding included: search fewer")
             }
             Self::Unfetched => f.write_str("what it published of its table cannot be had now"),
+            Self::Unsealed => f.write_str(
+                "what it sealed as its answer does not open, or is none: tell the country",
+            ),
         }
     }
 }

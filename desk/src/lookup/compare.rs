@@ -4,12 +4,13 @@ use super::answer::{Found, OfTable, Reason, Said};
 use super::identifiers::{Identifiers, Part};
 use super::plan::Chosen;
 use mayag_matching::batch::{Batch, Outputs};
+use mayag_matching::declared::Answered;
 use mayag_matching::index::{Index, Rows};
 use mayag_matching::normalise::Normalised;
 use mayag_matching::reference::Reference;
 use mayag_matching::voprf::{Evaluation, PublicKey};
-use mayag_protocol::lookup::{Band, DirectoryEntry, Hit, Legend, PublishedIndex};
-use mayag_protocol::names::hex;
+use mayag_protocol::lookup::{Band, DeclaredTable, DirectoryEntry, Hit, Legend, PublishedIndex};
+use mayag_protocol::names::{TableName, hex};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZero;
@@ -58,31 +59,52 @@ pub(super) fn compare(
     let Evaluated { vector, proof, filter, boxes } = evaluated;
     let outputs = outputs(hidden, chosen, vector, proof, workers)?;
     let index = Index::parse(&chosen.scope(), filter, boxes).map_err(|_| Reason::Index)?;
-    let alive = outputs.finds_control(&index);
-    let rows = outputs.rows(&index);
+    let answered =
+        Answered { rows: outputs.rows(&index), finds_control: outputs.finds_control(&index) };
+    let said = said(&hidden.identifiers, &answered, Words::blinded(&chosen.entry));
+    let DirectoryEntry { table, index: PublishedIndex { left_out, .. }, .. } = &chosen.entry;
+    Ok(OfTable { table: table.clone(), left_out: *left_out, may_be_silent: false, said })
+}
+
+/// What the numbers of a table stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    table: &'a TableName,
+    categories: &'a [Legend],
+    handling: &'a [Legend],
+}
+
+impl<'a> Words<'a> {
+    fn blinded(entry: &'a DirectoryEntry) -> Self {
+        let DirectoryEntry { table, categories, handling, .. } = entry;
+        Self { table, categories, handling }
+    }
+
+    pub(super) fn declared(entry: &'a DeclaredTable) -> Self {
+        let DeclaredTable { table, categories, handling, .. } = entry;
+        Self { table, categories, handling }
+    }
+}
+
+/// What a table says of each identifier, in their order.
+pub(super) fn said(identifiers: &Identifiers, answered: &Answered, words: Words<'_>) -> Vec<Said> {
+    let Answered { rows, finds_control: alive } = answered;
     let said = |(identifier, parts): (&Normalised, &[Part])| {
-        let hits = hits(identifier, parts, &rows, &chosen.entry);
+        let hits = hits(identifier, parts, rows, words);
         // Its record may be one of those that a crowded row stands for.
         let crowded = parts.iter().any(|part| rows.get(part.at).is_some_and(|rows| rows.crowded));
-        match (hits.is_empty(), alive, crowded) {
+        match (hits.is_empty(), *alive, crowded) {
             (false, _, _) => Said::of(hits),
             (true, true, false) => Said::No,
             (true, true, true) => Said::Unknown(Reason::Crowded),
             (true, false, _) => Said::Unknown(Reason::Control),
         }
     };
-    let said = hidden.identifiers.with_parts().map(said).collect();
-    let DirectoryEntry { table, index: PublishedIndex { left_out, .. }, .. } = &chosen.entry;
-    Ok(OfTable { table: table.clone(), left_out: *left_out, said })
+    identifiers.with_parts().map(said).collect()
 }
 
 /// The records that agree well enough: rows with one contact are one record, found through several elements.
-fn hits(
-    identifier: &Normalised,
-    parts: &[Part],
-    rows: &[Rows],
-    entry: &DirectoryEntry,
-) -> Vec<Found> {
+fn hits(identifier: &Normalised, parts: &[Part], rows: &[Rows], words: Words<'_>) -> Vec<Found> {
     let mut records: BTreeMap<[u8; 16], Record> = BTreeMap::new();
     for part in parts {
         for row in rows.get(part.at).into_iter().flat_map(|rows| &rows.references) {
@@ -94,12 +116,12 @@ fn hits(
         let band = identifier.band(&record.opened)?;
         let hit = Hit {
             band,
-            category: legend(&entry.categories, record.category, "several, or not told"),
-            handling: legend(&entry.handling, u16::from(record.handling), "not told"),
+            category: legend(words.categories, record.category, "several, or not told"),
+            handling: legend(words.handling, u16::from(record.handling), "not told"),
             contact: hex(&contact),
             rows: record.rows,
         };
-        Some(Found { table: entry.table.clone(), hit })
+        Some(Found { table: words.table.clone(), hit })
     };
     records.into_iter().filter_map(hit).collect()
 }

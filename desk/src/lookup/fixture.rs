@@ -1,7 +1,7 @@
 //! A country with one table, made of crate `matching`, and everything around it that a lookup needs.
 
 use super::compare::{Evaluated, Hidden, compare};
-use super::plan::{Choice, Chosen, Needs, choose};
+use super::plan::{Choice, Chosen, Declared, Needs, choose};
 use super::{CountryAnswered, Identifiers, LookupAnswer, Reason, Tables};
 use crate::fixture::{Federation, country};
 use crate::lookup::line::finish;
@@ -112,6 +112,7 @@ impl Table {
             serial,
             issued_at: now(),
             tables: vec![self.entry()],
+            declared: Vec::new(),
             unready: Vec::new(),
         }
     }
@@ -192,8 +193,29 @@ pub(super) fn tables(directories: Vec<Directory>) -> Tables {
 
 /// What is chosen of one directory for a passport, for this purpose.
 pub(super) fn choice(directory: Directory, purpose: Purpose, elements: u32) -> Choice {
+    choice_of(directory, purpose, elements, (1, Declared::Left))
+}
+
+/// The same of so many texts, with declared tables or without.
+pub(super) fn choice_of(
+    directory: Directory,
+    purpose: Purpose,
+    elements: u32,
+    (searched, declared): (usize, Declared),
+) -> Choice {
+    choice_of_length(directory, purpose, elements, (searched, 15, declared))
+}
+
+/// The same where the longest text has so many bytes.
+pub(super) fn choice_of_length(
+    directory: Directory,
+    purpose: Purpose,
+    elements: u32,
+    (searched, longest, declared): (usize, usize, Declared),
+) -> Choice {
     let rules = rules(Kind::TravelDocument);
-    choose(&tables(vec![directory]), Needs { rules: &rules, purpose, elements, now: now() })
+    let needs = Needs { rules: &rules, purpose, elements, searched, longest, declared, now: now() };
+    choose(&tables(vec![directory]), needs)
 }
 
 /// Why the first country of a choice is not asked.

@@ -4,8 +4,8 @@ use super::answer::{CountryAnswered, LookupAnswer, OfTable, Reason, SentLookup};
 use super::compare::{Evaluated, Hidden, compare};
 use super::directory::{self, Seen};
 use super::index::{IndexError, Named, Store, blocking};
-use super::opening::Sealing;
-use super::plan::{Choice, Chosen, Needs, choose};
+use super::opening::{Sealing, Secret};
+use super::plan::{Choice, Chosen, Declared, Needs, choose};
 use super::{Identifiers, LookupError, Progress, Tables, Watch};
 use crate::ask::{self, AskError, Reply, report};
 use crate::connection::Sent;
@@ -37,19 +37,27 @@ const MOST_ROUNDS: usize = 4;
 /// A desk that searches: what it has seen of directories, what it has fetched of tables, and where it keeps what it sealed.
 #[derive(Debug)]
 pub struct Lookups<'a> {
-    desk: &'a Desk,
+    pub(super) desk: &'a Desk,
     seen: Seen,
     store: Store,
     sealed: Option<PathBuf>,
     workers: NonZero<usize>,
+    declared: Declared,
 }
 
 /// What was sealed and signed, and everything that is needed to read the answer.
-struct Prepared {
-    signed: SignedQuestion,
-    body: Vec<u8>,
-    sealed: PathBuf,
-    elements: u32,
+pub(super) struct Prepared {
+    pub(super) signed: SignedQuestion,
+    pub(super) body: Vec<u8>,
+    pub(super) sealed: PathBuf,
+    pub(super) elements: u32,
+}
+
+/// What came together so far.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) all: BTreeMap<Country, Vec<OfTable>>,
+    pub(super) sent: Vec<SentLookup>,
 }
 
 impl<'a> Lookups<'a> {
@@ -59,7 +67,14 @@ impl<'a> Lookups<'a> {
         let store = Store::open(folder.as_deref())?;
         let seen = Seen::new(folder.as_deref());
         let workers = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        Ok(Self { desk, seen, store, sealed: sealed.or(folder), workers })
+        let (sealed, declared) = (sealed.or(folder), Declared::Left);
+        Ok(Self { desk, seen, store, sealed, workers, declared })
+    }
+
+    /// Asks declared tables as well: their countries are told what is searched, and who searches.
+    #[must_use]
+    pub fn and_declared(self) -> Self {
+        Self { declared: Declared::Asked, ..self }
     }
 
     /// Whether what is searched could be sealed and kept; to be asked before anything else is.
@@ -109,36 +124,67 @@ impl<'a> Lookups<'a> {
         watch: Watch<'_>,
     ) -> Result<Reply<LookupAnswer>, LookupError> {
         self.ready()?;
-        let auditors = self.auditors()?;
         let rules = identifiers.rules();
         let searched = identifiers.elements().len();
         let elements = batch::elements(searched).and_then(|all| u32::try_from(all).ok());
         let elements = elements.ok_or(LookupError::TooMany { elements: searched })?;
         let (purpose, now) = (request.purpose, self.desk.clock().now());
-        let mut choice = choose(tables, Needs { rules: &rules, purpose, elements, now });
+        let declared = self.declared;
+        let longest = identifiers.elements().iter().map(|element| element.text().len()).max();
+        let longest = longest.unwrap_or_default();
+        let needs = Needs { rules: &rules, purpose, elements, searched, longest, declared, now };
+        let mut choice = choose(tables, needs);
         self.fetch(&mut choice, watch).await?;
-        let count = identifiers.len();
-        if choice.chosen.is_empty() {
-            let nobody = finish(choice.lacking, BTreeMap::new());
-            return Ok(Reply::Answer(LookupAnswer::new(count, nobody, Vec::new())));
+        let mut gathered = Gathered::default();
+        if !choice.chosen.is_empty() {
+            let (of, all) = (&mut choice, &mut gathered);
+            if let Some(refusal) = self.search_blinded(request, of, identifiers, all, watch).await?
+            {
+                return Ok(Reply::Refused(refusal));
+            }
         }
+        if !choice.declared.is_empty() {
+            let (of, all) = (&mut choice, &mut gathered);
+            if let Some(refusal) =
+                self.search_declared(request, of, identifiers, all, watch).await?
+            {
+                return Ok(Reply::Refused(refusal));
+            }
+        }
+        self.store.tidy(self.desk.clock().now());
+        let Gathered { all, sent } = gathered;
+        let answer = LookupAnswer::new(identifiers.len(), finish(choice.lacking, all), sent);
+        Ok(Reply::Answer(answer))
+    }
+
+    /// Asks the blinded tables that were chosen, and fetched. Returns the refusal of the gateway if nothing was asked before.
+    async fn search_blinded(
+        &mut self,
+        request: &Request,
+        choice: &mut Choice,
+        identifiers: &Arc<Identifiers>,
+        gathered: &mut Gathered,
+        watch: Watch<'_>,
+    ) -> Result<Option<Refusal>, LookupError> {
+        let auditors = self.auditors()?;
+        let Gathered { all, sent } = gathered;
+        let searched = identifiers.elements().len();
         watch(Progress::Hiding { elements: batch::elements(searched).unwrap_or_default() });
         let seed = Arc::new(BatchSeed::generate()?);
         let hidden = Arc::new(self.hide(&seed, identifiers).await?);
-        let (mut all, mut sent) = (BTreeMap::new(), Vec::new());
         for _ in 0..MOST_ROUNDS {
-            let prepared = self.prepare(request, &choice, (&seed, &hidden), &auditors)?;
+            let prepared = self.prepare(request, choice, (&seed, &hidden), &auditors)?;
             let Prepared { signed, body, sealed, elements } = prepared;
             let mut asked = |progress: ask::Progress<'_>| watch(Progress::Question(progress));
             match self.desk.exchange(&signed, Sent::Lookup(body), &mut asked).await? {
-                Checked::Refused(refusal) if sent.is_empty() => return Ok(Reply::Refused(refusal)),
+                Checked::Refused(refusal) if sent.is_empty() => return Ok(Some(refusal)),
                 Checked::Refused(refusal) => {
                     choice.leave(&Reason::Refused(refusal));
                 }
                 Checked::Complete { countries, release, .. } => {
                     let outcomes = countries.iter().map(report).collect();
                     let receipt = receipt(&signed, &countries, release);
-                    self.compare_all(request, &hidden, &mut choice, &countries, &mut all).await?;
+                    self.compare_all(request, &hidden, choice, &countries, all).await?;
                     let question = signed.question.id;
                     sent.push(SentLookup { question, elements, outcomes, receipt, sealed });
                 }
@@ -148,12 +194,11 @@ impl<'a> Lookups<'a> {
             }
         }
         choice.leave(&Reason::Outcome(Outcome::NotAsked));
-        self.store.tidy(self.desk.clock().now());
-        Ok(Reply::Answer(LookupAnswer::new(count, finish(choice.lacking, all), sent)))
+        Ok(None)
     }
 
     /// Whoever can open what is searched: the auditors of the person's country.
-    fn auditors(&self) -> Result<Vec<RecipientKey>, LookupError> {
+    pub(super) fn auditors(&self) -> Result<Vec<RecipientKey>, LookupError> {
         let analyst = &self.desk.profile().identity;
         let country = analyst.country().ok_or(LookupError::NotSealed)?;
         let nobody = || LookupError::NoAuditor(country.clone());
@@ -219,7 +264,7 @@ impl<'a> Lookups<'a> {
         let sealing = Sealing {
             question: &id,
             analyst: &self.desk.profile().identity,
-            seed,
+            secret: Secret::Batch(seed),
             rules: &rules,
             identifiers: hidden.identifiers.elements().iter().map(AsRef::as_ref).collect(),
         };
@@ -243,7 +288,7 @@ impl<'a> Lookups<'a> {
         Ok(Prepared { signed, body, sealed, elements })
     }
 
-    fn keep(&self, id: &QuestionId, file: &[u8]) -> Result<PathBuf, LookupError> {
+    pub(super) fn keep(&self, id: &QuestionId, file: &[u8]) -> Result<PathBuf, LookupError> {
         let folder = self.sealed.as_ref().ok_or(LookupError::NoFolder)?;
         files::create_folder(folder)?;
         let path = folder.join(format!("{id}.sealed"));
@@ -338,7 +383,7 @@ impl<'a> Lookups<'a> {
 
     /// What a country says of its tables now, where it has built one anew since it was asked. What it says is held against
     /// what was seen before, like any directory; one that does not pass is its own fault, and the others have answered.
-    async fn directory_now(
+    pub(super) async fn directory_now(
         &mut self,
         request: &Request,
         country: &Country,
@@ -410,6 +455,7 @@ fn directory_of(country: &CountryAnswer) -> Option<&[u8]> {
     match &country.answer.as_ref()?.decision {
         Decision::Tables { .. } => country.parts.first().map(Vec::as_slice),
         Decision::Answered { .. }
+        | Decision::Declared { .. }
         | Decision::Evaluated { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
@@ -422,6 +468,7 @@ fn evaluated(country: &CountryAnswer) -> Option<&[EvaluatedTable]> {
     match &country.answer.as_ref()?.decision {
         Decision::Evaluated { tables } => Some(tables),
         Decision::Answered { .. }
+        | Decision::Declared { .. }
         | Decision::Failed { .. }
         | Decision::Previewed { .. }
         | Decision::Refused { .. }
@@ -430,7 +477,11 @@ fn evaluated(country: &CountryAnswer) -> Option<&[EvaluatedTable]> {
     }
 }
 
-fn receipt(signed: &SignedQuestion, countries: &[CountryAnswer], release: Envelope) -> ReceiptFile {
+pub(super) fn receipt(
+    signed: &SignedQuestion,
+    countries: &[CountryAnswer],
+    release: Envelope,
+) -> ReceiptFile {
     let answers = countries
         .iter()
         .filter_map(|country| Some((country.country.clone(), country.envelope.clone()?)));

@@ -15,12 +15,13 @@ use mayag_audit::detail::{
 use mayag_audit::entry::{DetailRef, RecipientKeyId, Type};
 use mayag_audit::keys::sha256;
 use mayag_matching::batch::{BatchSeed, opens};
+use mayag_matching::declared::commitment;
 use mayag_matching::input::Rules;
 use mayag_protocol::envelope::Base64;
 use mayag_protocol::identity::Identity;
-use mayag_protocol::lookup::Search;
-use mayag_protocol::names::{KindName, QuestionId, hex, unhex};
-use mayag_protocol::question::Question;
+use mayag_protocol::lookup::{DeclaredSearch, Search};
+use mayag_protocol::names::{Digest, KindName, QuestionId, hex, unhex};
+use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::strict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -66,8 +67,7 @@ struct Read {
     seed: String,
     kind: KindName,
     rules: u16,
-    #[serde(rename = "blinding")]
-    _blinding: Blinding,
+    blinding: Blinding,
     identifiers: Vec<String>,
 }
 
@@ -75,6 +75,8 @@ struct Read {
 #[serde(rename_all = "snake_case")]
 enum Blinding {
     Additive,
+    /// None: they were declared, and the seed is the salt of the commitment.
+    Declared,
     Multiplicative,
 }
 
@@ -102,11 +104,19 @@ pub enum OpeningError {
     /// It is about another lookup.
     #[error("what the desk sealed is about another lookup than the one it signed")]
     OtherLookup,
-    /// The vector that was sent is another one.
+    /// The vector or the commitment that was sent is another one.
     #[error(
-        "the identifiers that the desk sealed are not those that were searched: the vector in the logs is another one"
+        "the identifiers that the desk sealed are not those that were searched: what the logs have of them is something else"
     )]
     OtherVector,
+}
+
+/// What explains what a lookup's question says of its identifiers.
+pub enum Secret<'a> {
+    /// The seed that they were blinded with.
+    Batch(&'a BatchSeed),
+    /// The salt of the commitment to them, where they were declared.
+    Declared(&'a [u8; 32]),
 }
 
 /// A lookup as it is sealed. Has no `Debug` that shows it.
@@ -115,8 +125,8 @@ pub struct Sealing<'a> {
     pub question: &'a QuestionId,
     /// Who asks it.
     pub analyst: &'a Identity,
-    /// The secret of the batch.
-    pub seed: &'a BatchSeed,
+    /// What explains the question.
+    pub secret: Secret<'a>,
     /// The rules of the identifiers.
     pub rules: &'a Rules,
     /// The texts that were hidden, in their order.
@@ -126,13 +136,17 @@ pub struct Sealing<'a> {
 impl Sealing<'_> {
     /// The bytes of the file, which these auditors can open, each alone.
     pub fn seal(&self, auditors: &[RecipientKey]) -> Result<Vec<u8>, DetailError> {
-        let seed = Zeroizing::new(hex(self.seed.as_bytes()));
+        let (seed, blinding) = match self.secret {
+            Secret::Batch(seed) => (seed.as_bytes(), Blinding::Multiplicative),
+            Secret::Declared(salt) => (salt, Blinding::Declared),
+        };
+        let seed = Zeroizing::new(hex(seed));
         let written = Written {
             v: 1,
             seed: &seed,
             kind: &self.rules.kind,
             rules: self.rules.version,
-            blinding: Blinding::Multiplicative,
+            blinding,
             identifiers: self.identifiers.clone(),
         };
         let plain = Zeroizing::new(serde_json::to_vec(&written).map_err(|_| DetailError::Sealing)?);
@@ -157,13 +171,13 @@ pub fn open(
     secret: &RecipientSecret,
     workers: NonZero<usize>,
 ) -> Result<Opening, OpeningError> {
-    let search = question.ask.search().ok_or(OpeningError::NoLookup)?;
-    if sha256(file) != search.opening {
+    let claim = Claim::of(question).ok_or(OpeningError::NoLookup)?;
+    if sha256(file) != *claim.opening() {
         return Err(OpeningError::OtherFile);
     }
     let plain = plain(file, question, secret)?;
     let mut read: Read = strict::parse(&plain, plain.len()).map_err(|_| OpeningError::Garbage)?;
-    let proved = proved(&read, search, workers);
+    let proved = proved(&read, &claim, workers);
     read.seed.zeroize();
     let opening = Opening { kind: read.kind, identifiers: read.identifiers };
     proved.map(|()| opening)
@@ -211,22 +225,62 @@ fn plain(
     Ok(plain)
 }
 
-/// The sealed seed and identifiers give the vector that the question names.
-fn proved(read: &Read, search: &Search, workers: NonZero<usize>) -> Result<(), OpeningError> {
+/// What a question says of the identifiers that it searches.
+enum Claim<'a> {
+    Blinded(&'a Search),
+    Declared(&'a DeclaredSearch),
+}
+
+impl<'a> Claim<'a> {
+    fn of(question: &'a Question) -> Option<Self> {
+        match &question.ask {
+            Ask::Declared { search } => Some(Self::Declared(search)),
+            Ask::Lookup { search } => Some(Self::Blinded(search)),
+            Ask::Datasets {} | Ask::Preview { .. } | Ask::Sql { .. } | Ask::Tables {} => None,
+        }
+    }
+
+    fn opening(&self) -> &'a Digest {
+        match self {
+            Self::Blinded(search) => &search.opening,
+            Self::Declared(search) => &search.opening,
+        }
+    }
+
+    fn rules(&self) -> (&'a KindName, u16) {
+        match self {
+            Self::Blinded(search) => (&search.identifiers, search.rules),
+            Self::Declared(search) => (&search.identifiers, search.rules),
+        }
+    }
+}
+
+/// The sealed secret and identifiers give the vector that the question names, or the commitment.
+fn proved(read: &Read, claim: &Claim<'_>, workers: NonZero<usize>) -> Result<(), OpeningError> {
     if read.v != 1 {
         return Err(OpeningError::Garbage);
     }
-    if read.kind != search.identifiers || read.rules != search.rules {
+    if (&read.kind, read.rules) != claim.rules() {
         return Err(OpeningError::OtherLookup);
     }
     let seed = unhex(&read.seed).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let seed = BatchSeed::from_bytes(seed.ok_or(OpeningError::Garbage)?);
+    let seed = Zeroizing::new(seed.ok_or(OpeningError::Garbage)?);
     let rules = Rules { kind: read.kind.clone(), version: read.rules };
-    match opens(&search.blinded, &seed, &rules, &read.identifiers, workers) {
-        Ok(true) => Ok(()),
-        // What is no identifier cannot have been searched.
-        Ok(false) | Err(_) => Err(OpeningError::OtherVector),
-    }
+    let holds = match (claim, &read.blinding) {
+        (Claim::Blinded(search), Blinding::Additive | Blinding::Multiplicative) => {
+            let seed = BatchSeed::from_bytes(*seed);
+            // What is no identifier cannot have been searched.
+            opens(&search.blinded, &seed, &rules, &read.identifiers, workers).unwrap_or(false)
+        }
+        (Claim::Declared(search), Blinding::Declared) => {
+            commitment(&rules, &seed, &read.identifiers) == search.commitment
+        }
+        (Claim::Blinded(_), Blinding::Declared)
+        | (Claim::Declared(_), Blinding::Additive | Blinding::Multiplicative) => {
+            return Err(OpeningError::OtherLookup);
+        }
+    };
+    if holds { Ok(()) } else { Err(OpeningError::OtherVector) }
 }
 
 /// A desk has no log; its files are named as if it had one.
@@ -248,6 +302,12 @@ impl Opening {
     /// The texts that were searched: every spelling and key of every identifier.
     pub fn identifiers(&self) -> &[String] {
         &self.identifiers
+    }
+}
+
+impl fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
     }
 }
 

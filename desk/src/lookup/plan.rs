@@ -1,11 +1,14 @@
 //! Which tables of which countries are asked: of the kind, for the purpose, by the same rules, with the newest key in force.
 
-use super::Tables;
 use super::answer::Reason;
+use super::{Declaring, Tables};
+use mayag_matching::declared::LONGEST_DECLARED;
 use mayag_matching::input::Rules;
 use mayag_matching::scope::Scope;
 use mayag_protocol::identity::Identity;
-use mayag_protocol::lookup::{Directory, DirectoryEntry, Mode, Target};
+use mayag_protocol::lookup::{
+    DeclaredTable, Directory, DirectoryEntry, MOST_DECLARED, Mode, Target, declared_elements,
+};
 use mayag_protocol::names::{Country, TableName};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
@@ -19,11 +22,30 @@ pub(super) struct Chosen {
     pub(super) entry: DirectoryEntry,
 }
 
+/// A declared table that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChosenDeclared {
+    pub(super) country: Country,
+    pub(super) node: Identity,
+    pub(super) entry: DeclaredTable,
+}
+
+/// Whether tables are asked that answer only who tells them what is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    /// The person wants that expressly.
+    Asked,
+    /// They are not.
+    Left,
+}
+
 /// What is asked, and what is not.
 #[derive(Debug, Default)]
 pub(super) struct Choice {
     /// Sorted by country and table.
     pub(super) chosen: Vec<Chosen>,
+    /// Sorted by country and table.
+    pub(super) declared: Vec<ChosenDeclared>,
     /// Countries of whose tables one at least is not asked, and why. Who has no table in the list above is not asked at all.
     pub(super) lacking: BTreeMap<Country, Reason>,
 }
@@ -35,7 +57,21 @@ pub(super) struct Needs<'a> {
     pub(super) purpose: Purpose,
     /// Elements of the vector.
     pub(super) elements: u32,
+    /// Identifiers without padding, with all their spellings.
+    pub(super) searched: usize,
+    /// Bytes of the longest of them.
+    pub(super) longest: usize,
+    pub(super) declared: Declared,
     pub(super) now: Timestamp,
+}
+
+impl ChosenDeclared {
+    /// What the person is told before anything is sent.
+    pub(super) fn told(&self) -> Declaring<'_> {
+        let DeclaredTable { table, legal_basis, may_be_silent, .. } = &self.entry;
+        let (country, may_be_silent) = (&self.country, *may_be_silent);
+        Declaring { country, table, legal_basis, may_be_silent }
+    }
 }
 
 impl Chosen {
@@ -99,8 +135,11 @@ fn of_country(country: &Country, directory: &Directory, needs: Needs<'_>, choice
     if unready().any(|table| table.purposes.contains(&needs.purpose)) {
         choice.lacks(country, Reason::NotReady);
     }
-    let none = by_table.is_empty() && unready().next().is_none();
-    if directory.tables.is_empty() && directory.unready.is_empty() {
+    let declared = directory.declared.iter().filter(|entry| entry.kind == needs.rules.kind);
+    let declared: Vec<&DeclaredTable> = declared.collect();
+    let none = by_table.is_empty() && declared.is_empty() && unready().next().is_none();
+    let Directory { tables, declared: all_declared, unready: all_unready, .. } = directory;
+    if tables.is_empty() && all_declared.is_empty() && all_unready.is_empty() {
         choice.lacks(country, Reason::NothingShared);
     } else if none {
         choice.lacks(country, Reason::NoTable);
@@ -119,8 +158,38 @@ fn of_country(country: &Country, directory: &Directory, needs: Needs<'_>, choice
         }
         other_purpose = false;
     }
+    for entry in declared {
+        match of_declared(entry, needs) {
+            Ok(()) => choice.declared.push(ChosenDeclared {
+                country: country.clone(),
+                node: directory.node.clone(),
+                entry: entry.clone(),
+            }),
+            Err(Reason::OtherPurpose) => continue,
+            Err(reason) => choice.lacks(country, reason),
+        }
+        other_purpose = false;
+    }
     if other_purpose {
         choice.lacks(country, Reason::OtherPurpose);
+    }
+}
+
+/// Whether a declared table can be asked, or what is in the way.
+fn of_declared(entry: &DeclaredTable, needs: Needs<'_>) -> Result<(), Reason> {
+    let most = entry.most_elements.min(MOST_DECLARED);
+    if !entry.purposes.contains(&needs.purpose) {
+        Err(Reason::OtherPurpose)
+    } else if needs.declared == Declared::Left {
+        Err(Reason::Declared)
+    } else if entry.rules != needs.rules.version {
+        Err(Reason::OtherRules)
+    } else if declared_elements(needs.searched).is_none_or(|elements| most < elements) {
+        Err(Reason::TooMany { most })
+    } else if LONGEST_DECLARED < needs.longest {
+        Err(Reason::TooLong)
+    } else {
+        Ok(())
     }
 }
 
@@ -129,7 +198,7 @@ fn of_table<'a>(
     epochs: &[&'a DirectoryEntry],
     needs: Needs<'_>,
 ) -> Result<&'a DirectoryEntry, Reason> {
-    let Needs { rules, purpose, elements, now } = needs;
+    let Needs { rules, purpose, elements, now, searched: _, longest: _, declared: _ } = needs;
     let left = |epochs: &[&'a DirectoryEntry], keep: &dyn Fn(&DirectoryEntry) -> bool, reason| {
         let left: Vec<&DirectoryEntry> = epochs.iter().copied().filter(|it| keep(it)).collect();
         if left.is_empty() { Err(reason) } else { Ok(left) }

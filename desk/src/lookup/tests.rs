@@ -29,7 +29,7 @@ fn table() -> Table {
 }
 
 fn of_table(left_out: u64, said: Said) -> OfTable {
-    OfTable { table: "known".parse().unwrap(), left_out, said: vec![said] }
+    OfTable { table: "known".parse().unwrap(), left_out, may_be_silent: false, said: vec![said] }
 }
 
 fn reason(answer: &LookupAnswer) -> Option<Reason> {
@@ -478,5 +478,6 @@ fn identifiers_are_of_one_kind_and_what_is_searched_twice_costs_once() {
     assert_eq!(report("kr", Outcome::Answered).outcome, Outcome::Answered);
 }
 
+mod declared;
 mod index;
 mod opening;

@@ -46,6 +46,7 @@ fn hall() -> Hall {
         log_key: PublicKey::from_bytes([0; 32]),
         cosign_key: PublicKey::from_bytes([0; 32]),
         auditor_keys: Vec::new(),
+        sealing_key: None,
     };
     let roster = Roster {
         v: 1,

@@ -6,7 +6,9 @@ use http::StatusCode;
 use mayag_audit::entry::{ResultClass, Type};
 use mayag_audit::keys::sha256;
 use mayag_protocol::answer::Bundle;
-use mayag_protocol::lookup::{LOOKUPS, PUBLISHED, Search, Target, Wanted};
+use mayag_protocol::lookup::{
+    DeclaredSearch, DeclaredTarget, LOOKUPS, PUBLISHED, Search, Target, Wanted,
+};
 use mayag_protocol::outcome::Outcome;
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::refusal::Code;
@@ -104,6 +106,42 @@ async fn what_is_no_evaluation_of_the_vector_is_no_answer() {
     assert_eq!(outcomes["kr"], Outcome::Answered);
     assert_eq!((outcomes["us"], outcomes["vn"]), (Outcome::Failed, Outcome::Failed));
     assert_eq!(told.country("us"), (None, None), "nothing that did not verify is carried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_lookup_is_carried_with_what_is_sealed_and_answers_have_one_length() {
+    let behaviours =
+        [("kr", plain()), ("us", Behaviour::OtherCells), ("vn", Behaviour::ShortVector)];
+    let federation = Federation::start(&behaviours, "").await;
+    let question = federation.question("");
+    let target = |country: &mayag_protocol::names::Country| DeclaredTarget {
+        country: country.clone(),
+        table: "observed".parse().unwrap(),
+    };
+    let mut search = DeclaredSearch {
+        identifiers: "travel_document".parse().unwrap(),
+        rules: 1,
+        elements: 9,
+        sealed: sha256(b""),
+        commitment: sha256(b"committed"),
+        opening: sha256(b"sealed"),
+        targets: question.countries.iter().map(target).collect(),
+    };
+    let beside = vec![9; search.beside_bytes()];
+    search.sealed = sha256(&beside);
+    let question = Question { ask: Ask::Declared { search }, ..question };
+    let told = federation.look_up(&question, &beside).await;
+    let outcomes = told.outcomes();
+    assert_eq!(outcomes["kr"], Outcome::Answered);
+    assert_eq!((outcomes["us"], outcomes["vn"]), (Outcome::Failed, Outcome::Failed));
+    let bundle = Bundle::parse(&federation.nodes["kr"].received()[0]).unwrap();
+    assert_eq!(bundle.parts, std::slice::from_ref(&beside), "byte for byte");
+
+    let mut changed = beside;
+    changed[0] ^= 1;
+    let again = Question { nonce: federation.question("").nonce, ..question };
+    let told = federation.look_up(&again, &changed).await;
+    assert_eq!(told.refusal().map(|refusal| refusal.code), Some(Code::MalformedQuestion));
 }
 
 #[tokio::test(flavor = "multi_thread")]

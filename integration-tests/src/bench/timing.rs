@@ -1,8 +1,8 @@
 //! `bench timing`: whether a node's answers to lookups tell hits from misses: by their sizes, or by their times.
 //!
-//! A node cannot know, because it sees blinded elements only; this shows that nothing else gives it away. Requests for one
-//! identifier that is in the table and one that is not are sent in random order over the gateway's own connection, the next
-//! when the answer before is there. Times are compared by Welch's t-test; as in `dudect` (Reparaz, Balasch, Verbauwhede,
+//! Of a blinded lookup a node cannot know, because it sees blinded elements only; this shows that nothing else gives it away.
+//! Of a declared one it does know, and must not show it: a hit, a miss and a silent hit are compared. Requests of all sorts are
+//! sent in random order over the gateway's own connection, the next when the answer before is there. Times are compared by Welch's t-test; as in `dudect` (Reparaz, Balasch, Verbauwhede,
 //! 2017), |t| above 4.5 would be a difference, and the slowest hundredth of all is left out as well.
 
 use crate::report::line;
@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 use mayag_audit::keys::{SigningKey, random_nonce, random_question_id, sha256};
 use mayag_certs_dev::pki::Pki;
-use mayag_integration_tests::world::lookups::{TABLE, searchable};
+use mayag_integration_tests::declared::Declared;
+use mayag_integration_tests::world::lookups::{OBSERVED, TABLE, declaring, searchable};
 use mayag_integration_tests::world::{World, node_identity};
 use mayag_integration_tests::{logs, sealed};
 use mayag_matching::batch::{Batch, BatchSeed};
@@ -21,6 +22,7 @@ use mayag_protocol::answer::Bundle;
 use mayag_protocol::envelope::Envelope;
 use mayag_protocol::forward;
 use mayag_protocol::lookup::{Directory, DirectoryEntry, LOOKUPS, Search, Target};
+use mayag_protocol::names::QuestionId;
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::{Ask, QUESTIONS, Question};
 use mayag_transport::client::{Client, ClientTls, Limits};
@@ -33,11 +35,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Requests of both kinds together, unless said otherwise.
+/// Requests of all sorts together, of blinded lookups and again of declared ones, unless said otherwise.
 pub(crate) const REQUESTS: usize = 100_000;
+
+/// |t| above which there is a difference.
+const APART: f64 = 4.5;
 
 const LISTED: &str = "passport:M99000001@PHL";
 const ABSENT: &str = "passport:M99000002@PHL";
+
+/// The declared table: shown, silent, absent.
+const DECLARED: [(&str, &str); 3] =
+    [("hit", "PHL:P:M88000001"), ("silent hit", "PHL:P:M88000002"), ("no hit", "PHL:P:M88000003")];
 
 /// What is measured of the answers to one kind of request.
 #[derive(Debug, Default)]
@@ -50,10 +59,13 @@ struct Seen {
 pub(crate) fn main(requests: usize) -> Result<(), Box<dyn Error>> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(run(requests))
+    runtime.block_on(async {
+        blinded(requests).await?;
+        declared(requests).await
+    })
 }
 
-async fn run(requests: usize) -> Result<(), Box<dyn Error>> {
+async fn blinded(requests: usize) -> Result<(), Box<dyn Error>> {
     let world = World::prepare(&[searchable("kr", 64, "")]);
     world.write_documents(
         "kr",
@@ -79,8 +91,56 @@ async fn run(requests: usize) -> Result<(), Box<dyn Error>> {
         }
     }
     node.shutdown().await;
+    compare(("hit", &hits), ("no hit", &misses))
+}
+
+/// The same of declared lookups. All of them write a notice and sync it, whatever was found.
+async fn declared(requests: usize) -> Result<(), Box<dyn Error>> {
+    let world = World::prepare(&[declaring("kr", "allowed")]);
+    world.write_observed(
+        "kr",
+        &[
+            ["M88000001", "PHL", "observed document", "SYNTH-1", "no"],
+            ["M88000002", "PHL", "observed document", "SYNTH-2", "yes"],
+        ],
+    );
+    logs::begin("node", &world.dir().join("kr"));
+    let config = NodeConfig::read(&world.dir().join("kr/node.toml"))?;
+    let node = Running::start(config, Arc::new(SystemClock), &std::env::current_exe()?).await?;
+    let asker = Asker::new(&world, node.address().to_string())?;
+    asker.directory(|directory| directory.declared.pop()).await?;
+
+    let mut sorts = DECLARED.map(|(name, identifier)| (name, identifier, Seen::default()));
+    let began = Instant::now();
+    for i in 0..requests {
+        let drawn = random_nonce()?.to_string();
+        let drawn = u64::from_str_radix(drawn.get(..12).unwrap_or_default(), 16)? % 3;
+        let Some((_, identifier, seen)) = sorts.get_mut(usize::try_from(drawn)?) else { continue };
+        let (time, size) = asker.declare(identifier).await?;
+        seen.times.push(time.as_secs_f64() * 1e6);
+        seen.sizes.insert(size);
+        if i % 10_000 == 9_999 {
+            line(&format!("{} requests after {:.0} s", i + 1, began.elapsed().as_secs_f64()));
+        }
+    }
+    node.shutdown().await;
+    let [(hit, _, hits), (silent, _, silences), (miss, _, misses)] = &sorts;
+    // All are said, also where the first one fails.
+    let compared = [
+        compare((hit, hits), (miss, misses)),
+        compare((hit, hits), (silent, silences)),
+        compare((silent, silences), (miss, misses)),
+    ];
+    compared.into_iter().collect()
+}
+
+/// Says whether two sorts of answers can be told apart, and fails if they can.
+fn compare(
+    (one, hits): (&str, &Seen),
+    (other, misses): (&str, &Seen),
+) -> Result<(), Box<dyn Error>> {
     line(&format!(
-        "bytes of the answers: hits {:?}, misses {:?}; medians {:.0} us and {:.0} us",
+        "bytes of the answers: {one} {:?}, {other} {:?}; medians {:.0} us and {:.0} us",
         hits.sizes,
         misses.sizes,
         median(&hits.times),
@@ -93,12 +153,16 @@ async fn run(requests: usize) -> Result<(), Box<dyn Error>> {
     // They grow with the digits of the log's index, for both alike.
     let same = hits.sizes == misses.sizes;
     line(&format!(
-        "hit vs no hit: |t| {whole:.2}, {cropped:.2} without the slowest hundredth (limit 4.5; {} and {} requests), sizes {}",
+        "{one} vs {other}: |t| {whole:.2}, {cropped:.2} without the slowest hundredth (limit {APART}; {} and {} requests), sizes {}",
         hits.times.len(),
         misses.times.len(),
         if same { "identical" } else { "DIFFER" }
     ));
-    Ok(())
+    if same && whole <= APART && cropped <= APART {
+        Ok(())
+    } else {
+        Err(format!("{one} and {other} can be told apart").into())
+    }
 }
 
 /// A question as an analyst signs it and a gateway forwards it.
@@ -131,15 +195,15 @@ impl<'a> Asker<'a> {
 
     /// The envelope, and the header that says that the gateway forwards it.
     fn question(&self, ask: Ask) -> Result<Signed, Box<dyn Error>> {
-        let question = Question {
-            id: random_question_id()?,
-            ask,
-            purpose: Purpose::Investigate,
-            ..sealed::question(&["kr"], "")
-        };
+        Ok(self.question_as(random_question_id()?, ask))
+    }
+
+    fn question_as(&self, id: QuestionId, ask: Ask) -> Signed {
+        let question =
+            Question { id, ask, purpose: Purpose::Investigate, ..sealed::question(&["kr"], "") };
         let body = sealed::seal(&question, &self.key);
         let forward = sealed::forward(&self.world.dir().join("pki/gateway-1"), &body);
-        Ok(Signed { envelope: body, forward: forward.into_bytes() })
+        Signed { envelope: body, forward: forward.into_bytes() }
     }
 
     async fn post(
@@ -163,20 +227,60 @@ impl<'a> Asker<'a> {
 
     /// The directory's entry, once the node has built its index.
     async fn table(&self) -> Result<DirectoryEntry, Box<dyn Error>> {
+        self.directory(|directory| directory.tables.pop()).await
+    }
+
+    /// What is picked of the directory, once it is there.
+    async fn directory<T>(
+        &self,
+        pick: impl Fn(&mut Directory) -> Option<T>,
+    ) -> Result<T, Box<dyn Error>> {
         for _ in 0..600 {
             let Signed { envelope, forward } = self.question(Ask::Tables {})?;
             let bundle = Bundle::parse(&self.post(QUESTIONS, &forward, envelope).await?)?;
             if let Some(envelope) = bundle.parts.first() {
                 let envelope =
                     Envelope::parse(envelope, mayag_protocol::lookup::LONGEST_DIRECTORY)?;
-                let directory: Directory = serde_json::from_slice(envelope.unverified_payload())?;
-                if let Some(entry) = directory.tables.into_iter().last() {
-                    return Ok(entry);
+                let mut directory: Directory =
+                    serde_json::from_slice(envelope.unverified_payload())?;
+                if let Some(picked) = pick(&mut directory) {
+                    return Ok(picked);
                 }
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Err(format!("the node publishes no `{TABLE}`").into())
+        Err(format!("the node publishes no `{TABLE}` and no `{OBSERVED}`").into())
+    }
+
+    /// The same of a declared lookup.
+    async fn declare(&self, identifier: &str) -> Result<(Duration, usize), Box<dyn Error>> {
+        let id = random_question_id()?;
+        let Declared { search, beside, .. } = Declared::new(
+            self.world,
+            (&id, &sealed::question(&["kr"], "").analyst),
+            &["kr"],
+            OBSERVED,
+            &[identifier],
+        );
+        let Signed { envelope, forward } = self.question_as(id, Ask::Declared { search });
+        self.timed(&forward, Bundle { envelope, parts: vec![beside] }).await
+    }
+
+    async fn timed(
+        &self,
+        forward: &[u8],
+        body: Bundle,
+    ) -> Result<(Duration, usize), Box<dyn Error>> {
+        let body = body.to_bytes()?;
+        let before = Instant::now();
+        let bytes = self.post(LOOKUPS, forward, body).await?;
+        let time = before.elapsed();
+        // A refusal would be fast, and would say nothing.
+        if Bundle::parse(&bytes)?.parts.len() == 1 {
+            Ok((time, bytes.len()))
+        } else {
+            Err("the node refused: see what it allows at once and a day".into())
+        }
     }
 
     /// The time from sending to the last byte, and the bytes of the answer.
@@ -206,16 +310,7 @@ impl<'a> Asker<'a> {
             targets: vec![target],
         };
         let Signed { envelope, forward } = self.question(Ask::Lookup { search })?;
-        let body = Bundle { envelope, parts: vec![vector] }.to_bytes()?;
-        let before = Instant::now();
-        let bytes = self.post(LOOKUPS, &forward, body).await?;
-        let time = before.elapsed();
-        // A refusal would be fast, and would say nothing.
-        if Bundle::parse(&bytes)?.parts.len() == 1 {
-            Ok((time, bytes.len()))
-        } else {
-            Err("the node refused: see what it allows at once and a day".into())
-        }
+        self.timed(&forward, Bundle { envelope, parts: vec![vector] }).await
     }
 }
 

@@ -9,11 +9,27 @@ pub const TABLE: &str = "stolen_documents";
 /// One document of a table: the word before the colon, number, issuer, category, handling code, case.
 pub type Document<'a> = [&'a str; 6];
 
+/// The declared table of every country that keeps one.
+pub const OBSERVED: &str = "observed_documents";
+
+/// One document of it: number, issuer, category, case, and `yes` if it is silent.
+pub type Observed<'a> = [&'a str; 5];
+
 /// A country whose analysts of everywhere may search its documents, `elements` at once at most, to investigate.
 pub fn searchable(country: &'static str, elements: u32, limits: &str) -> CountrySpec {
     let lookups = include_str!("lookups.json")
         .replace("64", &elements.to_string())
         .replace("\"limits\": {", &format!("\"limits\": {{{limits}"));
+    with_lookups(country, &lookups)
+}
+
+/// A country whose documents are searched by telling it which; `silent` is the policy's word.
+pub fn declaring(country: &'static str, silent: &str) -> CountrySpec {
+    let lookups = include_str!("declared.json").replace("forbidden", silent);
+    with_lookups(country, &lookups)
+}
+
+fn with_lookups(country: &'static str, lookups: &str) -> CountrySpec {
     let policy = open_policy(country, 10);
     // Beside the grants, before the end of the document.
     let (head, _) = policy.trim_end().rsplit_once('}').expect("an object");
@@ -25,6 +41,20 @@ pub fn searchable(country: &'static str, elements: u32, limits: &str) -> Country
 }
 
 impl World {
+    /// Writes the documents of a country's declared table and tells its node of them, as [`World::write_documents`] does.
+    pub fn write_observed(&self, country: &str, documents: &[Observed<'_>]) {
+        let mut text = "number,issuer,category,reference,silent\n".to_owned();
+        for document in documents {
+            writeln!(text, "{}", document.join(",")).expect("a String");
+        }
+        write(&self.dir().join(country).join("data/observed.csv"), &text);
+        let path = self.dir().join(country).join("node.toml");
+        let config = std::fs::read_to_string(&path).expect("a configuration");
+        if !config.contains("[[lookups]]") {
+            write(&path, &format!("{config}{}", include_str!("declared.toml")));
+        }
+    }
+
     /// Writes a country's documents and tells its node of them. Before it starts, or before its next refresh.
     pub fn write_documents(&self, country: &str, documents: &[Document<'_>]) {
         let mut text = "label,number,issuer,category,handling,reference\n".to_owned();

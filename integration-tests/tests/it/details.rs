@@ -303,7 +303,7 @@ async fn rosters_keys_configurations_and_strangers_are_entries() {
     let keys = administration(&world, "kr", &kr, Type::Key);
     let names: Vec<&str> =
         keys.iter().filter_map(|entry| entry.about.as_deref()?.split(' ').next()).collect();
-    assert_eq!(names, ["answer", "log", "cosign", "auditors"]);
+    assert_eq!(names, ["answer", "log", "cosign", "auditors", "sealing"]);
     assert!(keys.iter().all(|entry| entry.decision.as_deref() == Some("first_seen")));
     let decision = |entry: &Entry| entry.decision.clone().unwrap_or_default();
     let words = |world: &World, kind, count: usize| {

@@ -96,7 +96,7 @@ fn lines(output: &Output) -> Vec<String> {
     rows.map(|row| columns.map(|column| row[column]).join(",")).collect()
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
@@ -283,7 +283,7 @@ fn point(kind: &str, normalised: &str) -> [u8; 32] {
 }
 
 /// Whether the memory of a process that can be written holds these bytes.
-fn in_memory(process: u32, needle: &[u8]) -> bool {
+pub(crate) fn in_memory(process: u32, needle: &[u8]) -> bool {
     let maps = BufReader::new(File::open(format!("/proc/{process}/maps")).unwrap());
     let memory = File::open(format!("/proc/{process}/mem")).unwrap();
     for line in maps.lines() {
@@ -305,7 +305,7 @@ fn in_memory(process: u32, needle: &[u8]) -> bool {
     false
 }
 
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+pub(crate) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     let first = needle[0];
     let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| *byte == first) {
@@ -318,7 +318,7 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     false
 }
 
-fn walk(folder: &Path, see: &mut impl FnMut(&Path)) {
+pub(crate) fn walk(folder: &Path, see: &mut impl FnMut(&Path)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

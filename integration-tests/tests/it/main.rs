@@ -5,6 +5,7 @@
 mod attacks;
 mod auditing;
 mod canary;
+mod declared;
 mod demo;
 mod details;
 mod faults;

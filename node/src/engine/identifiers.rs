@@ -19,10 +19,12 @@ use mayag_queries::engine::sql_options;
 use serde::{Deserialize, Serialize};
 
 /// The columns that a query may have; it must have the first.
-pub const COLUMNS: [&str; 6] = [IDENTIFIER, "qualifier", "label", CATEGORY, "handling", "contact"];
+pub const COLUMNS: [&str; 7] =
+    [IDENTIFIER, "qualifier", "label", CATEGORY, "handling", "contact", SILENT];
 
 const IDENTIFIER: &str = "identifier";
 const CATEGORY: &str = "category";
+const SILENT: &str = "silent";
 
 /// Rows of one portion: what the node holds of a table at once is a few of them.
 const PORTION: usize = 8_192;
@@ -48,12 +50,13 @@ pub(super) enum Ended {
 }
 
 impl IdentifierQuery {
-    /// The distinct categories, sorted, as one portion. More than [`MOST_CATEGORIES`] are a failure.
+    /// The distinct categories of rows that are not silent, sorted, as one portion: everybody sees them. More than [`MOST_CATEGORIES`] are a failure.
     pub(super) async fn categories(&self, datasets: &Datasets) -> Result<Reply, Ended> {
         let category = || Expr::Column(Column::new_unqualified(CATEGORY));
+        let shown = Expr::Column(Column::new_unqualified(SILENT)).eq(lit("false"));
         let plan = LogicalPlanBuilder::from(self.plan(datasets).await?);
         let plan = plan
-            .filter(category().is_not_null())
+            .filter(category().is_not_null().and(shown))
             .and_then(|plan| plan.aggregate(vec![category()], Vec::<Expr>::new()))
             .and_then(|plan| plan.limit(0, Some(MOST_CATEGORIES + 1)))
             .and_then(LogicalPlanBuilder::build);
@@ -94,7 +97,8 @@ impl IdentifierQuery {
         Ok(Reply::End)
     }
 
-    /// The query with all columns of [`COLUMNS`] as texts, those that it lacks without a value.
+    /// The query with all columns of [`COLUMNS`] as texts, those that it lacks without a value; where it says of no
+    /// row whether it is silent, none is.
     async fn plan(&self, datasets: &Datasets) -> Result<LogicalPlan, Ended> {
         let mistake =
             |reason| Ended::Problem(SourceProblem::Lookup { table: self.table.clone(), reason });
@@ -107,6 +111,8 @@ impl IdentifierQuery {
             let column = match (found.next(), found.next()) {
                 (Some(one), None) => Expr::Column(Column::from(one)),
                 (None, _) if name == IDENTIFIER => return Err(mistake(ViewMistake::NoIdentifier)),
+                // What no row says anything of; a row that says nothing where others do is silent.
+                (None, _) if name == SILENT => lit("false"),
                 (None, _) => lit(datafusion::common::ScalarValue::Utf8(None)),
                 (Some(_), Some(_)) => return Err(mistake(ViewMistake::UnknownColumn)),
             };

@@ -1,4 +1,4 @@
-//! The part of the line that is a lookup: decide every table -> read the vector -> charge -> log -> evaluate.
+//! The part of the line that is a blinded lookup: decide every table -> read the vector -> charge -> log -> evaluate.
 //!
 //! Nothing is evaluated without the permit of every table that is asked, the [`Spent`] of the ledger and the [`Logged`] of the
 //! log. What leaves is as long as what came, whoever is found: the node cannot tell.
@@ -18,7 +18,7 @@ use mayag_policies::lookups::{LookupPermit, decide_lookup};
 use mayag_protocol::answer::Decision;
 use mayag_protocol::envelope::Base64;
 use mayag_protocol::lookup::{DirectoryEntry, EvaluatedTable, Search, Target};
-use mayag_protocol::names::DatasetName;
+use mayag_protocol::names::{DatasetName, TableName};
 use mayag_protocol::refusal::{Code, Refusal};
 use mayag_transport::party_logs::Logged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +58,7 @@ pub(super) async fn tables(asked: &Asked<'_>) -> Result<Decided, Refusal> {
         word: "tables".to_owned(),
         rule: None,
         datasets: BTreeSet::new(),
+        about: None,
     })
 }
 
@@ -92,12 +93,18 @@ pub(super) async fn lookup(
     let in_service = node.lookups().in_service();
     let (permitted, keys) = live(asked, search, &targets, &in_service)?;
     let permits: Vec<(LookupPermit, Arc<SecretKey>)> = permits.into_iter().zip(keys).collect();
-    let vector = asked.question.vector().to_vec();
+    let vector = asked.question.beside().to_vec();
     let elements = blocking(move || Elements::parse(&vector)).await;
     let elements = elements.and_then(Result::ok).ok_or_else(malformed)?;
 
-    let (spent, searches) = node.spend_search(charge(asked, search, &permits)).await?;
-    let logged = log(asked, &spent, noticed(asked, &permitted, &searches), &permitted).await?;
+    let all: Vec<&LookupPermit> = permits.iter().map(|(permit, _)| permit).collect();
+    let charge = charge(asked, search.elements, &all);
+    let (spent, searches) = node.spend_search(charge).await?;
+    let rows = |name: &TableName| {
+        let table = permitted.iter().find(|table| table.target.table == *name);
+        table.map_or(0, |table| table.entry.index.rows)
+    };
+    let logged = log(asked, &spent, noticed(asked, rows, &searches), &permitted).await?;
     let left = asked.question.question().expires_at.since(asked.now).min(node.longest_work());
     let proofs = (&spent, &logged);
     let deadline = Instant::now() + left;
@@ -126,7 +133,8 @@ pub(super) async fn lookup(
         parts,
         word: "evaluated".to_owned(),
         rule: Some(grants.join(",")),
-        datasets: names(&permitted),
+        datasets: names(&tables_of(&permitted)),
+        about: None,
     }))
 }
 
@@ -142,7 +150,7 @@ fn live<'a>(
     for target in targets {
         let table = in_service.live(&target.table, target.epoch, asked.now);
         let table = table.filter(|table| table.entry.rules == search.rules);
-        let Some(table) = table else { return Err(other_epoch(target)) };
+        let Some(table) = table else { return Err(other_epoch(&target.table)) };
         permitted.push(Permitted { target, entry: table.entry });
         keys.push(Arc::clone(table.key));
     }
@@ -151,14 +159,10 @@ fn live<'a>(
 
 /// What a lookup costs: every element of the vector, in each table. The control's place counts, because the node cannot tell
 /// whether there is a control in it.
-fn charge(
-    asked: &Asked<'_>,
-    search: &Search,
-    permits: &[(LookupPermit, Arc<SecretKey>)],
-) -> SearchCharge {
+pub(super) fn charge(asked: &Asked<'_>, elements: u32, permits: &[&LookupPermit]) -> SearchCharge {
     let tables: BTreeMap<_, _> = permits
         .iter()
-        .map(|(permit, _)| {
+        .map(|permit| {
             let limits = permit.limits();
             let (person, country, table) = (limits.person, limits.country, limits.table);
             (permit.table().name.clone(), SearchBudget { person, country, table })
@@ -168,24 +172,23 @@ fn charge(
         question: asked.question.question().id.clone(),
         person: sha256(asked.question.question().analyst.to_string().as_bytes()),
         country: asked.subject.country.clone(),
-        identifiers: u64::from(search.elements),
+        identifiers: u64::from(elements),
         tables,
     }
 }
 
 /// Whether the person has now searched so many identifiers in a table, today and yesterday, that they may be reading it: said
 /// once, to the operator and in the log. What is refused is what the policy's budgets refuse.
-fn noticed(
+pub(super) fn noticed(
     asked: &Asked<'_>,
-    permitted: &[Permitted<'_>],
+    rows: impl Fn(&TableName) -> u64,
     searches: &[Searches],
 ) -> Option<String> {
-    let rows = |searches: &&Searches| {
-        let table = permitted.iter().find(|table| table.target.table == searches.table);
-        let many = (table.map_or(0, |table| table.entry.index.rows) / PART).max(UNNOTICED);
+    let now_many = |searches: &&Searches| {
+        let many = (rows(&searches.table) / PART).max(UNNOTICED);
         searches.before < many && many <= searches.with_it
     };
-    let many: Vec<&Searches> = searches.iter().filter(rows).collect();
+    let many: Vec<&Searches> = searches.iter().filter(now_many).collect();
     for Searches { table, with_it, before: _ } in &many {
         let actor = asked.node.logs().actor(&asked.question.question().analyst);
         tracing::warn!(%actor, %table, identifiers = with_it, "one person searches many identifiers of a lookup table");
@@ -201,19 +204,23 @@ async fn log(
     permitted: &[Permitted<'_>],
 ) -> Result<Logged, Refusal> {
     let Asked { node, in_force, about, .. } = asked;
-    let entry = about.admitted(node, in_force, Some(spent), &names(permitted));
+    let tables = names(&tables_of(permitted));
+    let entry = about.admitted(node, in_force, Some(spent), &tables);
     let entry = entry.map_err(|_| unavailable("log"))?;
     let entry = Entry { about: noticed, ..entry };
     node.log(Kind::Question, entry, about.content()).await.ok_or_else(|| unavailable("log"))
 }
 
 /// The tables, where the log has datasets.
-fn names(permitted: &[Permitted<'_>]) -> BTreeSet<DatasetName> {
-    let names = permitted.iter().map(|table| table.target.table.as_str());
-    names.filter_map(|name| name.parse().ok()).collect()
+pub(super) fn names(tables: &[&TableName]) -> BTreeSet<DatasetName> {
+    tables.iter().filter_map(|table| table.as_str().parse().ok()).collect()
 }
 
-fn other_epoch(target: &Target) -> Refusal {
+fn tables_of<'a>(permitted: &[Permitted<'a>]) -> Vec<&'a TableName> {
+    permitted.iter().map(|table| &table.target.table).collect()
+}
+
+pub(super) fn other_epoch(table: &TableName) -> Refusal {
     let hint = "ask for the tables again, and prepare the lookup for the epoch and the rules that they have now";
-    Refusal::new(Code::OtherEpoch, "epoch", hint).about(target.table.as_str())
+    Refusal::new(Code::OtherEpoch, "epoch", hint).about(table.as_str())
 }

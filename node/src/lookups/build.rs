@@ -9,11 +9,12 @@ use crate::engine::WorkFailure;
 use crate::engine::identifiers::IdentifierQuery;
 use crate::engine::pool::{Unread, WorkerPool};
 use arrow::array::RecordBatch;
-use mayag_audit::keys::RandomError;
+use mayag_audit::keys::{RandomError, random_secret};
+use mayag_matching::declared::{self, Table};
 use mayag_matching::index::{Builder, Index, IndexError, Row};
 use mayag_matching::scope::Scope;
 use mayag_matching::voprf::SecretKey;
-use mayag_protocol::lookup::Legend;
+use mayag_protocol::lookup::{Legend, Mode};
 use std::num::NonZero;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -40,6 +41,8 @@ pub(crate) struct Order {
 pub(crate) struct Built {
     /// One for each epoch of the order, in its order.
     pub(crate) indices: Vec<Index>,
+    /// Of a declared table.
+    pub(crate) declared: Option<Table>,
     pub(crate) categories: Vec<Legend>,
     pub(crate) tally: Tally,
 }
@@ -61,6 +64,10 @@ pub(crate) enum Unbuilt {
     Index(#[from] IndexError),
     #[error(transparent)]
     Random(#[from] RandomError),
+    #[error(
+        "{0} rows are silent, which only a declared table can have, and only where its policy says `\"silent\": \"allowed\"`"
+    )]
+    Silent(u64),
     #[error(transparent)]
     Unread(#[from] Unread),
 }
@@ -102,15 +109,26 @@ fn hash(
     let mut rows = RowReader::new(&terms.table, of_rows, reveals, legend, secret.bytes())?;
     let builders = keys.iter().map(|(scope, key)| Builder::new(key, scope, *cores));
     let mut builders = builders.collect::<Result<Vec<_>, _>>()?;
+    let mut declared = match terms.mode {
+        Mode::Blinded => None,
+        Mode::Declared => Some(declared::Builder::new(&random_secret()?)),
+    };
     let mut told = 0;
     loop {
         let portion = portions.blocking_recv().ok_or(Unbuilt::GivenUp)?;
         let Some(portion) = portion else { break };
-        rows.read(&portion, |input, reference| {
+        rows.read(&portion, |input, record| {
             for builder in &mut builders {
-                builder.push(Row { input: input.clone(), reference });
+                builder.push(Row { input: input.clone(), reference: record.reference });
+            }
+            if let Some(builder) = &mut declared {
+                builder.push(input, record);
             }
         })?;
+        // Shown, they would be told; left out, they would be denied. Neither is for the node to decide.
+        if rows.tally().silent > 0 && !terms.silent {
+            return Err(Unbuilt::Silent(rows.tally().silent));
+        }
         let read = rows.tally().rows;
         if read / PROGRESS > told {
             told = read / PROGRESS;
@@ -121,5 +139,6 @@ fn hash(
         return Err(Unbuilt::Hopeless(rows.tally().clone()));
     }
     let indices = builders.into_iter().map(Builder::finish).collect::<Result<Vec<_>, _>>()?;
-    Ok(Built { indices, categories, tally: rows.tally().clone() })
+    let declared = declared.map(|builder| builder.finish(&terms.rules));
+    Ok(Built { indices, declared, categories, tally: rows.tally().clone() })
 }

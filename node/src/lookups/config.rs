@@ -15,8 +15,8 @@ const DAY: Duration = Duration::from_hours(24);
 pub struct LookupConfig {
     /// The table's name in the policy.
     pub table: TableName,
-    /// One `SELECT` over sources with a column `identifier`, and `qualifier`, `label`, `category`, `handling` and `contact` where
-    /// there is something to say. The operator's own SQL: trusted.
+    /// One `SELECT` over sources with a column `identifier`, and `qualifier`, `label`, `category`, `handling`, `contact` and
+    /// `silent` where there is something to say. The operator's own SQL: trusted.
     pub sql: String,
     /// The word before the colon, such as `passport`, for rows that have none in a column `label`.
     #[serde(default, deserialize_with = "label")]

@@ -14,12 +14,15 @@ use tokio::time::{Instant, sleep};
 /// How often it is looked whether an epoch has begun or ended.
 const EPOCHS: Duration = Duration::from_mins(1);
 
+/// How often it is looked whether there is room for what the owners of declared tables are told.
+const ROOM: Duration = Duration::from_secs(1);
+
 /// A build that was tried: table, epochs, terms. It is tried again when the data are looked at again.
 type Tried = (TableName, Vec<u32>, Digest);
 
 /// Moves keys on and builds what has to be built, again and again. Ends when it is dropped, between two portions of rows.
 pub(crate) async fn keep(node: Arc<Node>) {
-    tokio::join!(move_on(&node), build_all(&node));
+    tokio::join!(move_on(&node), build_all(&node), keep_room(&node));
 }
 
 /// Lets go of what the time ends. Waits for no source and no build: an ended epoch's key is gone a minute later.
@@ -31,6 +34,17 @@ async fn move_on(node: &Arc<Node>) {
         let settled = blocking(move || of.lookups().settle(&of)).await;
         if let Some(Err(error)) = settled {
             tracing::error!(%error, "the directory of lookup tables stays as it was; what is closed is not answered");
+        }
+    }
+}
+
+/// Fills room for notices beside all lookups, so that none of them waits for it.
+async fn keep_room(node: &Arc<Node>) {
+    loop {
+        sleep(ROOM).await;
+        let of = Arc::clone(node);
+        if let Some(Err(error)) = blocking(move || of.notices().keep_room()).await {
+            tracing::error!(%error, "there is no more room for notices: declared lookups are refused once it is used up");
         }
     }
 }
@@ -119,5 +133,10 @@ fn take(
     keys: &[(Scope, Arc<SecretKey>)],
     built: Built,
 ) -> Result<(), LookupsError> {
+    if built.declared.is_some()
+        && let Err(error) = node.notices().top_up()
+    {
+        tracing::error!(%error, "there is no room for notices: declared lookups are refused");
+    }
     node.lookups().take(node, what, keys, built)
 }

@@ -5,6 +5,7 @@
 use super::terms::Reveals;
 use arrow::array::{Array as _, AsArray as _, RecordBatch, StringArray};
 use mayag_audit::keys::{Mac, RandomError, random_secret};
+use mayag_matching::declared::Record;
 use mayag_matching::input::{Input, Rules};
 use mayag_matching::normalise::{Element, Kind, Label, normalise_parts};
 use mayag_matching::reference::Reference;
@@ -45,6 +46,8 @@ pub(crate) struct Tally {
     pub(crate) left_out: u64,
     /// Elements in the index.
     pub(crate) elements: u64,
+    /// Rows of which nobody who searches is to be told.
+    pub(crate) silent: u64,
     /// Rows that are not in the index, or not as they say, by the sort of problem.
     pub(crate) problems: BTreeMap<&'static str, u64>,
 }
@@ -74,6 +77,7 @@ struct Columns<'a> {
     category: Option<&'a StringArray>,
     handling: Option<&'a StringArray>,
     contact: Option<&'a StringArray>,
+    silent: Option<&'a StringArray>,
 }
 
 /// The legend of categories: numbered from 1 by their sorted texts.
@@ -124,7 +128,7 @@ impl RowReader {
     pub(crate) fn read(
         &mut self,
         portion: &RecordBatch,
-        mut each: impl FnMut(&Input, Reference),
+        mut each: impl FnMut(&Input, Record),
     ) -> Result<(), Categories> {
         let Some(columns) = Columns::of(portion) else { return Err(Categories) };
         for row in 0..portion.num_rows() {
@@ -138,9 +142,11 @@ impl RowReader {
                 }
             };
             let before = self.tally.elements;
-            let category = self.category(&columns, row)?;
+            let silent = self.silent(&columns, row);
+            // The legend, which everybody sees, has no word that only silent rows have.
+            let category = if silent { 0 } else { self.category(&columns, row)? };
             let handling = self.handling(&columns, row);
-            let contact = self.contact(&columns, row);
+            let (shown, contact) = self.contact(&columns, row);
             for element in elements {
                 let Ok(input) = Input::new(&self.rules, element.text()) else {
                     self.tally.count("characters");
@@ -148,7 +154,8 @@ impl RowReader {
                 };
                 self.tally.elements += 1;
                 let band = element.band();
-                each(&input, Reference { band, category, handling, rows: 1, contact });
+                let reference = Reference { band, category, handling, rows: 1, contact: shown };
+                each(&input, Record { reference, contact, silent });
             }
             self.tally.left_out += u64::from(self.tally.elements == before);
         }
@@ -193,13 +200,31 @@ impl RowReader {
         known.map_or(STRICTEST, |(number, _)| number)
     }
 
-    /// The contact of a row. Where several keys make one record, they have it in common although it may be hidden what it is.
-    fn contact(&mut self, columns: &Columns<'_>, row: usize) -> [u8; 16] {
-        match text(columns.contact, row).filter(|_| self.reveals.contact) {
-            Some(said) => self.contacts.lasting(said),
+    /// Whether nobody who searches is to be told of a row. Where the query says anything of it, what is neither true nor false,
+    /// nothing too, is not told either.
+    fn silent(&mut self, columns: &Columns<'_>, row: usize) -> bool {
+        let silent = match (columns.silent, text(columns.silent, row)) {
+            (None, _) | (Some(_), Some("false")) => false,
+            (Some(_), Some("true")) => true,
+            (Some(_), Some(_) | None) => {
+                self.tally.count("unknown_silent");
+                true
+            }
+        };
+        self.tally.silent += u64::from(silent);
+        silent
+    }
+
+    /// The contact of a row, as a hit shows it and as the owner is told it. Where several keys make one record, they have it in
+    /// common although it may be hidden what it is.
+    fn contact(&mut self, columns: &Columns<'_>, row: usize) -> ([u8; 16], [u8; 16]) {
+        let own = text(columns.contact, row).map(|said| self.contacts.lasting(said));
+        let shown = match own.filter(|_| self.reveals.contact) {
+            Some(own) => own,
             None if self.kind.is_fuzzy() => self.contacts.passing(),
             None => [0; 16],
-        }
+        };
+        (shown, own.unwrap_or(shown))
     }
 }
 
@@ -223,7 +248,7 @@ fn first(code: [u8; 32]) -> [u8; 16] {
 impl Tally {
     /// Whether these rows are no table of their kind: an index of them would prove that identifiers are in none of it.
     pub(crate) fn is_hopeless(&self) -> bool {
-        let Self { rows, left_out, elements, problems: _ } = self;
+        let Self { rows, left_out, elements, silent: _, problems: _ } = self;
         *rows > 0 && (*elements == 0 || *left_out > rows / 2)
     }
 
@@ -248,6 +273,7 @@ impl<'a> Columns<'a> {
             category: column(portion, "category"),
             handling: column(portion, "handling"),
             contact: column(portion, "contact"),
+            silent: column(portion, "silent"),
         })
     }
 }

@@ -18,19 +18,26 @@ pub(crate) use mayag_policies::lookups::Reveals;
 pub(crate) struct Terms {
     pub(crate) table: TableName,
     pub(crate) kind: Kind,
+    pub(crate) mode: Mode,
     pub(crate) rules: Rules,
     pub(crate) label: Option<Label>,
     pub(crate) reveals: Reveals,
     pub(crate) sql: String,
     pub(crate) purposes: Vec<Purpose>,
     pub(crate) most_elements: u32,
+    /// Of a declared table; of others empty.
+    pub(crate) legal_basis: String,
+    /// Whether rows may be silent.
+    pub(crate) silent: bool,
 }
 
 /// Why a table is neither built nor published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Closed {
-    #[error("the policy asks for the declared mode, which is not answered yet")]
-    Declared,
+    #[error(
+        "the policy declares it, and nothing can be sealed to this node: add `sealing_key` to `[pki]`, the one that the roster lists"
+    )]
+    NoSealingKey,
     #[error("it has no key")]
     NoKey,
     #[error("no grant of the policy is in force for it")]
@@ -53,11 +60,8 @@ impl Terms {
         now: Timestamp,
     ) -> Result<Self, Closed> {
         let declared = policy.tables().into_iter().find(|table| table.name == config.table);
-        let LookupTable { name, kind, mode, reveals } = declared.ok_or(Closed::NotInPolicy)?;
-        match mode {
-            Mode::Blinded => {}
-            Mode::Declared => return Err(Closed::Declared),
-        }
+        let LookupTable { name, kind, mode, reveals, legal_basis, silent } =
+            declared.ok_or(Closed::NotInPolicy)?;
         let kind: Kind = kind.as_str().parse().map_err(|_| Closed::UnknownKind)?;
         if config.label.is_some_and(|label| label.kind() != kind) {
             return Err(Closed::OtherKind);
@@ -66,21 +70,24 @@ impl Terms {
         Ok(Self {
             table: name,
             kind,
+            mode,
             rules: rules(kind),
             label: config.label,
             reveals,
             sql: config.sql.clone(),
             purposes: terms.purposes.into_iter().collect(),
             most_elements: terms.most_elements,
+            legal_basis: legal_basis.unwrap_or_default(),
+            silent,
         })
     }
 
     /// The same for terms under which the same rows give the same index. Who may ask for what purpose is no part of it.
     pub(crate) fn digest(&self) -> Digest {
-        let Self { table, kind, rules, label, reveals, sql, purposes: _, most_elements: _ } = self;
+        let Self { table, kind, mode, rules, label, reveals, sql, silent, .. } = self;
         let Reveals { category, handling, contact } = reveals;
         let text = format!(
-            "{table}|{kind}|{}|{label:?}|{category}|{handling}|{contact}|{sql}",
+            "{table}|{kind}|{}|{label:?}|{category}|{handling}|{contact}|{mode:?}|{silent}|{sql}",
             rules.version
         );
         sha256(text.as_bytes())

@@ -146,6 +146,23 @@ impl Outcome<'_> {
             let both = [Direction::Widens, Direction::Narrows];
             respects.extend(both.map(|direction| Respect { direction, words: words.clone() }));
         }
+        let (before, after) = (self.table.silent, new.table.silent);
+        if before != after {
+            // The person is told less, the country keeps more to itself: nobody decides either alone.
+            let change = if after { "forbidden → allowed" } else { "allowed → forbidden" };
+            let words = format!("silent hits {change}");
+            let both = [Direction::Widens, Direction::Narrows];
+            respects.extend(both.map(|direction| Respect { direction, words: words.clone() }));
+        }
+        // With another mode, one of them has none.
+        if let (Some(before), Some(after)) = (&self.table.legal_basis, &new.table.legal_basis)
+            && before != after
+        {
+            // It rests on another law: whether that allows more or less, no program can say.
+            let words = format!("legal basis \"{before}\" → \"{after}\"");
+            let both = [Direction::Widens, Direction::Narrows];
+            respects.extend(both.map(|direction| Respect { direction, words: words.clone() }));
+        }
         reveals(self.table.reveals, new.table.reveals, &mut respects);
         limits(self.limits, new.limits, &mut respects);
         respects
@@ -153,9 +170,10 @@ impl Outcome<'_> {
 
     fn words(&self, size: u32) -> String {
         let table = self.table;
-        let blinded = match table.mode {
-            Mode::Blinded => "",
-            Mode::Declared => "declared, ",
+        let blinded = match (table.mode, table.silent) {
+            (Mode::Blinded, _) => "",
+            (Mode::Declared, false) => "declared, ",
+            (Mode::Declared, true) => "declared (hits may be silent), ",
         };
         format!(
             "it by {}, {blinded}up to {size} at once, {}; a hit says {}",

@@ -91,6 +91,9 @@ rules! {
     TableDisagrees = "POL-2018", "table-disagrees", Error, "All grants of a lookup table say the same of the table.";
     FewWithoutLimits = "POL-2019", "few-without-limits", Error, "Tables of few identifiers are searched within limits only.";
     NotAnsweredYet = "POL-2020", "not-answered-yet", Error, "A policy promises what nodes answer.";
+    LegalBasisMissing = "POL-2021", "legal-basis-missing", Error, "A country is told what others search on a recorded legal basis only.";
+    OnlyDeclared = "POL-2022", "only-declared", Error, "What is said of declared tables is said of them only.";
+    DeclaredWithoutLimits = "POL-2023", "declared-without-limits", Error, "Declared tables are searched within limits only.";
     FailOpen = "POL-3001", "fail-open", Warning, "Fine levels are shared with countries that are named.";
     QuasiIdentifiers = "POL-3002", "quasi-identifiers", Warning, "Traits that together single out a person are not combined.";
     AtTheFloor = "POL-3003", "at-the-floor", Warning, "Thresholds are not weaker than the federation's defaults without need.";

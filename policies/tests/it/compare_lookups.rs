@@ -1,10 +1,11 @@
 //! The comparison of lookups against a naive evaluator: everybody's lookups of every table and size, decided under both.
 
 use mayag_policies::catalogue::Catalogue;
-use mayag_policies::compare::{Change, Comparison, compare};
+use mayag_policies::compare::{Change, Comparison, Direction, compare};
 use mayag_policies::decide::Subject;
 use mayag_policies::document::Policy;
 use mayag_policies::lookups::{LookupPermit, at_once_sizes, decide_lookup};
+use mayag_protocol::lookup::Mode;
 use mayag_protocol::names::{Digest, KindName, TableName};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::timestamp::Timestamp;
@@ -48,10 +49,17 @@ fn grant() -> impl Strategy<Value = Value> {
     )
 }
 
-/// What all grants of a table say: kind and revelations.
-fn table() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
+/// What all grants of a table say: kind and revelations, and whether it is declared, and may be silent.
+fn table() -> impl Strategy<Value = (&'static str, Vec<&'static str>, Option<&'static str>)> {
     let reveals = subsequence(vec!["category", "contact", "handling"], 0..=3);
-    (select(vec![KINDS[0], KINDS[0], KINDS[0], KINDS[1]]), reveals)
+    let declared = select(vec![None, None, Some("allowed"), Some("forbidden")]);
+    (select(vec![KINDS[0], KINDS[0], KINDS[0], KINDS[1]]), reveals, declared)
+}
+
+/// Makes a grant one of a declared table.
+fn declare(grant: &mut Value, silent: &str) {
+    (grant["mode"], grant["silent"]) = (json!("declared"), json!(silent));
+    grant["legal_basis"] = json!("a treaty");
 }
 
 /// Up to three grants of two tables, no two the same.
@@ -61,6 +69,9 @@ fn lookups() -> impl Strategy<Value = Vec<Value>> {
         for mut grant in grants {
             let at = TABLES.iter().position(|table| grant["table"] == *table).unwrap();
             (grant["kind"], grant["reveals"]) = (json!(tables[at].0), json!(tables[at].1));
+            if let Some(silent) = tables[at].2 {
+                declare(&mut grant, silent);
+            }
             if !lookups.contains(&grant) {
                 lookups.push(grant);
             }
@@ -95,6 +106,21 @@ fn changed(mut lookups: Vec<Value>, at: usize, what: usize) -> Vec<Value> {
                 other(&grant["to"]["roles"], json!(["liaison"]), json!(["analyst"]));
         }
         8 => grant["valid_until"] = json!("2026-08-01T00:00:00Z"),
+        11 | 12 => {
+            for grant in lookups.iter_mut().filter(|grant| grant["table"] == table) {
+                let before = grant["silent"].as_str().map(ToOwned::to_owned);
+                match (what, before.as_deref()) {
+                    (11, Some(_)) => {
+                        let fields = grant.as_object_mut().unwrap();
+                        for key in ["mode", "silent", "legal_basis"] {
+                            fields.remove(key);
+                        }
+                    }
+                    (12, Some("allowed")) => grant["silent"] = json!("forbidden"),
+                    (_, _) => declare(grant, "allowed"),
+                }
+            }
+        }
         _ => {
             let key = if what == 9 { "reveals" } else { "kind" };
             let (first, second) = match key {
@@ -111,9 +137,23 @@ fn changed(mut lookups: Vec<Value>, at: usize, what: usize) -> Vec<Value> {
     lookups
 }
 
+/// A grant of a declared table has the limits that it needs.
+fn limited(lookup: &Value) -> Value {
+    let mut lookup = lookup.clone();
+    if lookup["mode"] == "declared" {
+        for key in ["person", "table"] {
+            if lookup["limits"][key].is_null() {
+                lookup["limits"][key] = json!(1_000_000);
+            }
+        }
+    }
+    lookup
+}
+
 fn policy(lookups: &[Value]) -> Policy {
     let mut unique: Vec<Value> = Vec::new();
     for lookup in lookups {
+        let lookup = &limited(lookup);
         let same = |other: &Value| {
             let mut other = other.clone();
             other["id"] = Value::Null;
@@ -165,9 +205,13 @@ fn permitted(permit: &LookupPermit) -> Vec<u64> {
     let reveals = permit.table().reveals;
     let size = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
     let said = [reveals.category, reveals.handling, reveals.contact].map(u64::from);
+    // Neither mode says more than the other to everybody, nor does silence.
+    let either = [permit.table().mode == Mode::Declared, permit.table().silent];
+    let either = either.into_iter().flat_map(|one| [u64::from(one), u64::from(!one)]);
     [size(limits.person), size(limits.country), size(limits.table)]
         .into_iter()
         .chain(said)
+        .chain(either)
         .collect()
 }
 
@@ -225,7 +269,7 @@ proptest! {
 
     #[test]
     fn the_comparison_is_what_a_naive_evaluator_finds(
-        old in lookups(), other in lookups(), near in 0_u8..4, at in any::<usize>(), what in 0_usize..11,
+        old in lookups(), other in lookups(), near in 0_u8..4, at in any::<usize>(), what in 0_usize..13,
     ) {
         let new = if near == 0 { other } else { changed(old.clone(), at, what) };
         let (old, new) = (policy(&old), policy(&new));
@@ -322,6 +366,21 @@ fn sentences_say_who_can_newly_search_what() {
              once, 1000 per person a day; a hit says how well it matches, category",
         ]
     );
+    let declared = json!({ "mode": "declared", "legal_basis": "a treaty", "silent": "allowed" });
+    let at_home = "documents: au, kr · analyst · BORDER: ";
+    let both = |words: &str| {
+        ["Widens", "Narrows"].map(|direction| format!("{direction} {at_home}{words}"))
+    };
+    let said_of_mode = line(declared.clone());
+    let expected: Vec<String> =
+        [both("blinded → declared"), both("silent hits forbidden → allowed")].concat();
+    assert!(expected.iter().all(|line| said_of_mode.contains(line)), "{said_of_mode:#?}");
+    assert_eq!(said_of_mode.len(), 5, "and a limit for the table, without which none is declared");
+    let first = said(&[], &[documents(&declared)]);
+    assert!(
+        first[0].contains("by travel_document, declared (hits may be silent), up to 64"),
+        "{first:?}"
+    );
     // A grant beside the other that only small lookups use makes no others stricter.
     let strict = documents(&json!({ "id": "strict", "limits": { "at_once": 8, "person": 10 } }));
     assert_eq!(
@@ -330,6 +389,18 @@ fn sentences_say_who_can_newly_search_what() {
             "Narrows documents: au, kr · analyst · BORDER: identifiers a day per person 1000 → 10 (for 1, 8 at once)"
         ]
     );
+}
+
+#[test]
+fn another_legal_basis_is_a_change_in_both_directions() {
+    let basis =
+        |basis: &str| policy(&[documents(&json!({ "mode": "declared", "legal_basis": basis }))]);
+    assert_eq!(compared(&basis("a treaty"), &basis(" a treaty ")).change, Change::Equal);
+    let found = compared(&basis("a treaty"), &basis("another treaty"));
+    let said: Vec<_> =
+        found.differences.iter().map(|one| (one.direction, one.sentence.as_str())).collect();
+    let sentence = "legal basis \"a treaty\" → \"another treaty\"";
+    assert_eq!(said, [(Direction::Widens, sentence), (Direction::Narrows, sentence)]);
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn a_directory_has_two_live_epochs_while_keys_rotate() {
         serial: 4,
         issued_at: at(8),
         tables: vec![entry(1, 0), entry(2, 8)],
+        declared: Vec::new(),
         unready: Vec::new(),
     };
     let text = serde_json::to_string(&directory).unwrap();

@@ -39,6 +39,7 @@ fn facts(roster: &Roster, own: &Member, configuration: Option<&Digest>) -> Vec<F
         key("cosign", own.cosign_key.to_string()),
         key("auditors", auditors.join(" ")),
     ];
+    facts.extend(own.sealing_key.as_ref().map(|sealing| key("sealing", sealing.to_string())));
     facts.extend(configuration.map(|digest| Fact {
         kind: Type::Configuration,
         name: "configuration",

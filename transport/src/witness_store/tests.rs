@@ -44,6 +44,7 @@ impl World {
             log_key: log_key.public().clone(),
             cosign_key: cosign_key.clone(),
             auditor_keys: Vec::new(),
+            sealing_key: None,
         };
         let roster = Roster {
             v: 1,

@@ -28,6 +28,7 @@ impl Keys {
             log_key: key.public().clone(),
             cosign_key: key.public().clone(),
             auditor_keys: Vec::new(),
+            sealing_key: None,
         };
         let roster = Roster {
             v: 1,

@@ -12,7 +12,7 @@ use mayag_audit::detail::{self, Content, DetailError, Place, RecipientKey, Recip
 use mayag_audit::entry::{Entry, ReadFor, Type};
 use mayag_audit::search::Asked;
 use mayag_desk::lookup::opening::{self, OpeningError};
-use mayag_protocol::lookup::Search;
+use mayag_protocol::lookup::{DeclaredSearch, Search};
 use mayag_protocol::names::{Country, Digest, LogOrigin, PublicKey};
 use mayag_protocol::question::{Ask, Question};
 use mayag_protocol::roster::Roster;
@@ -109,6 +109,9 @@ enum What {
         /// Every text that was searched, where that is proved.
         #[serde(skip_serializing_if = "Option::is_none")]
         searched: Option<Vec<String>>,
+        /// What the node was told of a declared lookup.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        told: Vec<String>,
     },
     Erased {
         at: Timestamp,
@@ -337,7 +340,8 @@ fn what(
     };
     let question = asked.map(|(question, _)| Box::new(question));
     let (person, words) = (content.person.clone(), content.words.clone());
-    What::Opened { person, signature, question, words, searched: None }
+    let told = content.searched.clone();
+    What::Opened { person, signature, question, words, searched: None, told }
 }
 
 /// What the detail of an entry must say and does not.
@@ -376,12 +380,18 @@ fn in_words(search: &Search) -> String {
     format!("{identifiers}, {elements} elements, {} tables", targets.len())
 }
 
+/// The same of a declared one.
+fn declared(search: &DeclaredSearch) -> String {
+    let DeclaredSearch { identifiers, elements, targets, .. } = search;
+    format!("{identifiers}, declared, {elements} elements, {} tables", targets.len())
+}
+
 fn human(shown: &Shown) -> Vec<String> {
     let place = mayag_audit::records::Place { log: shown.log.clone(), index: shown.index };
     let mut text = vec![format!("{}  {}", stamp(shown.at, &place), shown.kind)];
     let mut say = |name: &str, value: &str| text.push(format!("  {name:12} {value}"));
     match &shown.what {
-        What::Opened { person, signature, question, words, searched } => {
+        What::Opened { person, signature, question, words, searched, told } => {
             say("person", person);
             match signature {
                 Some(Signature::Verified) => say("signature", "verified with the roster"),
@@ -399,11 +409,15 @@ fn human(shown: &Shown) -> Vec<String> {
                 say("countries", &countries.join(" "));
                 match &question.ask {
                     Ask::Datasets {} => say("asked", "which datasets there are"),
+                    Ask::Declared { search } => say("searched", &declared(search)),
                     Ask::Lookup { search } => say("searched", &in_words(search)),
                     Ask::Preview { sql } => say("preview of", sql),
                     Ask::Sql { sql } => say("sql", sql),
                     Ask::Tables {} => say("asked", "which tables can be searched"),
                 }
+            }
+            for text in told {
+                say("told", text);
             }
             if let Some(searched) = searched {
                 say("proved", "these are what was searched, and nothing else");

@@ -15,7 +15,7 @@ use clap::Args;
 use mayag_desk::ask::Reply;
 use mayag_desk::desk::{Desk, Request};
 use mayag_desk::lookup::{
-    Identifiers, LookupAnswer, LookupError, Lookups, Progress, Reason, Tables,
+    Declaring, Identifiers, LookupAnswer, LookupError, Lookups, Progress, Reason, Tables,
 };
 use mayag_desk::receipt::ReceiptFile;
 use mayag_matching::normalise::Kind;
@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 /// What is searched, why, and how it is shown.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags as they were typed")]
 pub(super) struct SearchArgs {
     /// Identifiers, `@FILE`, or `-` for standard input; without any they are asked for
     #[arg(value_name = "IDENTIFIER|@FILE|-")]
@@ -46,6 +47,9 @@ pub(super) struct SearchArgs {
     /// Show identifiers whole, as they were typed, and not by their last three characters
     #[arg(long)]
     show_identifiers: bool,
+    /// Ask tables as well whose country is told what you search and who you are; it may be allowed to keep a hit to itself
+    #[arg(long)]
+    declared: bool,
     /// Search what can be searched, and leave out lines that are no identifiers
     #[arg(long)]
     skip_bad: bool,
@@ -175,6 +179,7 @@ impl<'a> Run<'a> {
         args: &'a SearchArgs,
     ) -> Result<Self, LookupError> {
         let lookups = Lookups::open(desk, args.sealed.clone())?;
+        let lookups = if args.declared { lookups.and_declared() } else { lookups };
         lookups.ready()?;
         Ok(Self { desk, request, args, lookups, troubled: None, receipts: 0, stopped: false })
     }
@@ -307,9 +312,31 @@ impl Telling {
                 self.board.clear(printer);
                 printer.talk(&format!("-- hidden among {elements} elements"));
             }
+            // Not progress: whoever gives this away is to know it, however quiet the rest is.
+            Progress::Declaring { tables } => {
+                self.board.clear(printer);
+                for table in *tables {
+                    printer.talk(&declaring(table));
+                }
+            }
             Progress::Fetching { .. } | Progress::Hiding { .. } => {}
         }
     }
+}
+
+/// Who is about to learn what.
+fn declaring(table: &Declaring<'_>) -> String {
+    let Declaring { country, table, legal_basis, may_be_silent } = *table;
+    let silent = if may_be_silent {
+        "; it may keep a hit to itself, so that no hit proves nothing"
+    } else {
+        ""
+    };
+    format!(
+        "-- declared: {country} is told what you search in {table}, who you are, your purpose, case and legal basis{silent}. \
+         The gateway and other countries are not told what you search. Its legal basis: {}",
+        safe(legal_basis)
+    )
 }
 
 fn megabytes(bytes: u64) -> u64 {

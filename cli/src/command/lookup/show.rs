@@ -12,7 +12,7 @@ use mayag_matching::normalise::Kind;
 use mayag_protocol::lookup::{Band, Verdict};
 use mayag_protocol::names::{Country, QuestionId, TableName};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -152,6 +152,16 @@ impl Shown {
         countries.flat_map(of).collect()
     }
 
+    /// Tables that were asked and may keep a hit to themselves.
+    fn may_be_silent(&self) -> BTreeSet<(&Country, &TableName)> {
+        let countries = self.batches.iter().flat_map(|batch| &batch.answer.countries);
+        let of = |country| {
+            let CountryAnswered { country, may_be_silent, .. }: &CountryAnswered = country;
+            may_be_silent.iter().map(move |table| (country, table))
+        };
+        countries.flat_map(of).collect()
+    }
+
     /// How the run ends.
     pub(super) fn exit(&self) -> Exit {
         match self.counts() {
@@ -178,6 +188,11 @@ impl Shown {
             if let Some(reason) = finding.reason.filter(|reason| reason.is_alarm()) {
                 alarms.insert((finding.country, reason.as_str()), reason);
             }
+        }
+        for (country, table) in self.may_be_silent() {
+            lines.push(format!(
+                "-- {country} {table}: it may keep a hit to itself, so that no hit there proves nothing"
+            ));
         }
         for ((country, table), rows) in self.left_out() {
             lines.push(format!("-- {country} {table}: {}", left_out(rows)));
@@ -348,6 +363,15 @@ struct End<'a> {
     questions: Vec<QuestionLine<'a>>,
     /// Tables that were searched and do not hold all of their rows.
     left_out: Vec<LeftOutLine<'a>>,
+    /// Tables that were asked and may keep a hit to themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    may_be_silent: Vec<SilentLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct SilentLine<'a> {
+    country: &'a Country,
+    table: &'a TableName,
 }
 
 #[derive(Serialize)]
@@ -411,11 +435,14 @@ fn ending(shown: &Shown) -> End<'_> {
     let questions = shown.batches.iter().flat_map(questions).collect();
     let left_out = shown.left_out().into_iter();
     let left_out = left_out.map(|((country, table), rows)| LeftOutLine { country, table, rows });
+    let silent = shown.may_be_silent().into_iter();
+    let silent = silent.map(|(country, table)| SilentLine { country, table });
     End {
         complete: counts.forbidden + counts.unknown == 0,
         no_hit_anywhere: shown.rows().into_iter().all(Row::no_hit_anywhere),
         questions,
         left_out: left_out.collect(),
+        may_be_silent: silent.collect(),
     }
 }
 

@@ -15,7 +15,9 @@ use crate::safe::safe;
 use clap::Args;
 use mayag_desk::lookup::{Lookups, Progress, Tables};
 use mayag_matching::normalise::NORMVER;
-use mayag_protocol::lookup::{DirectoryEntry, Mode, UnreadyTable};
+use mayag_protocol::lookup::{
+    DeclaredTable, Directory, DirectoryEntry, Legend, Mode, UnreadyTable,
+};
 use mayag_protocol::names::{Country, QuestionId};
 use mayag_protocol::purpose::Purpose;
 use mayag_protocol::question::Ask;
@@ -51,6 +53,7 @@ struct CountryTables<'a> {
     country: &'a Country,
     serial: u64,
     tables: &'a [DirectoryEntry],
+    declared: &'a [DeclaredTable],
     unready: &'a [UnreadyTable],
 }
 
@@ -68,7 +71,7 @@ pub(super) async fn run(args: TablesArgs, folders: &Folders, printer: &mut Print
     let mut board = ask::board(&args.asking, printer);
     let mut watch = |progress: Progress<'_>| match &progress {
         Progress::Question(progress) => board.show(progress, printer),
-        Progress::Fetching { .. } | Progress::Hiding { .. } => {}
+        Progress::Declaring { .. } | Progress::Fetching { .. } | Progress::Hiding { .. } => {}
     };
     let reply = until_interrupted(Box::pin(lookups.tables(&request, &mut watch))).await;
     board.clear(printer);
@@ -102,6 +105,7 @@ fn json(tables: &Tables, reader: Reader) -> Result<String, FormatError> {
         country,
         serial: directory.serial,
         tables: &directory.tables,
+        declared: &directory.declared,
         unready: &directory.unready,
     });
     let whole = Whole {
@@ -116,11 +120,17 @@ fn json(tables: &Tables, reader: Reader) -> Result<String, FormatError> {
 fn table(tables: &Tables, purpose: Purpose) -> String {
     let mut out = String::new();
     for (country, directory) in &tables.directories {
-        if directory.tables.is_empty() && directory.unready.is_empty() {
+        let Directory { tables: blinded, declared, unready, .. } = directory;
+        if blinded.is_empty() && declared.is_empty() && unready.is_empty() {
             push(&mut out, &format!("{country}  lets nothing be searched"));
         }
         for entry in &directory.tables {
             for line in lines(country, entry, purpose) {
+                push(&mut out, &line);
+            }
+        }
+        for entry in &directory.declared {
+            for line in declared_lines(country, entry, purpose) {
                 push(&mut out, &line);
             }
         }
@@ -161,10 +171,41 @@ fn lines(country: &Country, entry: &DirectoryEntry, purpose: Purpose) -> Vec<Str
     if index.left_out > 0 {
         all.push(format!("    {}", left_out(index.left_out)));
     }
-    let legends = |what: &str, legends: &[mayag_protocol::lookup::Legend]| {
-        let texts: Vec<_> = legends.iter().map(|legend| safe(&legend.text)).collect();
-        (!texts.is_empty()).then(|| format!("    {what}: {}", texts.join(", ")))
-    };
+    all.extend(legends("categories", &entry.categories));
+    all.extend(legends("handling", &entry.handling));
+    all
+}
+
+fn legends(what: &str, legends: &[Legend]) -> Option<String> {
+    let texts: Vec<_> = legends.iter().map(|legend| safe(&legend.text)).collect();
+    (!texts.is_empty()).then(|| format!("    {what}: {}", texts.join(", ")))
+}
+
+fn declared_lines(country: &Country, entry: &DeclaredTable, purpose: Purpose) -> Vec<String> {
+    let DeclaredTable { table, kind, rules, built_at, left_out: rows, .. } = entry;
+    let purposes = in_words(&entry.purposes);
+    let most = entry.most_elements.saturating_sub(1);
+    let mut all = vec![
+        format!("{country}  {table}  identifiers of kind {kind}"),
+        format!("    for {purposes}; at most {most} at once, padding included"),
+        format!("    {}", learns(Mode::Declared)),
+        format!("    its legal basis: {}", safe(&entry.legal_basis)),
+    ];
+    if entry.may_be_silent {
+        all.push("    it may keep a hit to itself: that there is no hit is no proof".to_owned());
+    }
+    if !entry.purposes.contains(&purpose) {
+        all.push(format!("    not for {purpose}"));
+    }
+    if *rules != NORMVER {
+        all.push(format!(
+            "    written by version {rules} of the rules, this program has {NORMVER}: it cannot be searched"
+        ));
+    }
+    all.push(format!("    read {built_at}"));
+    if *rows > 0 {
+        all.push(format!("    {}", left_out(*rows)));
+    }
     all.extend(legends("categories", &entry.categories));
     all.extend(legends("handling", &entry.handling));
     all
@@ -177,7 +218,7 @@ fn learns(mode: Mode) -> &'static str {
             "blinded: the country and the gateway learn how many elements you search, and not which; hits are seen by you alone"
         }
         Mode::Declared => {
-            "declared: the country learns what you search, the gateway does not; this program does not ask it"
+            "declared: the country learns what you search and who you are, the gateway does not learn what; asked with `--declared` only"
         }
     }
 }
@@ -231,7 +272,9 @@ mod tests {
                 purposes: vec![Purpose::Border, Purpose::Alert],
             }];
             let unready = if code == "us" { unready } else { Vec::new() };
-            let directory = Directory { v: 1, node, serial: 7, issued_at: now, tables, unready };
+            let declared = Vec::new();
+            let directory =
+                Directory { v: 1, node, serial: 7, issued_at: now, tables, declared, unready };
             (code.parse().unwrap(), directory)
         };
         let mut other = DirectoryEntry { rules: 2, mode: Mode::Declared, ..entry.clone() };

@@ -1,10 +1,11 @@
 //! Searching on paper: a lookup of a table, decided under a policy as a node would, without anything to search.
 
 use super::explain::words;
+use crate::safe::safe;
 use mayag_policies::decide::Subject;
 use mayag_policies::document::Policy;
-use mayag_policies::lookups::decide_lookup;
-use mayag_protocol::lookup::SIZES;
+use mayag_policies::lookups::{LookupTable, decide_lookup};
+use mayag_protocol::lookup::{Mode, SIZES};
 use mayag_protocol::names::{KindName, TableName};
 use mayag_protocol::timestamp::Timestamp;
 
@@ -45,11 +46,30 @@ impl Searched<'_> {
         }
         if let Some((at_once, permit)) = &largest {
             lines.push(format!("  a hit says {}", permit.table().reveals));
+            lines.extend(declared(permit.table()));
             lines.push(format!("the lookup is answered, of up to {at_once} identifiers at once"));
         } else {
             lines.push("the lookup is refused".to_owned());
         }
         largest.is_some()
+    }
+}
+
+/// What is to be known of a declared table.
+fn declared(table: &LookupTable) -> Vec<String> {
+    match table.mode {
+        Mode::Blinded => Vec::new(),
+        Mode::Declared => {
+            let silent =
+                if table.silent { "may be kept from the person" } else { "is always told" };
+            let basis = table.legal_basis.as_deref().unwrap_or("none");
+            vec![
+                format!(
+                    "  declared: this country is told what is searched, and by whom; a hit {silent}"
+                ),
+                format!("  legal basis: {}", safe(basis)),
+            ]
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fixture::country;
 use crate::lookup::fixture::{ONE, SEED, federation, hidden};
-use crate::lookup::opening::{Opening, OpeningError, Sealing, open};
+use crate::lookup::opening::{Opening, OpeningError, Sealing, Secret, open};
 use mayag_audit::detail::RecipientSecret;
 use mayag_audit::keys::sha256;
 use mayag_matching::batch::BatchSeed;
@@ -39,7 +39,7 @@ fn lookup(auditor: &RecipientSecret, sealed: &Sealed<'_>) -> Lookup {
     let sealing = Sealing {
         question: &question.id,
         analyst: &question.analyst,
-        seed: &BatchSeed::from_bytes(sealed.seed),
+        secret: Secret::Batch(&BatchSeed::from_bytes(sealed.seed)),
         rules: &rules,
         identifiers: sealed.identifiers.to_vec(),
     };

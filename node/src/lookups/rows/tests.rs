@@ -3,6 +3,8 @@
 use super::{Categories, RowReader, handling_legend, legend};
 use crate::lookups::terms::Reveals;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use mayag_matching::declared::Record;
+use mayag_matching::input::Input;
 use mayag_matching::normalise::{Kind, rules};
 use mayag_matching::reference::Reference;
 use mayag_protocol::lookup::Band;
@@ -35,7 +37,7 @@ fn reader(kind: Kind, label: Option<&str>, reveals: Reveals, secret: u8) -> RowR
 
 fn read(reader: &mut RowReader, columns: &[Column<'_>]) -> Vec<Reference> {
     let mut read = Vec::new();
-    reader.read(&portion(columns), |_, reference| read.push(reference)).unwrap();
+    reader.read(&portion(columns), |_, record| read.push(record.reference)).unwrap();
     read
 }
 
@@ -64,6 +66,38 @@ fn what_a_hit_says_is_what_the_policy_reveals() {
     }
     let mut other = reader(Kind::TravelDocument, Some("passport"), ALL, 2);
     assert_ne!(read(&mut other, &DOCUMENTS)[0].contact, first.contact, "another node's secret");
+}
+
+#[test]
+fn what_is_not_plainly_false_is_silent_and_names_no_category() {
+    let silent: [Column<'_>; 4] = [
+        ("identifier", &[Some("M1"), Some("M2"), Some("M3"), Some("M4"), Some("M5")]),
+        ("qualifier", &[Some("PHL"); 5]),
+        ("category", &[Some("stolen"), Some("secret"), Some("secret"), None, Some("secret")]),
+        ("silent", &[Some("false"), Some("true"), None, Some(""), Some("yes")]),
+    ];
+    let mut documents = reader(Kind::TravelDocument, Some("passport"), ALL, 1);
+    let mut read = Vec::new();
+    let each = |_: &Input, record: Record| read.push((record.silent, record.reference.category));
+    documents.read(&portion(&silent), each).unwrap();
+    assert_eq!(read, [(false, 2), (true, 0), (true, 0), (true, 0), (true, 0)]);
+    let tally = documents.tally();
+    assert_eq!((tally.silent, tally.problems.get("unknown_silent")), (4, Some(&3)));
+}
+
+#[test]
+fn the_owner_knows_the_contact_that_a_hit_does_not_show() {
+    let contacts = |reveals| {
+        let mut documents = reader(Kind::TravelDocument, Some("passport"), reveals, 1);
+        let mut read = Vec::new();
+        let each =
+            |_: &Input, record: Record| read.push((record.reference.contact, record.contact));
+        documents.read(&portion(&DOCUMENTS), each).unwrap();
+        read
+    };
+    let (hidden, shown) = (contacts(NOTHING), contacts(ALL));
+    assert_eq!(hidden[0], ([0; 16], shown[0].0));
+    assert_ne!(shown[0].0, [0; 16]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::document::Whom;
 use crate::document::problem::Problem;
 use crate::document::rule::Rule;
 use crate::document::written::Document;
-use crate::document::written::lookups::{DocumentLookup, Reveal};
-use crate::lookups::{FEW, Limits, LookupGrant, LookupTable, Reveals};
+use crate::document::written::lookups::{DocumentLookup, Reveal, WrittenSilence};
+use crate::lookups::{FEW, FUZZY, Limits, LookupGrant, LookupTable, Reveals};
 use mayag_protocol::lookup::Mode;
 use std::collections::BTreeSet;
 
@@ -57,6 +57,8 @@ fn table(written: &DocumentLookup) -> LookupTable {
             handling: says(Reveal::Handling),
             contact: says(Reveal::Contact),
         },
+        legal_basis: legal_basis(written).map(ToOwned::to_owned),
+        silent: written.silent == Some(WrittenSilence::Allowed),
     }
 }
 
@@ -105,6 +107,8 @@ fn other_table(place: &str, written: &DocumentLookup, earlier: &[DocumentLookup]
         differs("kind", written.kind.to_string(), first.kind.to_string()),
         differs("mode", mode(written.mode).to_owned(), mode(first.mode).to_owned()),
         differs("reveals", revealed(&written.reveals), revealed(&first.reveals)),
+        differs("legal_basis", basis(written), basis(first)),
+        differs("silent", silent(written).to_owned(), silent(first).to_owned()),
     ]
     .into_iter()
     .flatten()
@@ -126,23 +130,65 @@ fn revealed(reveals: &[Reveal]) -> String {
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-fn declared(place: &str, written: &DocumentLookup) -> Option<Problem> {
-    match written.mode {
-        Mode::Blinded => None,
-        Mode::Declared => {
-            let message =
-                "declared lookups are not answered yet: no node would show this table to anybody";
-            Some(
-                Problem::new(Rule::NotAnsweredYet, format!("{place}/mode"), message)
-                    .help("share it as \"blinded\", or leave it out until a version answers them"),
-            )
-        }
+fn basis(written: &DocumentLookup) -> String {
+    legal_basis(written).unwrap_or("no legal basis").to_owned()
+}
+
+/// The legal basis; blanks name none.
+fn legal_basis(written: &DocumentLookup) -> Option<&str> {
+    written.legal_basis.as_deref().map(str::trim).filter(|basis| !basis.is_empty())
+}
+
+fn silent(written: &DocumentLookup) -> &'static str {
+    match written.silent {
+        Some(WrittenSilence::Allowed) => "allowed",
+        Some(WrittenSilence::Forbidden) | None => "forbidden",
     }
 }
 
-/// Few identifiers, and nothing that keeps somebody from trying them all.
+/// What a declared table needs, and what a blinded one cannot have.
+fn declared(place: &str, written: &DocumentLookup) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    match written.mode {
+        Mode::Blinded => {
+            let said = [
+                ("legal_basis", written.legal_basis.is_some()),
+                ("silent", written.silent.is_some()),
+            ];
+            problems.extend(said.into_iter().filter(|(_, said)| *said).map(|(key, _)| {
+                let message = format!("`{key}` is said of a declared table only: this one is blinded, and its node cannot know of a hit");
+                Problem::at_key(Rule::OnlyDeclared, format!("{place}/{key}"), message)
+                    .help("leave it out, or write \"mode\": \"declared\"")
+            }));
+        }
+        Mode::Declared => {
+            if legal_basis(written).is_none() {
+                let message = "`legal_basis` is missing: this country is told what others search, and who they are";
+                problems.push(Problem::at_key(Rule::LegalBasisMissing, place, message).help(
+                    "name the law or agreement that allows it, or share the table as \"blinded\"",
+                ));
+            }
+            if FUZZY.contains(&written.kind.as_str()) {
+                let message = format!(
+                    "declared lookups of the kind `{}` are not answered yet: no node would show this table to anybody",
+                    written.kind
+                );
+                problems.push(
+                    Problem::new(Rule::NotAnsweredYet, format!("{place}/mode"), message).help(
+                        "share it as \"blinded\", or leave it out until a version answers them",
+                    ),
+                );
+            }
+        }
+    }
+    problems
+}
+
+/// Few identifiers, and nothing that keeps somebody from trying them all; or a node that writes something for every lookup, and
+/// nothing that keeps somebody from filling its disk.
 fn unlimited(place: &str, written: &DocumentLookup) -> Option<Problem> {
-    if !FEW.contains(&written.kind.as_str()) {
+    let few = FEW.contains(&written.kind.as_str());
+    if !few && written.mode == Mode::Blinded {
         return None;
     }
     let limits = written.limits.unwrap_or_default();
@@ -156,13 +202,22 @@ fn unlimited(place: &str, written: &DocumentLookup) -> Option<Problem> {
         several => format!("the limits `{}` are missing", several.join("` and `")),
     };
     let place = written.limits.map_or_else(|| place.to_owned(), |_| format!("{place}/limits"));
-    let message = format!(
-        "{missing}: there are so few identifiers of the kind `{}` that somebody could search for \
-         all of them",
-        written.kind
-    );
+    let (rule, message) = if few {
+        let message = format!(
+            "{missing}: there are so few identifiers of the kind `{}` that somebody could search for \
+             all of them",
+            written.kind
+        );
+        (Rule::FewWithoutLimits, message)
+    } else {
+        let message = format!(
+            "{missing}: the node writes up to 3 KiB for every identifier that is searched in a declared table, \
+             and somebody could fill its disk"
+        );
+        (Rule::DeclaredWithoutLimits, message)
+    };
     Some(
-        Problem::at_key(Rule::FewWithoutLimits, place, message)
+        Problem::at_key(rule, place, message)
             .help("for example \"limits\": { \"at_once\": 8, \"person\": 200, \"table\": 2000 }"),
     )
 }

@@ -26,7 +26,7 @@ fn lookup(repair: &mut Repair<'_>, i: usize, written: &Value) -> Value {
         let value = repair.kept(&place, written, key).unwrap_or(otherwise);
         repaired.insert(key.to_owned(), value);
     }
-    for key in ["mode", "valid_until"] {
+    for key in ["mode", "legal_basis", "silent", "valid_until"] {
         if let Some(value) = repair.kept(&place, written, key) {
             repaired.insert(key.to_owned(), value);
         }
@@ -62,6 +62,8 @@ pub(super) fn table_touched(known: &[Problem]) -> bool {
     known.iter().any(|known| {
         let key = known.pointer.split('/').nth(3);
         within(&known.pointer, "/lookups")
-            && key.is_none_or(|key| matches!(key, "kind" | "mode" | "reveals" | "table"))
+            && key.is_none_or(|key| {
+                matches!(key, "kind" | "legal_basis" | "mode" | "reveals" | "silent" | "table")
+            })
     })
 }

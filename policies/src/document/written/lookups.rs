@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// More identifiers a day than everybody together searches: a typing error.
 pub const MOST_IDENTIFIERS: u64 = 1_000_000_000;
 
-/// Permission to search a lookup table for identifiers that the country does not learn.
+/// Permission to search a lookup table for identifiers, which the country does not learn unless the table is declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentLookup {
@@ -33,7 +33,8 @@ pub struct DocumentLookup {
     #[schemars(schema_with = "kind")]
     pub kind: KindName,
     /// Who learns what: `blinded`, and the country learns how many identifiers were searched, but not which; `declared`,
-    /// and it learns them. The same in every grant of the table.
+    /// and it learns them, is told of every hit, and who searches has to ask for it expressly. The same in every grant of
+    /// the table.
     #[serde(default = "blinded")]
     #[schemars(schema_with = "mode")]
     pub mode: Mode,
@@ -45,6 +46,16 @@ pub struct DocumentLookup {
     /// What a hit says beside how well it matches. The same in every grant of the table.
     #[schemars(schema_with = "reveals")]
     pub reveals: Vec<Reveal>,
+    /// For a declared table, and necessary there: the law or agreement that lets this country be told what others search.
+    /// The same in every grant of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = LONGEST_WHY))]
+    pub legal_basis: Option<String>,
+    /// For a declared table: whether a row of it may be silent, so that who searches for it is told that there is no hit
+    /// while this country is told who searched; `forbidden` if not given. The same in every grant of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "WrittenSilence")]
+    pub silent: Option<WrittenSilence>,
     /// Identifiers that may be searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "WrittenLimits")]
@@ -67,6 +78,17 @@ pub enum Reveal {
     Contact,
     /// How what the record says may be handled.
     Handling,
+}
+
+/// Whether rows of a declared table may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WrittenSilence {
+    /// A hit may be kept from who searches. Everybody who may search the table is told that this may be so, and of no row
+    /// whether it is.
+    Allowed,
+    /// Who searches is told of every hit.
+    Forbidden,
 }
 
 /// Identifiers that may be searched. A lookup counts with its padding, before anything is evaluated. What is searched with

@@ -4,7 +4,7 @@ use super::{Exit, Shown, Signature, What, human, prove};
 use mayag_audit::detail::RecipientSecret;
 use mayag_audit::entry::Type;
 use mayag_audit::keys::sha256;
-use mayag_desk::lookup::opening::Sealing;
+use mayag_desk::lookup::opening::{Sealing, Secret};
 use mayag_matching::batch::{Batch, BatchSeed};
 use mayag_matching::normalise::{Kind, rules};
 use mayag_protocol::lookup::{Search, Target};
@@ -35,6 +35,7 @@ fn opened(question: Question) -> Vec<Shown> {
         question: Some(Box::new(question)),
         words: None,
         searched: None,
+        told: Vec::new(),
     };
     vec![shown(What::ForOthers), shown(what)]
 }
@@ -60,7 +61,7 @@ fn lookup(sealed: &str, auditor: &RecipientSecret) -> (Question, Vec<u8>) {
     let sealing = Sealing {
         question: &question.id,
         analyst: &question.analyst,
-        seed: &seed,
+        secret: Secret::Batch(&seed),
         rules: &rules,
         identifiers: vec![sealed],
     };
@@ -129,6 +130,7 @@ fn roster(auditors: &[&RecipientSecret]) -> Roster {
         log_key: key(),
         cosign_key: key(),
         auditor_keys: auditors.iter().map(|auditor| auditor.public().to_key()).collect(),
+        sealing_key: None,
     };
     Roster {
         v: 1,

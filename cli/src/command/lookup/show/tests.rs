@@ -39,7 +39,7 @@ fn answer(said: &[(&str, Say)]) -> LookupAnswer {
         let left_out = if *code == "us" { 3 } else { 0 };
         CountryAnswered::evaluated(
             country,
-            vec![OfTable { table, left_out, said: vec![said] }],
+            vec![OfTable { table, left_out, may_be_silent: false, said: vec![said] }],
             None,
         )
     };
