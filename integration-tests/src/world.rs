@@ -134,7 +134,13 @@ impl World {
         self.logged_in(country, Book::Questions, awaited)
     }
 
-    /// The same of one of its two logs.
+    /// The entries of the gateway's log of questions, once they are as awaited.
+    pub fn carried(&self, awaited: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
+        let folder = self.dir().join("gateway");
+        logs::entries_when((self.dir(), &folder, &gateway_identity(), Book::Questions), awaited)
+    }
+
+    /// The same of one of a country's two logs.
     pub fn logged_in(
         &self,
         country: &str,

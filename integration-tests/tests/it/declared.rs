@@ -220,6 +220,7 @@ fn auditors_open_what_was_declared(world: &World) {
         entries.iter().filter(of).count() == 2
     };
     world.logged("th", awaited);
+    world.carried(awaited);
     let open = |more: &[&str]| {
         let fixed = ["--list", "verify.txt", "--purpose", "lawfulness", "--reader", "ada"];
         world.mayag(&[&["audit", "open", question], &fixed[..], more].concat())

@@ -248,6 +248,7 @@ fn an_auditor_proves_what_was_searched_and_a_lie_is_caught() {
             .any(|entry| entry.question.as_ref().is_some_and(|id| id.to_string() == question))
     };
     world.logged("us", awaited);
+    world.carried(awaited);
     let output = open(sealed, &kr);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(code(&output), 0, "{said}{}", String::from_utf8_lossy(&output.stderr));
