@@ -5,6 +5,7 @@
 //! Functions whose result can be far larger than their arguments (`repeat`, `lpad`, `replace`, ..) are left out, because
 //! the memory pool does not see their output.
 
+use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::context::SQLOptions;
@@ -12,7 +13,10 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, WindowUDF};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 use std::sync::{Arc, LazyLock};
 
@@ -158,6 +162,23 @@ pub fn hardened(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState
 pub(crate) fn planning_state() -> Option<&'static SessionState> {
     static STATE: LazyLock<Option<SessionState>> = LazyLock::new(|| new_planning_state().ok());
     STATE.as_ref()
+}
+
+/// An expression of a question, ready to be computed while it is planned: from what everybody knows, never from rows.
+pub(crate) fn computed(
+    expr: Expr,
+    schema: &DFSchema,
+) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
+    let Some(state) = planning_state() else {
+        return datafusion::common::internal_err!("no session");
+    };
+    let context = SimplifyContext::builder()
+        .with_schema(Arc::new(schema.clone()))
+        .with_config_options(Arc::clone(state.config_options()))
+        .build();
+    // Some functions are only known by what they are made of.
+    let simple = ExprSimplifier::new(context).simplify(expr)?;
+    state.create_physical_expr(simple, schema)
 }
 
 fn new_planning_state() -> Result<SessionState, DataFusionError> {

@@ -43,29 +43,33 @@ fn with_lookups(country: &'static str, lookups: &str) -> CountrySpec {
 impl World {
     /// Writes the documents of a country's declared table and tells its node of them, as [`World::write_documents`] does.
     pub fn write_observed(&self, country: &str, documents: &[Observed<'_>]) {
-        let mut text = "number,issuer,category,reference,silent\n".to_owned();
-        for document in documents {
-            writeln!(text, "{}", document.join(",")).expect("a String");
-        }
-        write(&self.dir().join(country).join("data/observed.csv"), &text);
-        let path = self.dir().join(country).join("node.toml");
-        let config = std::fs::read_to_string(&path).expect("a configuration");
-        if !config.contains("[[lookups]]") {
-            write(&path, &format!("{config}{}", include_str!("declared.toml")));
-        }
+        let rows = documents.iter().map(|document| document.join(","));
+        let header = "number,issuer,category,reference,silent";
+        self.write_table(country, ("observed.csv", header, rows), include_str!("declared.toml"));
     }
 
     /// Writes a country's documents and tells its node of them. Before it starts, or before its next refresh.
     pub fn write_documents(&self, country: &str, documents: &[Document<'_>]) {
-        let mut text = "label,number,issuer,category,handling,reference\n".to_owned();
-        for document in documents {
-            writeln!(text, "{}", document.join(",")).expect("a String");
+        let rows = documents.iter().map(|document| document.join(","));
+        let header = "label,number,issuer,category,handling,reference";
+        self.write_table(country, ("documents.csv", header, rows), include_str!("lookups.toml"));
+    }
+
+    fn write_table(
+        &self,
+        country: &str,
+        (file, header, rows): (&str, &str, impl Iterator<Item = String>),
+        lookups: &str,
+    ) {
+        let mut text = format!("{header}\n");
+        for row in rows {
+            writeln!(text, "{row}").expect("a String");
         }
-        write(&self.dir().join(country).join("data/documents.csv"), &text);
+        write(&self.dir().join(country).join("data").join(file), &text);
         let path = self.dir().join(country).join("node.toml");
         let config = std::fs::read_to_string(&path).expect("a configuration");
         if !config.contains("[[lookups]]") {
-            write(&path, &format!("{config}{}", include_str!("lookups.toml")));
+            write(&path, &format!("{config}{lookups}"));
         }
     }
 }

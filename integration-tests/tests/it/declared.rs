@@ -1,7 +1,7 @@
 //! Declared lookups through a whole federation: the country is told, who searches is told what it may be, and nobody on the way
 //! learns anything; owners are told of silent hits also where the answer never left.
 
-use crate::lookups::{code, contains, in_memory, walk};
+use crate::lookups::{code, contains, in_memory, lookup, walk};
 use mayag_audit::entry::{Entry, ResultClass, Type};
 use mayag_audit::keys::{random_question_id, sha256};
 use mayag_audit::sealed as message;
@@ -59,12 +59,6 @@ fn world() -> World {
     world.start_gateway();
     wait_for_tables(&world, 2);
     world
-}
-
-fn lookup(world: &World, arguments: &[&str]) -> Output {
-    let profile = world.profile("kr");
-    let profile = profile.to_str().unwrap();
-    world.mayag(&[&["lookup"], arguments, &["--profile", profile, "--progress", "plain"]].concat())
 }
 
 fn search(world: &World, identifiers: &[&str], more: &[&str]) -> Output {

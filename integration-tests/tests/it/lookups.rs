@@ -57,7 +57,7 @@ fn world(limits: &str) -> World {
 }
 
 /// Runs `mayag lookup` as the Korean analyst.
-fn lookup(world: &World, arguments: &[&str]) -> Output {
+pub(crate) fn lookup(world: &World, arguments: &[&str]) -> Output {
     let profile = world.profile("kr");
     let profile = profile.to_str().unwrap();
     world.mayag(&[&["lookup"], arguments, &["--profile", profile, "--progress", "plain"]].concat())

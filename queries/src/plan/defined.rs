@@ -7,19 +7,17 @@
 use super::cells::{Cells, Cutting, ok};
 use super::measures::position;
 use super::refuse;
-use crate::engine::planning_state;
+use crate::engine::computed;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result as EngineResult;
-use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 use mayag_protocol::refusal::Refusal;
 use std::hash::{Hash, Hasher};
@@ -58,7 +56,7 @@ pub(super) fn or_null(
     let schema = ok(DFSchema::try_from(Schema::new(fields)))?;
     // A part without columns that fails for whatever row, such as a cast of a constant.
     let compute =
-        physical(inner, &schema).map_err(|_| refuse::not_supported(refuse::written(&expr)))?;
+        computed(inner, &schema).map_err(|_| refuse::not_supported(refuse::written(&expr)))?;
     let signature = Signature::exact(types, Volatility::Immutable);
     let schema = Arc::clone(schema.inner());
     let of = Defined { name: cutting.name(), compute, schema, returns, signature };
@@ -128,18 +126,6 @@ fn reads(part: &Expr) -> bool {
 
 fn argument(at: usize) -> String {
     format!("a{at}")
-}
-
-fn physical(expr: Expr, schema: &DFSchema) -> EngineResult<Arc<dyn PhysicalExpr>> {
-    let Some(state) = planning_state() else {
-        return datafusion::common::internal_err!("no session");
-    };
-    let context = SimplifyContext::builder()
-        .with_schema(Arc::new(schema.clone()))
-        .with_config_options(Arc::clone(state.config_options()))
-        .build();
-    let simple = ExprSimplifier::new(context).simplify(expr)?;
-    state.create_physical_expr(simple, schema)
 }
 
 /// A function of what an expression reads.

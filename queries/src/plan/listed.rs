@@ -5,15 +5,13 @@
 //! than [`MOST`].
 
 use super::rows::{Level, Rows, Source, Values};
-use crate::engine::planning_state;
+use crate::engine::computed;
 use arrow::array::{Array as _, ArrayRef, BooleanArray, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use mayag_policies::shape::{LevelRef, Literal, Predicate};
 use std::sync::Arc;
 
@@ -110,10 +108,7 @@ fn outcomes(condition: &Expr, texts: &[Option<String>]) -> Option<Vec<Option<boo
     let named = DFSchema::try_from(Arc::clone(&schema)).ok()?;
     let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
     let batch = RecordBatch::try_new(schema, vec![column]).ok()?;
-    // Some functions are only known by what they are made of.
-    let context = SimplifyContext::builder().with_schema(Arc::new(named.clone())).build();
-    let plain = ExprSimplifier::new(context).simplify(condition.clone()).ok()?;
-    let computed = planning_state()?.create_physical_expr(plain, &named).ok()?;
+    let computed = computed(condition.clone(), &named).ok()?;
     let outcome = computed.evaluate(&batch).ok()?.into_array(texts.len()).ok()?;
     let outcome = outcome.as_any().downcast_ref::<BooleanArray>()?;
     Some((0..outcome.len()).map(|i| outcome.is_valid(i).then(|| outcome.value(i))).collect())
